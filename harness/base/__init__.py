@@ -1,0 +1,1 @@
+"""What everything else stands on; knows neither Vitess nor any backend."""

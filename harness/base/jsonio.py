@@ -1,0 +1,62 @@
+"""JSON files of a run directory: strict loading into frozen dataclasses, whole-or-nothing saving."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cattrs
+import orjson
+from cattrs.preconf.orjson import make_converter
+
+T = TypeVar("T")
+
+_CONVERTER = make_converter(forbid_extra_keys=True, prefer_attrib_converters=True)
+
+
+def dumps(value: object) -> bytes:
+    """Indented JSON of a dataclass or plain value, with sorted keys: the same value gives the same bytes."""
+    plain = _CONVERTER.unstructure(value)
+    return orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+def line(value: object) -> bytes:
+    """One line of a JSON-lines file."""
+    return orjson.dumps(_CONVERTER.unstructure(value), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def structure(plain: Any, kind: type[T]) -> T:
+    """Plain values into `kind`; raises ValueError that names the unknown, missing or ill-typed key."""
+    try:
+        return _CONVERTER.structure(plain, kind)
+    except Exception as error:  # noqa: BLE001  cattrs raises groups of many kinds; all mean "does not fit"
+        raise ValueError("; ".join(cattrs.transform_error(error, path=kind.__name__))) from None
+
+
+def save(path: Path, value: object) -> None:
+    """Write a file whole or not at all (temporary file, fsync, rename)."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as out:
+        out.write(dumps(value))
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(path)
+
+
+def load(path: Path, kind: type[T]) -> T:
+    """Read a file into `kind`. Raises FileNotFoundError, ValueError."""
+    return structure(orjson.loads(path.read_bytes()), kind)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file; a torn last line (the writer was killed) is left out."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return
+    whole = raw if raw.endswith(b"\n") else raw[: raw.rfind(b"\n") + 1]
+    for text in whole.splitlines():
+        if text:
+            yield orjson.loads(text)

@@ -1,0 +1,126 @@
+"""The names inside a run directory, and the appending of facts to it.
+
+    plan.json            what was to be run: experiment, cluster, versions, seed, command line   (save 0)
+    clock.json           the monotonic base
+    host.json            what the machine was
+    nodes.json           the nodes of the cluster with their addresses
+    load.json            lanes of the load: number → vtgate, shard, workload, mode, rate
+    ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
+    ops-W.messages.jsonl distinct error messages of worker W
+    rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
+    faults.jsonl         fault ledger: intent (fsync) before the act, then what happened
+    events.jsonl         phases, cluster start, node exits
+    samples-N.jsonl      probe samples of source N: only what changed
+    logs/                one log a process
+    verdict.json         (save 2)
+    report.html junit.xml
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.base import jsonio
+from harness.base.errors import RunDirError
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """Paths of one run. Nothing is created by merely naming it."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> RunDir:
+        """A new, empty run directory. Raises RunDirError if something is already there."""
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if any(path.iterdir()):
+                raise RunDirError(f"{path} exists and is not empty; give another --out") from None
+        (path / "logs").mkdir()
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """An existing run directory. Raises RunDirError with what is missing."""
+        if not path.is_dir():
+            raise RunDirError(f"{path} is not a directory; a run directory is what `vtchaos run` printed as its last line")
+        run = cls(path)
+        if not run.plan.is_file():
+            raise RunDirError(f"{path} holds no plan.json; it is not a run directory of vtchaos")
+        return run
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def clock(self) -> Path:
+        return self.path / "clock.json"
+
+    @property
+    def host(self) -> Path:
+        return self.path / "host.json"
+
+    @property
+    def nodes(self) -> Path:
+        return self.path / "nodes.json"
+
+    @property
+    def load(self) -> Path:
+        return self.path / "load.json"
+
+    @property
+    def faults(self) -> Path:
+        return self.path / "faults.jsonl"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def verdict(self) -> Path:
+        return self.path / "verdict.json"
+
+    @property
+    def junit(self) -> Path:
+        return self.path / "junit.xml"
+
+    @property
+    def html(self) -> Path:
+        return self.path / "report.html"
+
+    def ops(self, worker: int) -> Path:
+        return self.path / f"ops-{worker}.bin"
+
+    def messages(self, worker: int) -> Path:
+        return self.path / f"ops-{worker}.messages.jsonl"
+
+    def rows(self, shard: str) -> Path:
+        return self.path / f"rows-{shard}.bin"
+
+    def samples(self, source: str) -> Path:
+        return self.path / f"samples-{source}.jsonl"
+
+
+class LineLog:
+    """An append-only JSON-lines file. Each line reaches the kernel before `append` returns, so it
+    survives `kill -9` of the harness; with `sync` it also survives the machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    def append(self, value: object, *, sync: bool = False) -> None:
+        os.write(self._fd, jsonio.line(value))
+        if sync:
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
