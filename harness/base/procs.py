@@ -110,7 +110,7 @@ async def spawned(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that lives as long as the block, in a session of its own; killed with its group on leaving."""
     words = [str(word) for word in argv]
-    out = open(log, "ab") if log is not None else None  # noqa: SIM115
+    out = open(log, "ab") if log is not None else None  # noqa: SIM115, ASYNC230  appending, local
     try:
         process = await asyncio.create_subprocess_exec(
             *words,

@@ -1,19 +1,19 @@
 """The names inside a run directory, and the appending of facts to it.
 
-    plan.json            what was to be run: experiment, cluster, versions, seed, command line   (save 0)
-    clock.json           the monotonic base
-    host.json            what the machine was
-    nodes.json           the nodes of the cluster with their addresses
-    load.json            lanes of the load: number → vtgate, shard, workload, mode, rate
-    ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
-    ops-W.messages.jsonl distinct error messages of worker W
-    rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
-    faults.jsonl         fault ledger: intent (fsync) before the act, then what happened
-    events.jsonl         phases, cluster start, node exits
-    samples-N.jsonl      probe samples of source N: only what changed
-    logs/                one log a process
-    verdict.json         (save 2)
-    report.html junit.xml
+plan.json            what was to be run: experiment, cluster, versions, seed, command line   (save 0)
+clock.json           the monotonic base
+host.json            what the machine was
+nodes.json           the nodes of the cluster with their addresses
+load.json            lanes of the load: number → vtgate, shard, workload, mode, rate
+ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
+ops-W.messages.jsonl distinct error messages of worker W
+rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
+faults.jsonl         fault ledger: intent (fsync) before the act, then what happened
+events.jsonl         phases, cluster start, node exits
+samples-N.jsonl      probe samples of source N: only what changed
+logs/                one log a process
+verdict.json         (save 2)
+report.html junit.xml
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class RunDir:
     def open(cls, path: Path) -> RunDir:
         """An existing run directory. Raises RunDirError with what is missing."""
         if not path.is_dir():
-            raise RunDirError(f"{path} is not a directory; a run directory is what `vtchaos run` printed as its last line")
+            raise RunDirError(
+                f"{path} is not a directory; a run directory is what `vtchaos run` printed as its last line"
+            )
         run = cls(path)
         if not run.plan.is_file():
             raise RunDirError(f"{path} holds no plan.json; it is not a run directory of vtchaos")

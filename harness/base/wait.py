@@ -14,9 +14,7 @@ T = TypeVar("T")
 POLL_S = 0.05
 
 
-async def until(
-    name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float, poll_s: float = POLL_S
-) -> T:
+async def until(name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float, poll_s: float = POLL_S) -> T:
     """Wait until `condition` returns a truthy value, and return it.
 
     A condition that cannot be evaluated yet returns a falsy value that says why (it is shown when

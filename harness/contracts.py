@@ -1,0 +1,136 @@
+"""What the parts promise each other: Protocols of at most nine members, and Experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from harness.model import (
+    Capability,
+    CheckKind,
+    CheckResult,
+    ClusterSpec,
+    Event,
+    KnownBug,
+    LinkRule,
+    LoadSpec,
+    Node,
+    Role,
+    Suite,
+)
+
+if TYPE_CHECKING:
+    from harness.history import History
+
+T = TypeVar("T")
+
+
+class Cluster(Protocol):
+    """A running cluster. A tenth member needs a discussion."""
+
+    @property
+    def spec(self) -> ClusterSpec: ...
+    @property
+    def capabilities(self) -> Mapping[Capability, str]: ...  # "" = yes; otherwise the reason why not
+    def nodes(self, role: Role | None = None) -> tuple[Node, ...]: ...
+    def address(self, node: Node, port: str) -> tuple[str, int]: ...  # port: "mysql" | "grpc" | "web" | "client"
+    def log_path(self, node: Node) -> Path: ...
+    async def start(self, node: Node, *, timeout_s: float) -> None: ...
+    async def stop(self, node: Node, *, timeout_s: float) -> None: ...
+    async def signal(self, node: Node, signum: int) -> None: ...
+    async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
+
+
+class Observer(Protocol):
+    """Who wants to know what is going on (live view, plain lines). Must not block or raise."""
+
+    def on_event(self, event: Event) -> None: ...
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None: ...
+
+
+class Backend(Protocol):
+    """A way to stand up clusters."""
+
+    @property
+    def name(self) -> str: ...
+    async def refusals(self, spec: ClusterSpec) -> Sequence[str]: ...  # why this host cannot; () = it can
+    def cluster(
+        self, spec: ClusterSpec, *, folder: Path, logs: Path, observer: Observer
+    ) -> AbstractAsyncContextManager[Cluster]: ...  # serving on entry, gone on exit
+
+
+class SpanRecorder(Protocol):
+    """Where a fault writes its own story; every call is appended to the ledger at once."""
+
+    def begin(self) -> None: ...  # the act starts now
+    def active(self) -> None: ...  # in force (one-shot: returned)
+    def detail(self, **details: str | int | float | bool) -> None: ...
+    def failed(self, error: str) -> None: ...  # the operation's own error
+
+
+class Stage(Protocol):
+    """What an experiment's timeline and the faults see of a run."""
+
+    @property
+    def cluster(self) -> Cluster: ...
+    @property
+    def params(self) -> Mapping[str, float]: ...
+    @property
+    def seed(self) -> int: ...
+    def phase(self, name: str) -> None: ...
+    async def hold(self, seconds: float) -> None: ...
+    async def until(self, name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float) -> T: ...
+    def inject(self, fault: Fault) -> AbstractAsyncContextManager[tuple[str, ...]]: ...
+    async def shared(self, opener: Callable[[Cluster], AbstractAsyncContextManager[T]]) -> T: ...
+
+    # ^ one client per opener and run, closed when the run ends
+
+
+class Fault(Protocol):
+    """A frozen dataclass; leaving the block heals, and waits until healed."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def needs(self) -> frozenset[Capability]: ...
+    def targets(self, stage: Stage) -> tuple[str, ...]: ...  # resolved before the intent is written
+    def inject(self, stage: Stage, span: SpanRecorder) -> AbstractAsyncContextManager[None]: ...
+    async def observed(self, stage: Stage, targets: tuple[str, ...]) -> bool: ...  # False without injection
+
+
+class Probe(Protocol):
+    """Samples a source until cancelled; appends to its own file; a source that does not answer is a Sample."""
+
+    @property
+    def name(self) -> str: ...
+    async def run(self, stage: Stage, folder: Path) -> None: ...
+
+
+class Check(Protocol):
+    """Pure: no I/O, no clock, no random."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> CheckKind: ...
+    def check(self, history: History) -> tuple[CheckResult, ...]: ...  # one per subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A question to a cluster. The fixed parts are data; only the timeline is code."""
+
+    name: str
+    why: str
+    suites: frozenset[Suite]
+    timeout_s: float
+    cluster: ClusterSpec
+    load: LoadSpec | None
+    probes: tuple[Probe, ...]
+    checks: tuple[Check, ...]
+    timeline: Callable[[Stage], Awaitable[None]]
+    params: Mapping[str, float] = field(default_factory=dict)
+    known_bugs: tuple[KnownBug, ...] = ()

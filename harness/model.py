@@ -1,0 +1,365 @@
+"""Frozen values that everything exchanges: what a cluster is, what was run, what was seen, what was judged.
+
+Operations are the one thing that comes by the million; they are rows of a numpy array (`OP_DTYPE`),
+in memory as on disk. All stamps are `harness.base.clock` nanoseconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# ---------------------------------------------------------------- the cluster
+
+
+class Role(enum.StrEnum):
+    """What a process of a Vitess cluster is for."""
+
+    ETCD = "etcd"
+    VTCTLD = "vtctld"
+    VTORC = "vtorc"
+    MYSQLD = "mysqld"
+    VTTABLET = "vttablet"
+    VTGATE = "vtgate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One process. `name` is unique in its cluster and is the name of its log and samples files.
+
+    Names: `etcd`, `vtctld`, `vtorc`, `vtgate-1`, `mysqld-100`, `vttablet-100` (100 = tablet uid).
+    """
+
+    name: str
+    role: Role
+    version: str
+    cell: str = "zone1"
+    keyspace: str = ""
+    shard: str = ""
+    tablet_uid: int = 0
+
+    @property
+    def tablet_alias(self) -> str:
+        """Vitess's own spelling, e.g. zone1-0000000100; empty for what is not a tablet."""
+        return f"{self.cell}-{self.tablet_uid:010d}" if self.tablet_uid else ""
+
+
+class Capability(enum.StrEnum):
+    """What a backend may or may not be able to do."""
+
+    SIGNAL = "signal"
+    RESTART = "restart"
+    LINKS = "links"
+    KERNEL_CLEANUP = "kernel-cleanup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRule:
+    """Drop what `source` sends to `target` (node names)."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VtgateSpec:
+    """One vtgate: its version and its own flags (dashed spelling, without the leading dashes)."""
+
+    version: str = ""  # "" = the cluster's version
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+
+def key_ranges(shards: int) -> tuple[str, ...]:
+    """Names of `shards` equal shards of the whole keyspace: ("0",) for one, ("-80", "80-") for two.
+
+    Splits at the byte boundaries that Vitess's own `vtctldclient GenerateShardRanges` gives
+    (go/vt/key.GenerateShardRanges, v0.24.3).
+    """
+    if not 1 <= shards <= 256:
+        raise ValueError(f"a keyspace of this harness has 1 to 256 shards, not {shards}")
+    if shards == 1:
+        return ("0",)
+    digits = 2
+    bounds = [format(index * 256 // shards, f"0{digits}x") for index in range(shards)]
+    starts = ["", *bounds[1:]]
+    ends = [*bounds[1:], ""]
+    return tuple(f"{start}-{end}" for start, end in zip(starts, ends, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """What to stand up. Flags are in dashed spelling without leading dashes; the backend spells them for
+    each binary's version. An empty flag value means the bare flag (`--flag`)."""
+
+    keyspace: str = "ks"
+    shards: int = 32
+    tablets_per_shard: int = 2
+    cell: str = "zone1"
+    vitess: str = "24.0.3"  # a release, or a directory of binaries
+    mysql: str = ""  # "" = what fits the vttablets' release
+    durability_policy: str = "semi_sync"
+    vtorc: bool = False
+    vtgates: tuple[VtgateSpec, ...] = (VtgateSpec(),)
+    vtgate_flags: Mapping[str, str] = field(default_factory=dict)  # for all vtgates; a vtgate's own win
+    vttablet_flags: Mapping[str, str] = field(default_factory=dict)
+    vtctld_flags: Mapping[str, str] = field(default_factory=dict)
+    mysqld_settings: Mapping[str, str] = field(default_factory=dict)  # my.cnf keys
+    schema: tuple[str, ...] = ()  # SQL, applied to every shard
+    vschema: str = ""  # JSON
+
+    @property
+    def shard_names(self) -> tuple[str, ...]:
+        return key_ranges(self.shards)
+
+    def vtgate_version(self, index: int) -> str:
+        return self.vtgates[index].version or self.vitess
+
+
+# ---------------------------------------------------------------- what is planned
+
+
+class Suite(enum.StrEnum):
+    """Where an experiment belongs."""
+
+    SMOKE = "smoke"
+    CI = "ci"
+    NIGHTLY = "nightly"
+    MANUAL = "manual"
+
+
+class ConnectionMode(enum.StrEnum):
+    """How a client uses its connections."""
+
+    PERSISTENT = "persistent"  # a lane keeps its own connections
+    POOLED = "pooled"  # all lanes of a vtgate share one pool
+    PER_OPERATION = "per-operation"  # connect, one operation, close
+    TRANSACTION = "transaction"  # persistent; every operation is BEGIN … COMMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSpec:
+    """What the clients of every vtgate do, per shard (= lane).
+
+    `rate_per_shard` operations a second arrive at each shard's lane whatever the earlier ones do
+    (open loop). An operation that finds no free connection waits in the lane for at most
+    `issue_within_s` and is then recorded as NOT_ISSUED.
+    """
+
+    rate_per_shard: float = 20.0
+    write_share: float = 0.5
+    connections_per_shard: int = 8
+    mode: ConnectionMode = ConnectionMode.PERSISTENT
+    operation_timeout_s: float = 30.0
+    issue_within_s: float = 5.0
+    workers: int = 1  # processes
+    poisson: bool = True  # exponential gaps; False = evenly spaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBug:
+    """On a version in [`affected_from`, `fixed_in`) the named check must fail; elsewhere it must pass."""
+
+    issue: str
+    check: str
+    component: Role
+    affected_from: str
+    fixed_in: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that a run depends on; `plan.json`. Saved before anything starts."""
+
+    run_id: str
+    experiment: str
+    why: str
+    backend: str
+    cluster: ClusterSpec
+    cluster_name: str = ""  # "" = made for this run and removed after it
+    load: LoadSpec | None
+    params: Mapping[str, float]  # the experiment's own parameters, after overrides
+    checks: tuple[str, ...]
+    known_bugs: tuple[KnownBug, ...] = ()
+    seed: int
+    timeout_s: float
+    command_line: tuple[str, ...]
+    harness_version: str
+    notes: tuple[str, ...] = ()  # e.g. why fewer shards than asked by default
+
+
+# ---------------------------------------------------------------- what was seen
+
+
+class Outcome(enum.IntEnum):
+    """FAIL: surely not applied. UNKNOWN: may be applied. NOT_ISSUED: never left the harness."""
+
+    OK = 0
+    FAIL = 1
+    UNKNOWN = 2
+    NOT_ISSUED = 3
+
+
+class OpKind(enum.IntEnum):
+    """What an operation does."""
+
+    WRITE = 0  # INSERT of one row
+    READ = 1  # SELECT by key of an acknowledged row
+    TRANSACTION = 2  # BEGIN, `rows` INSERTs, COMMIT
+
+
+class ReadResult(enum.IntEnum):
+    """What a READ found (field `rows` of a READ record)."""
+
+    MISSING = 0
+    FOUND = 1
+    WRONG_VALUE = 2
+    REPEATED = 3
+
+
+OP_DTYPE = np.dtype(
+    [
+        ("intended_ns", "<i8"),  # when it should have started (open loop)
+        ("sent_ns", "<i8"),  # when it got its connection and left; 0 if NOT_ISSUED
+        ("done_ns", "<i8"),  # when its outcome was known (NOT_ISSUED: when it was given up)
+        ("key", "<u8"),  # ledger id; a transaction writes key … key+rows-1
+        ("value", "<u8"),  # unique value; a transaction writes value … value+rows-1
+        ("message", "<u4"),  # number of the message in ops-W.messages.jsonl; 0 = none
+        ("errno", "<u2"),  # 0 = none; 2xxx = of the driver (connection), others of the server
+        ("lane", "<u2"),  # number in load.json
+        ("connection", "<u2"),  # slot within the lane or pool
+        ("kind", "u1"),
+        ("outcome", "u1"),
+        ("rows", "u1"),
+        ("worker", "u1"),
+        ("spare", "<u2"),
+    ]
+)
+assert OP_DTYPE.itemsize == 56
+
+ROW_DTYPE = np.dtype([("id", "<u8"), ("value", "<u8")])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A stream of operations against one shard through one vtgate."""
+
+    number: int
+    vtgate: str  # node name
+    shard: str
+    mode: ConnectionMode
+    rate: float  # operations a second
+    worker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSpan:
+    """One fault from intent to healing, folded from the ledger. A stamp that was never reached is 0.
+
+    For a one-shot operation (PlannedReparentShard): `begin_ns` = the call left, `active_ns` = the call
+    returned, nothing is healed. `error` is the operation's own error text, empty if it succeeded.
+    """
+
+    number: int
+    fault: str  # e.g. PlannedReparent
+    targets: tuple[str, ...]  # node or shard names
+    details: Mapping[str, str | int | float | bool]
+    intent_ns: int
+    begin_ns: int = 0
+    active_ns: int = 0
+    recover_ns: int = 0
+    healed_ns: int = 0
+    error: str = ""
+    observed: bool = False  # independent evidence that it took effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened once: a phase began, a process ended.
+
+    Kinds: `phase` (subject = its name; it lasts until the next), `cluster`, `exit` (subject = node),
+    `note`, `interrupt`, `harness-error`.
+    """
+
+    at_ns: int
+    kind: str
+    subject: str
+    details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+Scalar = str | int | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What a probe read at one moment; in files and in a History only what changed since the sample before.
+
+    `error` is set when the source did not answer (then `values` is empty).
+    """
+
+    at_ns: int
+    took_ns: int
+    values: Mapping[str, Scalar] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of a process log that a check may want (warnings, errors, buffer messages)."""
+
+    at_ns: int
+    node: str
+    level: str
+    text: str
+
+
+# ---------------------------------------------------------------- what was judged
+
+
+class Verdict(enum.IntEnum):
+    """max() composes."""
+
+    PASS = 0
+    UNKNOWN = 1
+    FAIL = 2
+
+
+class CheckKind(enum.StrEnum):
+    """How a result weighs.
+
+    ASSUMPTION: when it does not hold, the run proves nothing about anything that a slow host can cause.
+    PROMISE: what Vitess promises (hides failovers …); a failed assumption turns its FAIL into UNKNOWN.
+    SAFETY: what no slowness may excuse (a lost acknowledged write); FAIL stays FAIL.
+    """
+
+    ASSUMPTION = "assumption"
+    PROMISE = "promise"
+    SAFETY = "safety"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The result of one check, for one vtgate or for the whole cluster (subject "")."""
+
+    check: str
+    kind: CheckKind
+    verdict: Verdict
+    summary: str  # one sentence
+    subject: str = ""
+    details: tuple[str, ...] = ()
+    figures: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunVerdict:
+    """`verdict.json`: the answer of a run."""
+
+    run_id: str
+    experiment: str
+    verdict: Verdict
+    exit_code: int
+    headline: str
+    results: tuple[CheckResult, ...]
+    reproduced: tuple[str, ...] = ()  # issues of known bugs reproduced where they were expected
