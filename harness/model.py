@@ -160,13 +160,17 @@ class LoadSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBug:
-    """On a version in [`affected_from`, `fixed_in`) the named check must fail; elsewhere it must pass."""
+    """On a version in [`affected_from`, `fixed_in`) the named check must fail; elsewhere it must pass.
+
+    `also` names checks in which the same bug may show as well; any other failure is a finding.
+    """
 
     issue: str
     check: str
     component: Role
-    affected_from: str
-    fixed_in: str
+    also: tuple[str, ...] = ()
+    affected_from: str = "0"
+    fixed_in: str = ""  # "" = not fixed in any release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

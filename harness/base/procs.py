@@ -8,7 +8,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +90,8 @@ async def kill_group(process: asyncio.subprocess.Process) -> None:
     """SIGKILL what is left of a session started by `run` or `spawned`, and reap it."""
     if process.returncode is not None:
         return
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     await process.wait()
 
 
