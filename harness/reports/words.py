@@ -1,0 +1,149 @@
+"""How reports say things: durations, counts, verdicts, and arbitrary text made harmless."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from harness.history import History
+from harness.model import FaultSpan, KnownBug, Role, RunVerdict, Verdict
+
+EXIT_MEANING: Mapping[int, str] = {
+    0: "pass",
+    1: "finding",
+    2: "usage",
+    3: "unknown: the run proves nothing",
+    4: "harness error",
+    130: "interrupted",
+}
+_CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
+
+
+def clean(text: str) -> str:
+    """Without what neither XML nor a terminal may carry: error messages are other people's bytes, and an
+    escape sequence in one must not move the reader's cursor."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def shorten(text: str, width: int) -> str:
+    """One line of at most `width` characters."""
+    flat = " ".join(clean(text).split())
+    return flat if len(flat) <= width else flat[: width - 1].rstrip() + "…"
+
+
+def duration(span_ns: float | None) -> str:
+    """270 ms, 3.3 ms, 12.3 s, 140 s; "–" for what was not measured."""
+    if span_ns is None:
+        return "–"
+    for size, unit in _UNITS:
+        if span_ns >= size:
+            amount = span_ns / size
+            return f"{amount:.1f} {unit}" if amount < 99.95 else f"{amount:,.0f} {unit}"
+    return f"{span_ns:.0f} ns" if span_ns else "0 s"
+
+
+def stall_words(span_ns: int, still_open: bool) -> str:
+    return f"> {duration(span_ns)}" if still_open else duration(span_ns)
+
+
+def count(number: float | None) -> str:
+    return "–" if number is None else f"{number:,.0f}"
+
+
+def tally(reasons: Mapping[str, float]) -> str:
+    """`NewPrimarySeen 25, MaxDurationExceeded 7`, the most frequent first; reasons that stayed at 0 left out."""
+    seen = sorted(((n, reason) for reason, n in reasons.items() if n), key=lambda pair: (-pair[0], pair[1]))
+    return ", ".join(f"{reason} {number:,.0f}" for number, reason in seen)
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def verdict_word(verdict: RunVerdict) -> str:
+    """The verdict as a word that cannot be misread: a reproduced known bug is not a plain pass."""
+    if verdict.verdict is Verdict.PASS and verdict.reproduced:
+        return "REPRODUCED"
+    return {Verdict.PASS: "PASS", Verdict.UNKNOWN: "UNKNOWN", Verdict.FAIL: "FINDING"}[verdict.verdict]
+
+
+def verdict_sentence(verdict: RunVerdict) -> str:
+    """What the verdict means to somebody who has never seen this tool."""
+    issues = ", ".join(verdict.reproduced)
+    if verdict.verdict is Verdict.FAIL:
+        return "Vitess did not keep a promise that this run could judge."
+    if verdict.verdict is Verdict.UNKNOWN:
+        return "This run proves nothing about Vitess: an assumption did not hold, or something could not be judged."
+    if issues:
+        return f"The known bug {issues} showed where it was expected, and nothing else did."
+    return "Everything that was checked held."
+
+
+def command_line(history: History) -> str:
+    """The command line as it can be pasted into a shell."""
+    return clean(shlex.join(history.plan.command_line))
+
+
+def reproduce(history: History) -> str:
+    """The command line with the seed in it, whether it was given or drawn."""
+    words = list(history.plan.command_line)
+    given = any(word == "--seed" or word.startswith("--seed=") for word in words)
+    return clean(shlex.join(words if given else [*words, "--seed", str(history.plan.seed)]))
+
+
+def versions(history: History) -> dict[str, str]:
+    """Role → version; a vtgate has its own row because vtgates are what is compared."""
+    found: dict[str, Counter[str]] = {}
+    for node in history.nodes:
+        name = node.name if node.role is Role.VTGATE else node.role.value
+        found.setdefault(name, Counter())[node.version] += 1
+    if not found:
+        return _planned_versions(history)
+    return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
+
+
+def _planned_versions(history: History) -> dict[str, str]:
+    """What was asked for, when the run ended before there were nodes."""
+    spec = history.plan.cluster
+    planned = {"vitess (planned)": spec.vitess}
+    return planned | {f"vtgate-{i + 1} (planned)": spec.vtgate_version(i) for i in range(len(spec.vtgates))}
+
+
+def host_facts(history: History) -> dict[str, str]:
+    """What `host.json` says, flat; bytes in GiB."""
+    return {key: _host_value(key, value) for key, value in sorted(history.host.items())}
+
+
+def _host_value(key: str, value: Any) -> str:
+    if key.endswith("_bytes") and isinstance(value, int | float):
+        return f"{value / 2**30:.1f} GiB"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {part}" for name, part in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return ", ".join(str(part) for part in value)
+    return clean(str(value))
+
+
+def shape(history: History) -> str:
+    """`32 shards × 2 tablets, 2 vtgates, 20 operations/s a shard and vtgate`."""
+    spec, load = history.plan.cluster, history.plan.load
+    parts = [
+        f"{plural(spec.shards, 'shard')} × {plural(spec.tablets_per_shard, 'tablet')}",
+        plural(len(spec.vtgates), "vtgate"),
+    ]
+    if load:
+        parts.append(f"{load.rate_per_shard:g} operations/s per shard and vtgate")
+    return ", ".join(parts)
+
+
+def fault_subject(span: FaultSpan) -> str:
+    return f"{span.fault} {', '.join(span.targets)}".strip()
+
+
+def bug_words(bug: KnownBug) -> str:
+    until = f"before {bug.fixed_in}" if bug.fixed_in else "not fixed in any release"
+    return f"{bug.issue} ({bug.component.value} from {bug.affected_from}, {until})"
