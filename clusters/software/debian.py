@@ -40,6 +40,11 @@ class Deb:
     path: Path
     sha256: str
 
+    @property
+    def upstream_version(self) -> str:
+        """The program's own version: 1:9.7.4-2 is MySQL 9.7.4."""
+        return self.version.rpartition(":")[2].partition("-")[0]
+
 
 async def download(packages: Sequence[str], work: Path, progress: Progress) -> tuple[Deb, ...]:
     """Packages and everything they depend on. Raises SoftwareError."""
@@ -64,6 +69,11 @@ async def unpack(debs: Sequence[Deb], prefix: Path, progress: Progress) -> None:
     for number, deb in enumerate(debs, start=1):
         progress.step("unpacking packages", number, len(debs))
         await procs.run(["dpkg-deb", "--extract", deb.path, prefix], timeout_s=UNPACK_TIMEOUT_S)
+
+
+def parts(debs: Sequence[Deb]) -> dict[str, str]:
+    """The packages for a manifest: what they were, whatever the suite has moved on to since."""
+    return {deb.package: f"{deb.version} sha256:{deb.sha256}" for deb in debs}
 
 
 def why_not() -> str:

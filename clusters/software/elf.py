@@ -38,7 +38,15 @@ async def bind(programs: Sequence[Path], *, staged: Path, final: Path, libraries
     for program in programs:
         up = "/".join([".."] * (len(program.relative_to(staged).parts) - 1))
         rpath = ":".join(f"$ORIGIN/{up}/{folder}" for folder in libraries)
-        argv = [tool, "--set-interpreter", final / loader, "--force-rpath", "--set-rpath", rpath, program]
+        argv: list[str | Path] = [
+            tool,
+            "--set-interpreter",
+            final / loader,
+            "--force-rpath",
+            "--set-rpath",
+            rpath,
+            program,
+        ]
         await procs.run(argv, timeout_s=PATCH_TIMEOUT_S)
     return staged / loader
 

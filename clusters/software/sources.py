@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusters.software.store import Store
+
 APPLICATION = "vitess-chaos"
 SYSTEM_CACHE = Path("/var/cache")
 # An ordinary user's PATH often lacks these, and Debian and Ubuntu put mysqld there.
@@ -56,6 +58,11 @@ class Sources:
             search_path=tuple(Path(word) for word in dict.fromkeys([*words, *SYSTEM_SBIN])),
             install=install,
         )
+
+    @property
+    def store(self) -> Store:
+        """What vtchaos installed itself."""
+        return Store(self.cache_dir / "software")
 
     def candidates(self, program: str) -> Iterator[tuple[Path, str]]:
         """Every executable of that name, best first, with the words for where it was found."""

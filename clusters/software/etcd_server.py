@@ -34,12 +34,12 @@ async def find(*, sources: Sources) -> EtcdInstall | None:
         version = await versions.of_program(path)
         if version is not None and versions.key(version) >= OLDEST:
             return EtcdInstall(version=version, etcd=path, source=f"{where}: {path}")
-    kept = Store(sources.cache_dir / "software")
+    kept = sources.store
     return _described(kept) if kept.installed(NAME) else None
 
 
 async def _install(sources: Sources, progress: Progress) -> EtcdInstall:
-    kept = Store(sources.cache_dir / "software")
+    kept = sources.store
     async with kept.installing(NAME, progress) as staging:
         if kept.installed(NAME) is None:
             await _build(kept, staging, sources, progress)

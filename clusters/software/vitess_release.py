@@ -23,7 +23,11 @@ class Found:
 
     programs: Mapping[str, Path]
     where: Mapping[str, str]
-    rejected: tuple[str, ...]
+    rejected: Mapping[str, tuple[str, ...]]
+
+    def seen(self, *programs: str) -> list[str]:
+        """Why the copies of these programs that are there do not serve."""
+        return [row for program in programs for row in self.rejected[program]]
 
 
 async def vitess(
@@ -40,9 +44,10 @@ async def vitess(
     wanted = releases.release(version)
     found = await find(wanted.version, programs, sources=sources)
     missing = [program for program in programs if program not in found.programs]
-    for row in found.rejected:
+    seen = found.seen(*missing)
+    for row in seen:
         shown.step(row)
-    built = await _install(wanted, missing, sources, shown, found.rejected) if missing else {}
+    built = await _install(wanted, missing, sources, shown, seen) if missing else {}
     where = sorted({*found.where.values(), *([_how(wanted)] if built else [])})
     paths = {**found.programs, **built}
     return VitessInstall(
@@ -57,7 +62,7 @@ async def find(version: str, programs: Sequence[str], *, sources: Sources) -> Fo
     return Found(
         programs={program: path for program, (path, _) in hits.items()},
         where={program: where for program, (_, where) in hits.items()},
-        rejected=tuple(row for _, rows in looked for row in rows),
+        rejected={program: tuple(rows) for program, (_, rows) in zip(programs, looked, strict=True)},
     )
 
 
@@ -76,13 +81,13 @@ def store_name(version: str) -> str:
 
 
 async def _find_one(version: str, program: str, sources: Sources) -> tuple[tuple[Path, str] | None, list[str]]:
-    rejected = []
+    rejected: list[str] = []
     for path, where in sources.candidates(program):
         reported = await versions.of_program(path)
         if reported == version:
             return (path, where), rejected
         rejected.append(f"{path} ({where}) is {reported or 'of unknown version'}, wanted is {version}")
-    path_in_cache = installed(Store(sources.cache_dir / "software"), version).get(program)
+    path_in_cache = installed(sources.store, version).get(program)
     return ((path_in_cache, "cache") if path_in_cache else None), rejected
 
 
@@ -110,13 +115,13 @@ def _in_folder(folder: Path, program: str) -> Path | None:
 
 
 async def _install(
-    wanted: releases.Release, missing: Sequence[str], sources: Sources, progress: Progress, rejected: Sequence[str]
+    wanted: releases.Release, missing: Sequence[str], sources: Sources, progress: Progress, seen: Sequence[str]
 ) -> dict[str, Path]:
     if not sources.install:
-        seen = "".join(f"\n{row}" for row in rejected)
+        rows = "".join(f"\n{row}" for row in seen)
         names = ", ".join(missing)
-        raise SoftwareError(f"{names} of Vitess {wanted.version} not found, and installing was switched off{seen}")
-    kept = Store(sources.cache_dir / "software")
+        raise SoftwareError(f"{names} of Vitess {wanted.version} not found, and installing was switched off{rows}")
+    kept = sources.store
     name = store_name(wanted.version)
     async with kept.installing(name, progress) as staging:
         there = installed(kept, wanted.version)
