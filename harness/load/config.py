@@ -1,0 +1,82 @@
+"""What a load worker process is told: one JSON file, written by the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.base.errors import PlanError
+from harness.base.rundir import RunDir
+from harness.model import Lane, LoadSpec
+
+MAX_WORKERS = 256  # OP_DTYPE.worker is one byte
+MAX_LANES = 1 << 16  # OP_DTYPE.lane, and the lane's part of a ledger id (schema.first_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A MySQL endpoint that gets load of its own: a vtgate, by its node name."""
+
+    vtgate: str
+    host: str
+    port: int
+    user: str = "root"
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerConfig:
+    """One worker process: one target, some of its lanes."""
+
+    worker: int
+    target: Target
+    database: str  # the keyspace
+    lanes: tuple[Lane, ...]
+    spec: LoadSpec
+    seed: int
+    run: Path
+    live: Path
+    abrupt: bool  # see harness.mysql.outcome
+
+    @property
+    def run_dir(self) -> RunDir:
+        return RunDir(self.run)
+
+
+def plan_lanes(spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str]) -> tuple[Lane, ...]:
+    """A lane for every shard through every vtgate; the lanes of a vtgate are dealt to its workers in turn.
+
+    Raises PlanError when the load does not fit the record format or means nothing.
+    """
+    _refuse_nonsense(spec, targets, shards)
+    workers = min(spec.workers, len(shards))
+    return tuple(
+        Lane(
+            number=which * len(shards) + position,
+            vtgate=target.vtgate,
+            shard=shard,
+            mode=spec.mode,
+            rate=spec.rate_per_shard,
+            worker=which * workers + position % workers,
+        )
+        for which, target in enumerate(targets)
+        for position, shard in enumerate(shards)
+    )
+
+
+def _refuse_nonsense(spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str]) -> None:
+    if not targets or not shards:
+        raise PlanError("a load needs at least one vtgate and one shard")
+    if spec.workers < 1 or spec.workers * len(targets) > MAX_WORKERS:
+        raise PlanError(f"load workers must be 1 to {MAX_WORKERS} in all, not {spec.workers} × {len(targets)} vtgates")
+    if len(targets) * len(shards) > MAX_LANES:
+        raise PlanError(f"{len(targets)} vtgates × {len(shards)} shards are more than {MAX_LANES} lanes")
+    if spec.rate_per_shard <= 0:
+        raise PlanError(f"the rate per shard must be above 0 operations a second, not {spec.rate_per_shard:g}")
+    if not 0 <= spec.write_share <= 1:
+        raise PlanError(f"the write share must be between 0 and 1, not {spec.write_share:g}")
+    if spec.connections_per_shard < 1:
+        raise PlanError(f"connections per shard must be at least 1, not {spec.connections_per_shard}")
+    if spec.operation_timeout_s <= 0 or spec.issue_within_s <= 0:
+        raise PlanError("the operation timeout and the time to issue must be above 0 seconds")

@@ -1,0 +1,111 @@
+"""The load of one worker without its event loop: lanes and pools, driven by a clock that is given to it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+from harness.load.config import WorkerConfig
+from harness.load.pool import Connection, Pool, PoolRules
+from harness.load.recorder import Recorder
+from harness.load.traffic import Traffic
+from harness.model import ConnectionMode
+from harness.mysql.wire import WireOwner
+
+
+class Engine:
+    """Whoever owns it calls `issue` when `next_ns` has come, and `scan` every few milliseconds."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        *,
+        connect: Callable[[WireOwner], Connection],
+        recorder: Recorder,
+        clock: Callable[[], int],
+    ) -> None:
+        spec = config.spec
+        self._rules = PoolRules(
+            connect=connect,
+            recorder=recorder,
+            clock=clock,
+            operation_timeout_ns=int(spec.operation_timeout_s * 1e9),
+            issue_within_ns=int(spec.issue_within_s * 1e9),
+            per_operation=spec.mode is ConnectionMode.PER_OPERATION,
+            abrupt=config.abrupt,
+        )
+        self.lanes = [Traffic(lane, spec, config.seed) for lane in config.lanes]
+        self.pools, self._pool_of = self._pools(config)
+        self._heap: list[tuple[int, int]] = []
+
+    def _pools(self, config: WorkerConfig) -> tuple[list[Pool], list[Pool]]:
+        """The pools, and each lane's. Twice what can arrive within `issue_within_s` may wait in a pool: the
+        bound is for a worker that was stopped for long, not for a stalled database."""
+        spec = config.spec
+        arriving = int(spec.rate_per_shard * spec.issue_within_s)
+
+        def pool(lanes: int, first: Traffic) -> Pool:
+            return Pool(
+                self._rules,
+                slots=spec.connections_per_shard * lanes,
+                queue_limit=(2 * arriving + 100) * lanes,
+                lane_of_errors=first.number,
+            )
+
+        if spec.mode is ConnectionMode.POOLED:
+            shared = pool(len(self.lanes), self.lanes[0])
+            return [shared], [shared] * len(self.lanes)
+        own = [pool(1, lane) for lane in self.lanes]
+        return own, own
+
+    def open(self) -> None:
+        """Begin to connect."""
+        for pool in self.pools:
+            pool.open()
+
+    def begin(self, start_ns: int) -> None:
+        """Arrivals start at this stamp."""
+        for lane in self.lanes:
+            lane.begin(start_ns)
+        self._heap = [(lane.arrivals.next_ns, position) for position, lane in enumerate(self.lanes)]
+        heapq.heapify(self._heap)
+
+    @property
+    def next_ns(self) -> int:
+        """The next arrival of any lane; `begin` must have been called."""
+        return self._heap[0][0]
+
+    def issue(self, until_ns: int) -> None:
+        """Offer every arrival that is due up to `until_ns` to its pool."""
+        heap = self._heap
+        while heap[0][0] <= until_ns:
+            position = heap[0][1]
+            lane = self.lanes[position]
+            intended_ns = lane.arrivals.take()
+            heapq.heapreplace(heap, (lane.arrivals.next_ns, position))
+            self._pool_of[position].offer(lane, lane.draw(), intended_ns)
+
+    def scan(self, now_ns: int) -> None:
+        for pool in self.pools:
+            pool.scan(now_ns)
+
+    def abandon(self) -> None:
+        for pool in self.pools:
+            pool.abandon()
+
+    @property
+    def idle(self) -> bool:
+        return all(pool.idle for pool in self.pools)
+
+    @property
+    def wanted(self) -> int:
+        return sum(len(pool.slots) for pool in self.pools)
+
+    @property
+    def connected(self) -> int:
+        return sum(pool.connected for pool in self.pools)
+
+    @property
+    def trouble(self) -> str:
+        """The last reason why a connection could not be made."""
+        return next((pool.trouble for pool in self.pools if pool.trouble), "")
