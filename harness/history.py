@@ -7,6 +7,7 @@ is empty here and named in `incomplete`, so that a check can say UNKNOWN instead
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,13 +76,65 @@ class Series:
 
     def growth(self, key: str, since_ns: int, until_ns: int | None = None) -> float | None:
         """How much a counter grew between two stamps. A key that appears only after `since_ns` starts
-        from 0 (Vitess creates most keys at the first touch); None when it never appeared, or when it
-        shrank (its process restarted)."""
-        end = self.number(key, until_ns)
-        if end is None:
+        from 0 (Vitess creates most keys at the first touch), unless the very first sample has it; None
+        when it never appeared, is no number, or shrank meanwhile (its process restarted)."""
+        times, values = self.steps(key)
+        to = len(times) if until_ns is None else bisect.bisect_right(times, until_ns)
+        if to == 0:
             return None
-        start = self.number(key, since_ns) or 0.0
-        return end - start if end >= start else None
+        first = bisect.bisect_right(times, since_ns) - 1
+        if first < 0 and times[0] == self.samples[0].at_ns:
+            first = 0
+        path = [values[index] for index in range(max(first, 0), to)]
+        numbers = [float(value) for value in path if isinstance(value, int | float)]
+        if len(numbers) < len(path):
+            return None
+        if first < 0:
+            numbers.insert(0, 0.0)
+        falling = any(later < earlier for earlier, later in itertools.pairwise(numbers))
+        return None if falling or not numbers else numbers[-1] - numbers[0]
+
+    @cached_property
+    def _labels(self) -> Mapping[str, tuple[str, ...]]:
+        labels: dict[str, list[str]] = {}
+        for key in self._steps:
+            name, colon, label = key.partition(":")
+            if colon:
+                labels.setdefault(name, []).append(label)
+        return {name: tuple(found) for name, found in labels.items()}
+
+    def labels(self, name: str) -> tuple[str, ...]:
+        """The labels of a map variable: "ks.-80.NewPrimarySeen" of the key "BufferStops:ks.-80.NewPrimarySeen"."""
+        return self._labels.get(name, ())
+
+    def rises(self, key: str, since_ns: int) -> tuple[tuple[int, int, float], ...]:
+        """Every step upwards after `since_ns`: (sample before, sample after, by how much). What was counted
+        happened between the two stamps; the first is `since_ns` when nothing was sampled before."""
+        times, values = self.steps(key)
+        found: list[tuple[int, int, float]] = []
+        before: float | None = None
+        for at_ns, value in zip(times, values, strict=True):
+            number = float(value) if isinstance(value, int | float) else None
+            rise = (number or 0.0) - (before or 0.0)
+            first_sample = before is None and at_ns == self.samples[0].at_ns
+            if at_ns > since_ns and rise > 0 and not first_sample:
+                found.append((max(since_ns, self._good_before(at_ns)), at_ns, rise))
+            before = number
+        return tuple(found)
+
+    def _good_before(self, at_ns: int) -> int:
+        """The stamp of the last sample before `at_ns` that was answered, 0 if none."""
+        index = bisect.bisect_left(self._answered, at_ns) - 1
+        return self._answered[index] if index >= 0 else 0
+
+    @cached_property
+    def _answered(self) -> tuple[int, ...]:
+        return tuple(sample.at_ns for sample in self.samples if not sample.error)
+
+    @property
+    def answered_ns(self) -> Sequence[int]:
+        """The stamps of the samples that the source answered."""
+        return self._answered
 
     def failures(self) -> tuple[Sample, ...]:
         return tuple(sample for sample in self.samples if sample.error)
@@ -126,6 +179,7 @@ class History:
         """The last stamp of the run."""
         stamps = [self.clock.monotonic_ns]
         stamps += [event.at_ns for event in self.events[-1:]]
+        stamps += [max(span.begin_ns, span.active_ns, span.recover_ns, span.healed_ns) for span in self.faults]
         if len(self.ops):
             stamps.append(int(self.ops["done_ns"].max()))
         return max(stamps)
@@ -137,9 +191,27 @@ class History:
     def lanes_of(self, vtgate: str, shard: str | None = None) -> tuple[Lane, ...]:
         return tuple(lane for lane in self.lanes if lane.vtgate == vtgate and shard in (None, lane.shard))
 
+    @cached_property
+    def _by_lane(self) -> tuple[npt.NDArray[np.int64], Mapping[int, tuple[int, int]]]:
+        """Positions of the operations grouped by lane, and where each lane's group lies: with 32 shards and
+        several vtgates, a scan of a million operations for every lane and check would be most of a verdict."""
+        order = np.argsort(self.ops["lane"], kind="stable")
+        lanes, starts = np.unique(self.ops["lane"][order], return_index=True)
+        bounds = [*starts.tolist(), len(order)]
+        spans = zip(lanes.tolist(), itertools.pairwise(bounds), strict=True)
+        return order, {int(lane): span for lane, span in spans}
+
     def ops_of(self, lanes: Sequence[Lane]) -> Ops:
         """The operations of some lanes, in order of their intended start."""
-        return self.ops[np.isin(self.ops["lane"], [lane.number for lane in lanes])]
+        order, spans = self._by_lane
+        parts = [order[slice(*spans[lane.number])] for lane in lanes if lane.number in spans]
+        if not parts:
+            return self.ops[:0]
+        return self.ops[parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))]
+
+    @cached_property
+    def lane_by_number(self) -> Mapping[int, Lane]:
+        return {lane.number: lane for lane in self.lanes}
 
     def message(self, op: Any) -> str:
         return self.messages.get((int(op["worker"]), int(op["message"])), "")
@@ -204,6 +276,7 @@ def _fold_step(span: dict[str, Any], step: str, at_ns: int, line: Mapping[str, A
         span[f"{step}_ns"] = at_ns
     elif step == "failed":
         span["error"] = str(line["error"])
+        span["details"]["failed_ns"] = int(line["at_ns"])  # a call that failed returned, too
     elif step == "observed":
         span["observed"] = bool(line["observed"])
     elif step == "detail":

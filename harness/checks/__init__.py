@@ -1,0 +1,59 @@
+"""Pure functions from a History to results: no cluster, no file, no clock, no randomness.
+
+`CHECKS` is the one table of names; a plan holds names, and `vtchaos check RUN_DIR` looks them up here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from harness.checks.assumptions import BufferingStarted, ProbesAlive, RateReached, ReparentsHappened, RunComplete
+from harness.checks.atomicity import TransactionsAtomic
+from harness.checks.buffering import Conservation, KeyspaceConsistency
+from harness.checks.clients import ClientErrors, ClientStall
+from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
+from harness.checks.evictions import BufferEvictions
+from harness.checks.host import HostFit
+from harness.checks.processes import NoCrash
+from harness.checks.reads import AcknowledgedReadable
+from harness.checks.results import Check
+from harness.checks.stops import BufferStops
+
+ASSUMPTIONS: tuple[Check, ...] = (
+    RunComplete(),
+    HostFit(),
+    RateReached(),
+    ReparentsHappened(),
+    ProbesAlive(),
+    BufferingStarted(),
+)
+SAFETY: tuple[Check, ...] = (
+    AcknowledgedDurable(),
+    FailedAbsent(),
+    NoPhantoms(),
+    AcknowledgedReadable(),
+    TransactionsAtomic(),
+)
+PROMISES: tuple[Check, ...] = (
+    ClientErrors(),
+    ClientStall(),
+    KeyspaceConsistency(),
+    Conservation(),
+    BufferStops(),
+    BufferEvictions(),
+    NoCrash(),
+)
+STANDARD: tuple[Check, ...] = (*ASSUMPTIONS, *SAFETY, *PROMISES)  # what a reparent experiment asks for
+
+
+def table(checks: Iterable[Check]) -> Mapping[str, Check]:
+    """Name → check. Raises ValueError when two checks share a name."""
+    found: dict[str, Check] = {}
+    for check in checks:
+        if check.name in found:
+            raise ValueError(f"two checks are called {check.name}")
+        found[check.name] = check
+    return found
+
+
+CHECKS: Mapping[str, Check] = table(STANDARD)

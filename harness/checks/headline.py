@@ -1,0 +1,86 @@
+"""The answer of a run in one or two sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.checks.clients import erroneous
+from harness.facts.service import service
+from harness.facts.storm import Storm, reparents, storms, trouble
+from harness.facts.words import counted, listed, seconds
+from harness.history import History
+from harness.model import CheckKind, CheckResult, Outcome, Verdict
+
+
+def headline(history: History, verdict: Verdict, results: Sequence[CheckResult], reproduced: Sequence[str]) -> str:
+    """What happened, what clients felt; then what it means, unless all is well."""
+    said = "; ".join(part for part in (_reparents(history), _clients(history), _stall(history)) if part)
+    first = f"{said[0].upper()}{said[1:]}." if said else "Nothing was recorded."
+    meaning = _meaning(verdict, results, reproduced)
+    return f"{first} {meaning}" if meaning else first
+
+
+def _reparents(history: History) -> str:
+    found = reparents(history)
+    if not found:
+        return "no reparent was run" if history.phases else ""
+    shards = {reparent.shard for reparent in found}
+    good = sum(reparent.returned_ok for reparent in found)
+    runs: tuple[Storm, ...] = storms(history)
+    longest = max(runs, key=lambda storm: storm.duration_s)
+    if len(found) == len(shards):
+        what = f"{good} of {counted(len(found), 'shard')} reparented"
+    else:
+        what = f"{good} of {counted(len(found), 'reparent')} of {counted(len(shards), 'shard')} succeeded"
+    if len(runs) == 1:
+        return f"{what} in {seconds(longest.duration_s)}"
+    slowest = max(reparent.duration_s for reparent in found)
+    at_once = max(len(storm.reparents) for storm in runs)
+    how = "one after another" if at_once == 1 else f"in {len(runs)} storms of at most {at_once}"
+    return f"{what}, {how}, the slowest in {seconds(slowest)}"
+
+
+def _clients(history: History) -> str:
+    window = trouble(history)
+    if not len(history.ops):
+        return "no operation was recorded" if history.plan.load else ""
+    since_ns = window[0] if window else history.start_ns
+    ops = history.ops[history.ops["done_ns"] >= since_ns]
+    errors = len(erroneous(ops))
+    waited = int(np.count_nonzero(ops["outcome"] == Outcome.NOT_ISSUED))
+    part = f"{counted(len(history.ops), 'operation')}, {counted(errors, 'error')}"
+    return f"{part}, {waited:,} not issued" if waited else part
+
+
+def _stall(history: History) -> str:
+    window = trouble(history)
+    if window is None or not len(history.ops):
+        return ""
+    found = [item for node in history.vtgates for item in service(history, node.name, window[0])]
+    if not found:
+        return ""
+    worst = max(found, key=lambda item: item.stall_s)
+    through = f" through {worst.vtgate}" if len(history.vtgates) > 1 else ""
+    return f"the worst shard ({worst.shard}{through}) stalled {seconds(worst.stall_s)}"
+
+
+def _meaning(verdict: Verdict, results: Sequence[CheckResult], reproduced: Sequence[str]) -> str:
+    if verdict is Verdict.FAIL:
+        failing = [result for result in results if result.verdict is Verdict.FAIL]
+        worst = min(failing, key=lambda result: result.kind is not CheckKind.SAFETY)  # safety first
+        others = dict.fromkeys(result.check for result in failing if result.check != worst.check)
+        more = f" Also: {listed(others)}." if others else ""
+        return f"Finding in {worst.check}: {_sentence(worst.summary)}{more}"
+    if verdict is Verdict.UNKNOWN:
+        unsure = [result for result in results if result.verdict is not Verdict.PASS]
+        worst = min(unsure, key=lambda result: result.kind is not CheckKind.ASSUMPTION)
+        return f"This proves nothing: {_sentence(worst.summary)}"
+    if reproduced:
+        return f"The known bug {listed(reproduced)} was reproduced, as expected."
+    return ""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,98 @@
+"""Known bugs: on an affected release the run must fail in exactly that check, on a fixed one it must pass.
+
+So the harness shows, with every release, that it can still find its old bugs, and that they stay fixed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.facts.versions import affected, versions_of
+from harness.history import History
+from harness.model import CheckKind, CheckResult, KnownBug, Role, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Results after the known bugs were taken out, and the issues that were reproduced."""
+
+    results: tuple[CheckResult, ...]
+    reproduced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One known bug on one subject (a vtgate, or the cluster) whose release has it."""
+
+    bug: KnownBug
+    subject: str
+    versions: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return f"{self.subject or self.bug.component.value} {', '.join(self.versions)}"
+
+    def concerns(self, result: CheckResult) -> bool:
+        """A bug of vtgate shows in the results of that vtgate; a result about the cluster concerns everybody."""
+        return self.bug.component is not Role.VTGATE or result.subject in ("", self.subject)
+
+
+def settle(history: History, results: Sequence[CheckResult]) -> Settled:
+    """Turn expected failures into reproductions, and missing ones into failures."""
+    settled = list(results)
+    reproduced: dict[str, None] = {}
+    for case in _cases(history):
+        expected = [r for r in settled if r.check == case.bug.check and case.concerns(r)]
+        if any(_shows(result, case) for result in expected):
+            reproduced[case.bug.issue] = None
+            settled = [_excused(result, case) for result in settled]
+        else:
+            settled.append(_missing(case, expected))
+    return Settled(results=tuple(settled), reproduced=tuple(reproduced))
+
+
+def _cases(history: History) -> Iterable[_Case]:
+    for bug in history.plan.known_bugs:
+        subjects = [node.name for node in history.vtgates] if bug.component is Role.VTGATE else [""]
+        for subject in subjects or [""]:
+            versions = versions_of(history, bug.component, subject)
+            if any(affected(bug, version) for version in versions):
+                yield _Case(bug=bug, subject=subject, versions=versions)
+
+
+def _shows(result: CheckResult, case: _Case) -> bool:
+    """Failed, now or already excused for this very bug (a cluster-wide result that concerns two vtgates)."""
+    return result.verdict is Verdict.FAIL or result.figures.get("known_bug") == case.bug.issue
+
+
+def _excused(result: CheckResult, case: _Case) -> CheckResult:
+    checks = (case.bug.check, *case.bug.also)
+    if result.verdict is not Verdict.FAIL or result.check not in checks or not case.concerns(result):
+        return result
+    return dataclasses.replace(
+        result,
+        verdict=Verdict.PASS,
+        summary=f"REPRODUCED {case.bug.issue}, as expected of {case.where}: {result.summary}",
+        figures={**result.figures, "known_bug": case.bug.issue},
+    )
+
+
+def _missing(case: _Case, expected: Sequence[CheckResult]) -> CheckResult:
+    """A result of its own: the check itself did nothing wrong by passing."""
+    unsure = [result for result in expected if result.verdict is Verdict.UNKNOWN]
+    if not expected:
+        verdict, why = Verdict.UNKNOWN, f"{case.bug.check} was not run"
+    elif unsure:
+        verdict, why = Verdict.UNKNOWN, f"{case.bug.check} could not tell: {unsure[0].summary}"
+    else:
+        verdict, why = Verdict.FAIL, f"{case.bug.check} passed: {expected[0].summary}"
+    return CheckResult(
+        check=f"known-bug/{case.bug.issue.lstrip('#')}",
+        kind=CheckKind.PROMISE,
+        verdict=verdict,
+        subject=case.subject,
+        summary=f"The known bug {case.bug.issue} did not show on {case.where}, which has it; {why}",
+        figures={"known_bug": case.bug.issue},
+    )
