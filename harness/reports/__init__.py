@@ -1,6 +1,7 @@
 """Everything that is told about a run after it: from History and RunVerdict alone, computing no verdict.
 
-    verdict.json   for programs          junit.xml     for CI      summary.txt   the closing summary, as a file
+    verdict.json   for programs          junit.xml     for CI
+    report.html    for people, offline   summary.txt   the closing summary, as a file
 
 `terminal.show` prints the summary; `live` shows a run while it goes.
 """
@@ -14,7 +15,7 @@ from harness.base.errors import UsageError
 from harness.base.rundir import RunDir
 from harness.history import History
 from harness.model import RunVerdict
-from harness.reports import json, junit, terminal
+from harness.reports import html, json, junit, terminal
 
 Render = Callable[[History, RunVerdict, Path], Path]
 
@@ -22,6 +23,7 @@ Render = Callable[[History, RunVerdict, Path], Path]
 RENDERERS: Mapping[str, tuple[Render, str]] = {
     "json": (json.render, "verdict.json"),
     "junit": (junit.render, "junit.xml"),
+    "html": (html.render, "report.html"),
     "terminal": (terminal.render, "summary.txt"),
 }
 

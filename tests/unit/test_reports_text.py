@@ -161,7 +161,8 @@ def test_all_formats_are_written_where_the_run_directory_says(history: History, 
     written = render_all(history, storm_verdict(history), run)
     assert written["json"] == run.verdict
     assert written["junit"] == run.junit
-    assert str(run.path) in (run.path / "summary.txt").read_text()
+    assert written["html"] == run.html
+    assert str(run.html) in (run.path / "summary.txt").read_text()
     assert not list(run.path.glob("*.part"))
 
 

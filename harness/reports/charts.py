@@ -1,0 +1,244 @@
+"""The charts of the HTML page as plotly figures in plain values.
+
+Colours are names that begin with @; the page's script puts in those of the light or dark theme. All
+charts share one time axis in seconds of the run, so zooming one zooms all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.history import History
+from harness.model import FaultSpan
+from harness.reports.bins import MAX_BINS, Binned, Grid
+from harness.reports.counters import total_at
+from harness.reports.digest import Digest
+from harness.reports.pressure import Curve, busy_share, cpu_pressure, loop_lag_ms, memory_available
+from harness.reports.words import clean, duration
+
+Figure = dict[str, Any]
+MARGIN = {"l": 74, "r": 14, "t": 22, "b": 34}
+_VTGATE_COLOURS = 4
+
+
+def seconds(history: History, at_ns: float) -> float:
+    """Seconds of the run, rounded to what a screen can show."""
+    return round(float(at_ns - history.start_ns) / 1e9, 3)
+
+
+def vtgate_colour(index: int) -> str:
+    return f"@v{index % _VTGATE_COLOURS}"
+
+
+def numbers(values: Any, digits: int = 3) -> list[float | None]:
+    """Plain numbers; None for NaN, which plotly leaves out."""
+    return [None if np.isnan(value) else round(float(value), digits) for value in values]
+
+
+def phases(history: History) -> list[tuple[str, float]]:
+    """(name, second at which it began)."""
+    return [(clean(name), seconds(history, span[0])) for name, span in history.phases.items()]
+
+
+def base_layout(history: History, digest: Digest, height: int, **more: Any) -> Figure:
+    """Shared by all charts: the time axis and a line at the begin of every phase."""
+    marks = phases(history)
+    lines = [
+        {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "above"}
+        | {"line": {"color": "@phase", "width": 1, "dash": "dot"}}
+        for _, at in marks
+    ]
+    labels = [
+        {"x": at, "y": 1, "xref": "x", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+        | {"text": _escaped(name), "font": {"size": 10, "color": "@muted"}}
+        for name, at in marks
+    ]
+    return {
+        "height": height,
+        "margin": MARGIN,
+        "xaxis": {"range": [seconds(history, digest.from_ns), seconds(history, digest.until_ns)], "ticksuffix": " s"},
+        "shapes": lines,
+        "annotations": labels,
+        "showlegend": False,
+    } | more
+
+
+def heat_map(history: History, digest: Digest, cells: Binned, vtgate: str) -> Figure:
+    """Shard × time: what the clients met; a line marks each shard's own reparent."""
+    rows = [row for row, lane in enumerate(history.lanes) if lane.vtgate == vtgate]
+    shards = [history.lanes[row].shard for row in rows]
+    heat = {
+        "type": "heatmap",
+        "x0": seconds(history, cells.grid.from_ns) + cells.grid.width_ns / 2e9,
+        "dx": cells.grid.width_ns / 1e9,
+        "z": cells.state[rows].tolist(),
+        "zmin": -0.5,
+        "zmax": 5.5,
+        "colorscale": "@states",
+        "showscale": False,
+        "ygap": 1 if len(rows) <= 64 else 0,
+        "hovertemplate": "%{text}<br>%{x:.2f} s<extra></extra>",
+    }
+    layout = base_layout(history, digest, _row_height(len(rows)), yaxis=rows_axis(shards))
+    return {"data": [heat, _span_lines(history, shards)], "layout": layout, "rows": shards}
+
+
+def _span_lines(history: History, shards: Sequence[str]) -> Figure:
+    xs: list[float | None] = []
+    ys: list[int | None] = []
+    for span in _begun(history):
+        for target in span.targets:
+            if target in shards:
+                xs += [seconds(history, span.begin_ns), seconds(history, end_ns(history, span)), None]
+                ys += [*[shards.index(target)] * 2, None]
+    line = {"color": "@ink", "width": 2}
+    return {"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": line, "hoverinfo": "skip"}
+
+
+def gantt(history: History, digest: Digest) -> Figure:
+    """A bar a fault; below it, for each vtgate, the longest stall that this shard's clients saw."""
+    rows = _gantt_rows(history, digest)
+    place = {name: index for index, name in enumerate(rows)}
+    data = [_bars(history, place)]
+    for index, vtgate in enumerate(digest.vtgates):
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for lane in digest.lanes:
+            if lane.vtgate == vtgate.name and lane.shard in place and lane.stall.span_ns:
+                offset = 0.36 + 0.12 * (index - 1)
+                begin, end = lane.stall.from_ns, lane.stall.from_ns + lane.stall.span_ns
+                xs += [seconds(history, begin), seconds(history, end), None]
+                ys += [place[lane.shard] + offset] * 2 + [None]
+        line = {"color": vtgate_colour(index), "width": 2}
+        data.append({"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": line, "hoverinfo": "skip"})
+    layout = base_layout(history, digest, _row_height(len(rows), 17), yaxis=rows_axis(rows), hovermode="closest")
+    return {"data": data, "layout": layout}
+
+
+def _gantt_rows(history: History, digest: Digest) -> list[str]:
+    """The shards with a fault or a lane, then every other target."""
+    shards = [shard for shard in history.plan.cluster.shard_names if any(shard in s.targets for s in history.faults)]
+    others = [target for span in history.faults for target in span.targets]
+    return list(dict.fromkeys([*shards, *others])) or list(dict.fromkeys(lane.shard for lane in digest.lanes))
+
+
+def _bars(history: History, place: Mapping[str, int]) -> Figure:
+    bars = [(span, target) for span in _begun(history) for target in span.targets if target in place]
+    ends = [end_ns(history, span) for span, _ in bars]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "width": 0.42,
+        "base": [seconds(history, span.begin_ns) for span, _ in bars],
+        "x": [round((end - span.begin_ns) / 1e9, 3) for (span, _), end in zip(bars, ends, strict=True)],
+        "y": [place[target] - 0.12 for _, target in bars],
+        "marker": {"color": [_bar_colour(span) for span, _ in bars]},
+        "hovertext": [_bar_words(history, span) for span, _ in bars],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
+
+
+def _begun(history: History) -> list[FaultSpan]:
+    return [span for span in history.faults if span.begin_ns]
+
+
+def end_ns(history: History, span: FaultSpan) -> int:
+    """Healed, returned or failed; what never came to an end lasts to the end of the run."""
+    one_shot = 0 if span.recover_ns else span.active_ns
+    return span.healed_ns or one_shot or int(span.details.get("failed_ns", 0)) or history.end_ns
+
+
+def _bar_colour(span: FaultSpan) -> str:
+    return "@fail" if span.error else "@fault"
+
+
+def _bar_words(history: History, span: FaultSpan) -> str:
+    took = duration(end_ns(history, span) - span.begin_ns)
+    ended = span.healed_ns or span.active_ns or span.error
+    facts = [f"{span.fault} {', '.join(span.targets)}", f"took {took}" if ended else f"not returned after {took}"]
+    facts += [f"{key}: {value}" for key, value in sorted(span.details.items()) if not key.endswith("_ns")]
+    facts += [f"failed: {span.error}"] if span.error else []
+    return "<br>".join(_escaped(fact) for fact in facts)
+
+
+def buffer_chart(history: History, digest: Digest, grid: Grid) -> Figure | None:
+    """Buffered, drained and evicted requests of every vtgate since the first sample; None if never seen."""
+    at_ns = grid.begins_ns()
+    x = [seconds(history, at) for at in at_ns]
+    data: list[Figure] = []
+    layout = base_layout(history, digest, 40 + 150 * max(len(digest.vtgates), 1))
+    for index, vtgate in enumerate(digest.vtgates):
+        series = history.series.get(vtgate.name)
+        axis = "y" if index == 0 else f"y{index + 1}"
+        for var, colour in (("Buffered", "@buffered"), ("Drained", "@ok"), ("Evicted", "@fail")):
+            values = total_at(series, f"BufferRequests{var}", at_ns) if series is not None else None
+            if values is not None:
+                data.append(_line(x, values, colour, f"{var.lower()} by {vtgate.name}", axis, shape="hv"))
+        layout["yaxis" if index == 0 else f"yaxis{index + 1}"] = _share(index, len(digest.vtgates), vtgate.name)
+    return {"data": data, "layout": _at_bottom(layout, len(digest.vtgates))} if data else None
+
+
+def host_chart(history: History, digest: Digest) -> Figure | None:
+    """CPU, the harness's own pauses, memory; None if nothing was probed."""
+    curves: list[tuple[Curve | None, float, str, str, str]] = [
+        (busy_share(history), 100, "@v0", "% CPU in use", "y"),
+        (cpu_pressure(history), 100, "@v1", "% of the time something waited for a CPU", "y"),
+        (memory_available(history), 2**-30, "@v2", "GiB available", "y3"),
+    ]
+    for index, (name, lag) in enumerate(loop_lag_ms(history).items()):
+        curves.append((lag, 1, vtgate_colour(index), f"ms pause of {name}", "y2"))
+    data = [_curve(history, *curve) for curve in curves if curve[0] is not None]
+    axes = {"yaxis": _share(0, 3, "CPU %"), "yaxis2": _share(1, 3, "pause ms"), "yaxis3": _share(2, 3, "free GiB")}
+    for axis in axes.values():
+        axis["rangemode"] = "tozero"
+    return {"data": data, "layout": _at_bottom(base_layout(history, digest, 400) | axes, 3)} if data else None
+
+
+def _curve(history: History, curve: Curve | None, times: float, colour: str, name: str, axis: str) -> Figure:
+    assert curve is not None
+    thin = curve.thinned(MAX_BINS)
+    return _line([seconds(history, at) for at in thin.at_ns], thin.values * times, colour, name, axis)
+
+
+def _at_bottom(layout: Figure, parts: int) -> Figure:
+    """The time axis belongs below the last of several charts."""
+    anchor = "y" if parts == 1 else f"y{parts}"
+    return layout | {"xaxis": layout["xaxis"] | {"anchor": anchor}}
+
+
+def _line(x: list[float], values: Any, colour: str, name: str, axis: str, shape: str = "linear") -> Figure:
+    line = {"color": colour, "width": 1.5, "shape": shape}
+    hover = "%{y:.4~g} " + _escaped(name) + "<extra></extra>"
+    return {"type": "scatter", "mode": "lines", "x": x, "y": numbers(values), "line": line, "yaxis": axis} | {
+        "name": name,
+        "hovertemplate": hover,
+    }
+
+
+def rows_axis(names: Sequence[str]) -> Figure:
+    """A row a name, the first on top. Positions are numbers: as categories, `-08` or `10-18` could be
+    taken for a number or a date."""
+    step = max(1, len(names) // 64)
+    places = list(range(0, len(names), step))
+    text = [_escaped(names[place]) for place in places]
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": text, "tickfont": {"size": 10}}
+    return ticks | {"range": [len(names) - 0.4, -0.6], "fixedrange": True, "zeroline": False, "showgrid": False}
+
+
+def _row_height(rows: int, each: int = 14) -> int:
+    return MARGIN["t"] + MARGIN["b"] + max(rows * max(4, each if rows <= 64 else 6), 40)
+
+
+def _share(index: int, parts: int, title: str) -> Figure:
+    """One of several charts on top of each other."""
+    top = 1 - index / parts
+    bottom = 1 - (index + 1) / parts + (0.06 if index + 1 < parts else 0)
+    return {"domain": [round(bottom, 4), round(top, 4)], "title": {"text": _escaped(title)}, "fixedrange": True}
+
+
+def _escaped(text: str) -> str:
+    """Plotly reads a few HTML tags in texts."""
+    return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

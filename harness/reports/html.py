@@ -1,0 +1,219 @@
+"""report.html: one file that opens offline, in light and dark, on a wide screen and on a phone.
+
+Data is binned here (`bins`), so a run of a million operations makes a page of the same size as a small
+one; nearly all of it is plotly's own script. A Content-Security-Policy in the page forbids every request
+to anywhere, and all text of the run is escaped: messages are whatever a server chose to say.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from harness.facts.storm import storms
+from harness.history import History
+from harness.model import CheckKind, CheckResult, Outcome, RunVerdict, Verdict
+from harness.reports import charts, words
+from harness.reports.bins import STATE_WORDS, Binned, Counts, Grid, binned, grid_for, overall
+from harness.reports.digest import Digest, LaneFacts, digest
+from harness.reports.known import reproduced_issue
+from harness.reports.pressure import pressure_sentence
+
+Values = dict[str, Any]
+_KINDS = {
+    CheckKind.ASSUMPTION: "when it does not hold, the run proves nothing about what a slow host can cause",
+    CheckKind.PROMISE: "what Vitess promises; not judged when an assumption failed",
+    CheckKind.SAFETY: "what no slowness excuses",
+}
+
+
+def render(history: History, verdict: RunVerdict, out: Path) -> Path:
+    """Write the page whole or not at all; the same run gives the same bytes."""
+    page = _environment().get_template("report.html").render(view(history, verdict))
+    part = out.with_name(out.name + ".part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(out)
+    return out
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("harness.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "clean": words.clean,
+        "duration": words.duration,
+        "count": words.count,
+        "tally": words.tally,
+        "factor": lambda value: "–" if value is None else f"{value:.1f}",
+    }
+    return made
+
+
+def view(history: History, verdict: RunVerdict) -> Values:
+    """Everything that the template shows."""
+    found = digest(history)
+    rate = min((lane.rate for lane in history.lanes), default=0.0)
+    grid = grid_for(found.from_ns, found.until_ns, len(history.lanes), rate)
+    cells = binned(history, grid)
+    figures = _figures(history, found, cells)
+    return {
+        "plan": history.plan,
+        "verdict": verdict,
+        "word": words.verdict_word(verdict),
+        "sentence": words.verdict_sentence(verdict),
+        "meaning": words.EXIT_MEANING.get(verdict.exit_code, ""),
+        "shape": words.shape(history),
+        "pressure": pressure_sentence(history),
+        "began": history.clock.wall(history.start_ns).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "took_ns": history.end_ns - history.start_ns,
+        "digest": found,
+        "tiles": _tiles(history, found),
+        "Outcome": Outcome,
+        "checks": _checks(history, verdict),
+        "kinds": _KINDS,
+        "stall": lambda lane: words.stall_words(lane.stall.span_ns, lane.stall.open),
+        "reparent": _reparent_words,
+        "second": lambda at_ns: charts.seconds(history, at_ns),
+        "reproduce": words.reproduce(history),
+        "command_line": words.command_line(history),
+        "versions": words.versions(history),
+        "host": words.host_facts(history),
+        "incomplete": history.incomplete,
+        "states": [(state.value, text) for state, text in STATE_WORDS.items()],
+        "vtgate_colours": {vtgate.name: index % 4 for index, vtgate in enumerate(found.vtgates)},
+        "charts": frozenset(figures),
+        "data": _json({"figures": figures, "detail": _detail(history, found, cells)}),
+        "plotly": Markup(get_plotlyjs()),  # our own dependency's script, as it is
+    }
+
+
+def _tiles(history: History, found: Digest) -> list[tuple[str, str, str]]:
+    """(figure, what it is, class)."""
+    outcomes, worst = found.outcomes, next(iter(found.worst_lanes), None)
+    tiles = [
+        (words.count(found.ops), "operations on record", ""),
+        (words.count(outcomes[Outcome.FAIL]), "failed", "bad" if outcomes[Outcome.FAIL] else ""),
+        (words.count(outcomes[Outcome.UNKNOWN]), "outcome unknown", "bad" if outcomes[Outcome.UNKNOWN] else ""),
+        (words.count(outcomes[Outcome.NOT_ISSUED]), "not issued", "odd" if outcomes[Outcome.NOT_ISSUED] else ""),
+    ]
+    if worst:
+        where = f"longest stall: {worst.shard} through {worst.vtgate}"
+        tiles.append((words.stall_words(worst.stall.span_ns, worst.stall.open), where, ""))
+    for number, storm in enumerate(storms(history)[:2]):
+        name = "storm" if number == 0 else "second storm"
+        called = words.plural(len(storm.reparents), "reparent")
+        tiles.append((words.duration(storm.end_ns - storm.begin_ns), f"{name}: {called}", ""))
+    return tiles
+
+
+def _reparent_words(lane: LaneFacts) -> str:
+    if lane.reparent and lane.reparent.error:
+        return f"failed after {words.duration(lane.reparent_ns)}"
+    if lane.reparent and not lane.reparent.end_ns:
+        return "not returned"
+    return words.duration(lane.reparent_ns)
+
+
+def _checks(history: History, verdict: RunVerdict) -> list[Values]:
+    """The worst first, otherwise in the order of the checks."""
+    rows = [_check(result, reproduced_issue(result, verdict, history)) for result in verdict.results]
+    return sorted(rows, key=lambda row: -int(row["weight"]))
+
+
+def _check(result: CheckResult, issue: str) -> Values:
+    word = {Verdict.PASS: "PASS", Verdict.UNKNOWN: "UNKNOWN", Verdict.FAIL: "FAIL"}[result.verdict]
+    return {
+        "result": result,
+        "word": "REPRODUCED" if issue else word,
+        "issue": issue,
+        "weight": result.verdict,
+        "figures": sorted(result.figures.items()),
+    }
+
+
+def _figures(history: History, found: Digest, cells: Binned) -> Values:
+    """Element id → figure."""
+    figures: Values = {}
+    if len(history.ops):
+        for index, vtgate in enumerate(found.vtgates):
+            figures[f"heat-{index}"] = charts.heat_map(history, found, cells, vtgate.name)
+    if any(span.begin_ns for span in history.faults):
+        figures["gantt"] = charts.gantt(history, found)
+    for name, made in (
+        ("buffer", charts.buffer_chart(history, found, cells.grid)),
+        ("host", charts.host_chart(history, found)),
+    ):
+        if made is not None:
+            figures[name] = made
+    return figures
+
+
+def _detail(history: History, found: Digest, cells: Binned) -> Values:
+    """What the page's script needs to draw latency and errors of any one shard, or of all together."""
+    shards = list(dict.fromkeys(lane.shard for lane in history.lanes))
+    vtgates = [vtgate.name for vtgate in found.vtgates]
+    grid = cells.grid
+    return {
+        "x0": charts.seconds(history, grid.from_ns),
+        "dx": grid.width_ns / 1e9,
+        "bins": grid.bins,
+        "layout": charts.base_layout(history, found, 430),
+        "shards": shards,
+        "vtgates": vtgates,
+        "lanes": [[vtgates.index(lane.vtgate), shards.index(lane.shard)] for lane in history.lanes],
+        "max": _packed(cells.max_ms, "<f4"),
+        "p99": _packed(cells.p99_ms, "<f4"),
+        "bad": _packed(np.minimum(cells.bad, 65535), "<u2"),
+        "given_up": _packed(np.minimum(cells.not_issued, 65535), "<u2"),
+        "all": [_overall(history, cells, vtgate, grid) for vtgate in vtgates],
+        "spans": {shard: _spans(history, shard) for shard in shards},
+        "storms": [[charts.seconds(history, s.begin_ns), charts.seconds(history, s.end_ns)] for s in storms(history)],
+        "states": list(STATE_WORDS.values()),
+    }
+
+
+def _overall(history: History, cells: Binned, vtgate: str, grid: Grid) -> Values:
+    rows = [row for row, lane in enumerate(history.lanes) if lane.vtgate == vtgate]
+    max_ms, p99_ms = overall(history, vtgate, grid)
+    return {
+        "max": charts.numbers(max_ms),
+        "p99": charts.numbers(p99_ms),
+        "bad": _summed(cells.bad, rows),
+        "given_up": _summed(cells.not_issued, rows),
+    }
+
+
+def _summed(counts: Counts, rows: list[int]) -> list[int]:
+    return [int(number) for number in counts[rows].sum(axis=0)]
+
+
+def _spans(history: History, shard: str) -> list[list[float]]:
+    return [
+        [charts.seconds(history, span.begin_ns), charts.seconds(history, charts.end_ns(history, span))]
+        for span in history.faults
+        if span.begin_ns and shard in span.targets
+    ]
+
+
+def _packed(values: Any, kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+
+
+def _json(value: Values) -> Markup:
+    """JSON inside a script element: no text in it can end the element or open a comment."""
+    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    for char, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
+        text = text.replace(char, escape)
+    return Markup(text)

@@ -1,0 +1,212 @@
+(function () {
+  "use strict";
+  // Colours in figures are names (@ink, @states …); the style sheet knows what they are in this theme.
+  const NAMES = {
+    "@ink": "--ink", "@muted": "--muted", "@fail": "--fail", "@ok": "--okay", "@fault": "--fault",
+    "@buffered": "--buffered", "@v0": "--v0", "@v1": "--v1", "@v2": "--v2", "@v3": "--v3", "@phase": "--muted",
+  };
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const detail = data.detail;
+  const drawn = new Set();
+  let zoom = null;
+  let syncing = false;
+
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  function coloured(value) {
+    if (typeof value === "string") {
+      if (value === "@states") return states();
+      return NAMES[value] ? css(NAMES[value]) : value;
+    }
+    if (Array.isArray(value)) return value.length && typeof value[0] === "number" ? value : value.map(coloured);
+    if (value && typeof value === "object" && !ArrayBuffer.isView(value)) {
+      const copy = {};
+      for (const key of Object.keys(value)) copy[key] = coloured(value[key]);
+      return copy;
+    }
+    return value;
+  }
+
+  function states() {
+    const scale = [];
+    for (let state = 0; state < 6; state += 1) {
+      const colour = state ? css("--s" + state) : css("--page");
+      scale.push([state / 6, colour], [(state + 1) / 6, colour]);
+    }
+    return scale;
+  }
+
+  function themed(layout) {
+    const result = coloured(layout);
+    const line = css("--line");
+    const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickcolor: line, title: {} };
+    for (const key of Object.keys(result)) {
+      if (/^[xy]axis\d*$/.test(key)) result[key] = Object.assign({}, axis, result[key]);
+    }
+    result.yaxis = result.yaxis || Object.assign({}, axis);
+    if (zoom) result.xaxis = Object.assign({}, result.xaxis, { range: zoom });
+    return Object.assign(result, {
+      paper_bgcolor: css("--page"), plot_bgcolor: css("--page"), dragmode: "zoom",
+      hoverlabel: { align: "left", font: { size: 12 } },
+      font: { family: "system-ui, sans-serif", size: 11, color: css("--ink") },
+    });
+  }
+
+  function draw(id, figure) {
+    const element = document.getElementById(id);
+    if (!element) return;
+    const options = { displayModeBar: false, responsive: true, doubleClick: false };
+    Plotly.react(element, figure.data.map(coloured), themed(figure.layout), options);
+    if (drawn.has(id)) return;
+    drawn.add(id);
+    element.on("plotly_relayout", (change) => follow(id, change));
+    element.on("plotly_doubleclick", () => everything());
+  }
+
+  function follow(id, change) {
+    if (syncing || !("xaxis.range[0]" in change)) return;
+    move([change["xaxis.range[0]"], change["xaxis.range[1]"]], id);
+  }
+
+  function everything() { move(detail.layout.xaxis.range.slice(), null, true); }
+
+  function move(range, from, reset) {
+    syncing = true;
+    zoom = reset ? null : range;
+    const moves = [...drawn].filter((id) => id !== from).map((id) => Plotly.relayout(id, { "xaxis.range": range }));
+    Promise.all(moves).then(() => { syncing = false; });
+  }
+
+  // ---- heat maps: the text of a cell is made here, it would be most of the page otherwise
+  function heat(figure) {
+    const [cells, spans] = figure.data;
+    cells.text = cells.z.map((row, y) => row.map((state) => figure.rows[y] + ": " + detail.states[state]));
+    return { data: [cells, spans], layout: figure.layout };
+  }
+
+  // ---- latency and errors of one shard, or of all
+  function unpack(text, Kind) {
+    const raw = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+    return new Kind(raw.buffer);
+  }
+
+  function row(packed, index) { return Array.from(packed.subarray(index * detail.bins, (index + 1) * detail.bins)); }
+
+  const packed = {
+    max: unpack(detail.max, Float32Array), p99: unpack(detail.p99, Float32Array),
+    bad: unpack(detail.bad, Uint16Array), given_up: unpack(detail.given_up, Uint16Array),
+  };
+
+  function values(vtgate, shard) {
+    if (shard < 0) return detail.all[vtgate];
+    const lane = detail.lanes.findIndex((pair) => pair[0] === vtgate && pair[1] === shard);
+    if (lane < 0) return null;
+    const holes = (list) => list.map((value) => (Number.isNaN(value) ? null : value));
+    return {
+      max: holes(row(packed.max, lane)), p99: holes(row(packed.p99, lane)),
+      bad: row(packed.bad, lane), given_up: row(packed.given_up, lane),
+    };
+  }
+
+  function traces(shard) {
+    const middle = Array.from({ length: detail.bins }, (_, bin) => detail.x0 + (bin + 0.5) * detail.dx);
+    const found = [];
+    detail.vtgates.forEach((name, index) => {
+      const seen = values(index, shard);
+      if (!seen) return;
+      const colour = "@v" + (index % 4);
+      const text = name.replace(/&/g, "&amp;").replace(/</g, "&lt;");
+      const lines = [["max", "longest", "solid", 1.6], ["p99", "p99", "dot", 1]];
+      for (const [key, words, dash, width] of lines) {
+        found.push({ type: "scatter", mode: "lines", x: middle, y: seen[key], connectgaps: false,
+          line: { color: colour, dash: dash, width: width },
+          hovertemplate: text + " " + words + " %{y:.4~g} ms<extra></extra>" });
+      }
+      for (const [key, axis, words] of [["bad", "y2", "failed or unknown"], ["given_up", "y3", "not issued"]]) {
+        found.push({ type: "bar", x: middle, y: seen[key].map((n) => n || null), yaxis: axis,
+          marker: { color: colour, line: { width: 0 } },
+          hovertemplate: "%{y} " + words + " through " + text + "<extra></extra>" });
+      }
+    });
+    return found;
+  }
+
+  function shading(shard) {
+    const spans = shard < 0 ? detail.storms : detail.spans[detail.shards[shard]] || [];
+    return spans.map((span) => ({
+      type: "rect", xref: "x", yref: "paper", x0: span[0], x1: span[1], y0: 0, y1: 1, layer: "below",
+      fillcolor: "@fault", opacity: 0.18, line: { width: 0 },
+    }));
+  }
+
+  function countAxis(domain, text) {
+    return { domain: domain, title: { text: text, font: { size: 10 } }, fixedrange: true, rangemode: "tozero", nticks: 4 };
+  }
+
+  function drawDetail() {
+    const pick = document.getElementById("shard");
+    if (!pick) return;
+    const shard = Number(pick.value);
+    const layout = Object.assign({}, detail.layout, {
+      shapes: shading(shard).concat(detail.layout.shapes), barmode: "group", bargap: 0, hovermode: "x",
+      xaxis: Object.assign({}, detail.layout.xaxis, { anchor: "y3" }),
+      yaxis: { type: "log", domain: [0.46, 1], fixedrange: true, tickmode: "array",
+        tickvals: [0.1, 1, 10, 100, 1e3, 1e4, 1e5], ticktext: ["0.1 ms", "1 ms", "10 ms", "0.1 s", "1 s", "10 s", "100 s"] },
+      yaxis2: countAxis([0.24, 0.39], "failed,<br>unknown"),
+      yaxis3: countAxis([0, 0.15], "not<br>issued"),
+    });
+    draw("detail", { data: traces(shard), layout: layout });
+  }
+
+  function drawAll() {
+    for (const id of Object.keys(data.figures)) draw(id, data.figures[id]);
+    drawDetail();
+  }
+
+  // ---- theme: as the system has it, until somebody chooses
+  function themeButton() {
+    const button = document.getElementById("theme");
+    const order = ["auto", "light", "dark"];
+    let now = 0;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      now = (now + 1) % order.length;
+      if (now) document.documentElement.dataset.theme = order[now];
+      else delete document.documentElement.dataset.theme;
+      button.textContent = "theme: " + order[now];
+      drawAll();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  }
+
+  function shardPicker() {
+    const pick = document.getElementById("shard");
+    if (!pick) return;
+    detail.shards.forEach((name, index) => pick.add(new Option("shard " + name, String(index))));
+    pick.addEventListener("change", drawDetail);
+    Object.keys(data.figures).filter((id) => id.startsWith("heat-")).forEach((id) => {
+      document.getElementById(id).on("plotly_click", (event) => {
+        const index = detail.shards.indexOf(data.figures[id].rows[Math.round(event.points[0].y)]);
+        if (index >= 0) { pick.value = String(index); drawDetail(); }
+      });
+    });
+  }
+
+  function copyButton() {
+    const button = document.getElementById("copy");
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      navigator.clipboard.writeText(document.getElementById("command").textContent)
+        .then(() => { button.textContent = "copied"; }, () => { button.textContent = "select it by hand"; });
+    });
+  }
+
+  for (const id of Object.keys(data.figures)) {
+    if (id.startsWith("heat-")) data.figures[id] = Object.assign(heat(data.figures[id]), { rows: data.figures[id].rows });
+  }
+  themeButton();
+  drawAll();
+  shardPicker();
+  copyButton();
+})();
