@@ -174,7 +174,10 @@ class Wire(asyncio.Protocol):
         self.discard()
         if owner is not None:
             connecting = self._awaiting == self._greeting or self._awaiting == self._authenticated
-            owner.wire_lost(CR_CONN_HOST_ERROR if connecting else errno, f"connection lost: {why}")
+            if connecting:
+                owner.wire_lost(CR_CONN_HOST_ERROR, f"cannot connect: {why}")
+            else:
+                owner.wire_lost(errno, f"connection lost: {why}")
 
     # ------------------------------------------------ handshake
 
