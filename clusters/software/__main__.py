@@ -34,6 +34,8 @@ def main() -> int:
     except VtchaosError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
     sys.stdout.buffer.write(jsonio.dumps(answer))
     return 0
 

@@ -51,7 +51,7 @@ async def build(
     copy = work / "module"
     shutil.copytree(module, copy)
     env = environment(go_version)
-    lines = _Lines(progress, label)
+    lines = Lines(progress, label)
     try:
         listing: list[str | Path] = [go, "list", "-deps", "-f", "{{.ImportPath}}", *packages]
         await procs.run(listing, cwd=copy, env=env, timeout_s=DOWNLOAD_TIMEOUT_S, on_line=lines.listed)
@@ -140,7 +140,7 @@ def _program(prefix: Path) -> Path:
     return found
 
 
-class _Lines:
+class Lines:
     """Lines of the go command into counts: modules while they come, packages as they are compiled."""
 
     def __init__(self, progress: Progress, label: str) -> None:

@@ -40,7 +40,7 @@ class Lines:
         if what == self._what and now_s < self._next_s:
             return
         self._what, self._next_s = what, now_s + LINE_EVERY_S
-        self._console.print(f"{what}{_count(done, total)}", markup=False, highlight=False)
+        self._console.print(f"{what}{_count(done, total)}", markup=False, highlight=False, soft_wrap=True)
 
 
 class _Bar:

@@ -135,7 +135,6 @@ async def _install(
 async def _build(
     wanted: releases.Release, programs: Sequence[str], kept: Store, staging: Path, sources: Sources, progress: Progress
 ) -> None:
-    label = f"Vitess {wanted.version} ({', '.join(programs)})"
     (staging / "bin").mkdir()
     await gobuild.build(
         [f"vitess.io/vitess/go/cmd/{program}" for program in programs],
@@ -145,7 +144,7 @@ async def _build(
         go_version=wanted.go,
         sources=sources,
         progress=progress,
-        label=label,
+        label=f"Vitess {wanted.version}",
     )
     for program in programs:
         reported = await versions.of_program(staging / "bin" / program)
