@@ -7,6 +7,7 @@ which they were known; and an operation that waits is seen in every bin between 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +89,9 @@ def grid_for(from_ns: int, until_ns: int, lanes: int, rate: float = 0.0) -> Grid
     return Grid(from_ns=from_ns, width_ns=-(-span_ns // bins), bins=bins)
 
 
-def binned(history: History, grid: Grid) -> Binned:
+def binned(history: History, grid: Grid, open_since: Mapping[int, int] | None = None) -> Binned:
+    """`open_since`: row → since when a lane has been waiting, of a run whose record ended in mid-stall: what
+    it waited for is not on record."""
     rows = row_of(history)[history.ops["lane"]]
     known = rows >= 0
     ops, rows = history.ops[known], rows[known]
@@ -102,6 +105,8 @@ def binned(history: History, grid: Grid) -> Binned:
     state[~np.isnan(max_ms) | (_counted(done, shape) > 0)] = ClientState.SERVED
     for least_ns, name in ((SLOW_NS, ClientState.SLOW), (STALLED_NS, ClientState.STALLED)):
         state[_waiting(ops, rows, grid, shape, least_ns)] = name
+    for row, since_ns in (open_since or {}).items():
+        state[row, int(grid.index(np.array([since_ns]))[0]) :] = ClientState.STALLED
     state[counts["not_issued"] > 0] = ClientState.NOT_ISSUED
     state[counts["bad"] > 0] = ClientState.ERRORS
     return Binned(grid=grid, max_ms=max_ms, p99_ms=p99_ms, state=state, **counts)

@@ -66,7 +66,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
     found = digest(history)
     rate = min((lane.rate for lane in history.lanes), default=0.0)
     grid = grid_for(found.from_ns, found.until_ns, len(history.lanes), rate)
-    cells = binned(history, grid)
+    cells = binned(history, grid, open_stalls(found))
     figures = _figures(history, found, cells)
     return {
         "plan": history.plan,
@@ -85,6 +85,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "kinds": _KINDS,
         "stall": lambda lane: words.stall_words(lane.stall.span_ns, lane.stall.open),
         "reparent": _reparent_words,
+        "ended": words.buffering_ended,
         "second": lambda at_ns: charts.seconds(history, at_ns),
         "reproduce": words.reproduce(history),
         "command_line": words.command_line(history),
@@ -97,6 +98,11 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "data": _json({"figures": figures, "detail": _detail(history, found, cells)}),
         "plotly": Markup(get_plotlyjs()),  # our own dependency's script, as it is
     }
+
+
+def open_stalls(found: Digest) -> dict[int, int]:
+    """Row of `History.lanes` → since when it had been waiting when the record ended."""
+    return {row: lane.stall.from_ns for row, lane in enumerate(found.lanes) if lane.stall.open}
 
 
 def _tiles(history: History, found: Digest) -> list[tuple[str, str, str]]:
@@ -114,7 +120,8 @@ def _tiles(history: History, found: Digest) -> list[tuple[str, str, str]]:
     for number, storm in enumerate(storms(history)[:2]):
         name = "storm" if number == 0 else "second storm"
         called = words.plural(len(storm.reparents), "reparent")
-        tiles.append((words.duration(storm.end_ns - storm.begin_ns), f"{name}: {called}", ""))
+        still_open = any(not reparent.end_ns for reparent in storm.reparents)
+        tiles.append((words.stall_words(storm.end_ns - storm.begin_ns, still_open), f"{name}: {called}", ""))
     return tiles
 
 

@@ -25,6 +25,7 @@ from harness.reports.known import reproduced_issue
 from harness.reports.pressure import pressure_sentence
 from harness.reports.words import (
     EXIT_MEANING,
+    buffering_ended,
     clean,
     count,
     duration,
@@ -33,7 +34,6 @@ from harness.reports.words import (
     shape,
     shorten,
     stall_words,
-    tally,
     verdict_sentence,
     verdict_word,
     versions,
@@ -159,15 +159,11 @@ def _seen_cells(vtgate: VtgateFacts) -> list[Text]:
 
 def _buffer_cells(vtgate: VtgateFacts) -> list[Text]:
     buffer = vtgate.buffer
-    ended = tally(buffer.stops) or (("it never ended" if buffer.buffered else "–") if buffer.stops else "–")
-    evicted, skipped = tally(buffer.evicted), tally(buffer.skipped)
-    notes = [f"evicted by {evicted}" if evicted else "", f"not buffered: {skipped}" if skipped else ""]
-    told = "; ".join(part for part in (ended, *notes) if part)
     return [
         Text(count(buffer.buffered)),
         Text(count(buffer.drained)),
         _alarm(buffer.evicted_total, "red"),
-        Text(told),
+        Text("; ".join(buffering_ended(buffer))),
     ]
 
 

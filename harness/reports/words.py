@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.history import History
-from harness.model import FaultSpan, KnownBug, Role, RunVerdict, Verdict
+from harness.model import Role, RunVerdict, Verdict
+from harness.reports.counters import BufferFacts
 
 EXIT_MEANING: Mapping[int, str] = {
     0: "pass",
@@ -58,6 +59,17 @@ def tally(reasons: Mapping[str, float]) -> str:
     """`NewPrimarySeen 25, MaxDurationExceeded 7`, the most frequent first; reasons that stayed at 0 left out."""
     seen = sorted(((n, reason) for reason, n in reasons.items() if n), key=lambda pair: (-pair[0], pair[1]))
     return ", ".join(f"{reason} {number:,.0f}" for number, reason in seen)
+
+
+def buffering_ended(buffer: BufferFacts) -> list[str]:
+    """By which reasons buffering stopped; then what was evicted or not buffered, and why."""
+    ended = tally(buffer.stops) or ("it never ended" if buffer.stops and buffer.buffered else "–")
+    evicted, skipped = tally(buffer.evicted), tally(buffer.skipped)
+    return [
+        ended,
+        *([f"evicted by {evicted}"] if evicted else []),
+        *([f"not buffered: {skipped}"] if skipped else []),
+    ]
 
 
 def plural(number: int, noun: str) -> str:
@@ -138,12 +150,3 @@ def shape(history: History) -> str:
     if load:
         parts.append(f"{load.rate_per_shard:g} operations/s per shard and vtgate")
     return ", ".join(parts)
-
-
-def fault_subject(span: FaultSpan) -> str:
-    return f"{span.fault} {', '.join(span.targets)}".strip()
-
-
-def bug_words(bug: KnownBug) -> str:
-    until = f"before {bug.fixed_in}" if bug.fixed_in else "not fixed in any release"
-    return f"{bug.issue} ({bug.component.value} from {bug.affected_from}, {until})"

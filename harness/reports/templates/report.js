@@ -139,6 +139,17 @@
     }));
   }
 
+  function decades(found) {
+    let least = Infinity;
+    let most = 0;
+    for (const trace of found.filter((one) => one.type === "scatter")) {
+      for (const value of trace.y) {
+        if (value > 0) { least = Math.min(least, value); most = Math.max(most, value); }
+      }
+    }
+    return most ? [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most) + 0.05)] : [0, 3];
+  }
+
   function countAxis(domain, text) {
     return { domain: domain, title: { text: text, font: { size: 10 } }, fixedrange: true, rangemode: "tozero", nticks: 4 };
   }
@@ -147,15 +158,16 @@
     const pick = document.getElementById("shard");
     if (!pick) return;
     const shard = Number(pick.value);
+    const found = traces(shard);
     const layout = Object.assign({}, detail.layout, {
       shapes: shading(shard).concat(detail.layout.shapes), barmode: "group", bargap: 0, hovermode: "x",
       xaxis: Object.assign({}, detail.layout.xaxis, { anchor: "y3" }),
-      yaxis: { type: "log", domain: [0.46, 1], fixedrange: true, tickmode: "array",
+      yaxis: { type: "log", domain: [0.46, 1], fixedrange: true, tickmode: "array", range: decades(found),
         tickvals: [0.1, 1, 10, 100, 1e3, 1e4, 1e5], ticktext: ["0.1 ms", "1 ms", "10 ms", "0.1 s", "1 s", "10 s", "100 s"] },
       yaxis2: countAxis([0.24, 0.39], "failed,<br>unknown"),
       yaxis3: countAxis([0, 0.15], "not<br>issued"),
     });
-    draw("detail", { data: traces(shard), layout: layout });
+    draw("detail", { data: found, layout: layout });
   }
 
   function drawAll() {
