@@ -22,6 +22,8 @@ class MysqlInstall:
 
     `env` must be in the environment of its programs (empty unless said otherwise). Without `semi_sync`
     the server has no semi-synchronous plugins, so the keyspace's durability policy must be "none".
+    Set secure-file-priv yourself: the folder that Debian compiled in does not exist here, and mysqld
+    would not start.
     """
 
     version: str

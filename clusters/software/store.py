@@ -91,6 +91,7 @@ class Store:
         """The sole installer of `name`, with an empty folder to build in; removed on leaving.
 
         Ask `installed` again inside: another process may have finished the same work meanwhile.
+        Raises SoftwareError, also for a full disk or a folder that may not be written.
         """
         self._make_root()
         async with self._locked(name, progress):
@@ -99,6 +100,8 @@ class Store:
             staging = Path(tempfile.mkdtemp(prefix=f".new-{name}@", dir=self.root))
             try:
                 yield staging
+            except OSError as error:
+                raise SoftwareError(f"installing {name} into {self.root} failed: {error}") from error
             finally:
                 remove(staging)
 
@@ -148,7 +151,10 @@ class Store:
     @asynccontextmanager
     async def _locked(self, name: str, progress: Progress) -> AsyncIterator[None]:
         path = self.root / f".lock-{name}"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise SoftwareError(f"cannot install into {self.root}: {error.strerror}") from None
 
         async def taken() -> bool:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from clusters.software import store
 from clusters.software.progress import Silent
 from clusters.software.store import Manifest, Store
+from harness.base.errors import SoftwareError
 
 INSTALLER = """
 import asyncio, sys
@@ -104,6 +106,16 @@ async def test_a_failed_installation_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="broken"):
         await install()
     assert kept.installed("thing-1") is None
+    assert list(tmp_path.glob(".new-*")) == []
+
+
+async def test_a_full_disk_is_told_as_a_failed_installation(tmp_path: Path) -> None:
+    async def install() -> None:
+        async with Store(tmp_path).installing("thing-1", Silent()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SoftwareError, match=r"installing thing-1 into .* No space left"):
+        await install()
     assert list(tmp_path.glob(".new-*")) == []
 
 
