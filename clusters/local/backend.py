@@ -1,0 +1,43 @@
+"""The backend "local": real processes on this host, nothing to install by hand."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from clusters.local import capacity, host, obtained, standup, template
+from harness.contracts import Cluster, Observer
+from harness.model import ClusterSpec
+
+
+class LocalBackend:
+    """Stands up clusters in namespaces of their own where the host permits it."""
+
+    def __init__(self, *, isolation: str = "") -> None:
+        """`isolation`: "" for the best that works, or one of clusters.local.host.ISOLATIONS."""
+        self._isolation = isolation
+
+    @property
+    def name(self) -> str:
+        return "local"
+
+    async def refusals(self, spec: ClusterSpec) -> Sequence[str]:
+        return await capacity.refusals(spec, isolation=self._isolation)
+
+    def cluster(
+        self, spec: ClusterSpec, *, folder: Path, logs: Path, observer: Observer
+    ) -> AbstractAsyncContextManager[Cluster]:
+        """Processes and data live in `folder`, which must not hold a `data` folder yet; logs in `logs`."""
+        return self._cluster(spec, folder, logs, observer)
+
+    @contextlib.asynccontextmanager
+    async def _cluster(self, spec: ClusterSpec, folder: Path, logs: Path, observer: Observer) -> AsyncIterator[Cluster]:
+        isolation = await host.isolation(self._isolation)
+        programs = await obtained.programs_for(spec, observer=observer)
+        source = await template.ready(spec, programs, isolation=isolation, observer=observer)
+        async with standup.stood_up(
+            spec, programs, template=source, folder=folder, logs=logs, isolation=isolation, observer=observer
+        ) as cluster:
+            yield cluster

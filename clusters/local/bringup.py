@@ -1,0 +1,187 @@
+"""From nothing to serving, everything that can overlap overlapping.
+
+    etcd → vtctld → cell, keyspace, shards ─┐
+    data directory → mysqld  (each tablet) ─┴→ vttablet (each tablet) → first PlannedReparentShard (each shard)
+                                                  → schema, vschema → vtorc, vtgates → serving
+
+CPU is the bound, so that only as many mysqlds and vttablets start at a time as keep the cores busy: more
+would only make each slower, and a slow start looks like a failed one. The vtgates come last, so that none of
+them takes the first reparents for failovers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from clusters.local import datadir, serving
+from clusters.local.cluster import LocalCluster
+from clusters.local.commands import Programs
+from clusters.local.layout import number_of
+from clusters.local.mysqld import my_cnf
+from clusters.local.supervision import Exit
+from harness.base.errors import ClusterError, VtchaosError, WaitTimeout
+from harness.contracts import Observer
+from harness.model import Node, Role
+from harness.vitess.vtctld import VtctldClient
+
+PARALLEL_MYSQLDS = 2 * (os.cpu_count() or 2)
+PARALLEL_VTTABLETS = 2 * (os.cpu_count() or 2)
+PARALLEL_REPARENTS = 2 * (os.cpu_count() or 2)
+NODE_TIMEOUT_S = 90.0
+REPARENT_TIMEOUT_S = 60.0
+SCHEMA_TIMEOUT_S = 120.0
+SERVING_TIMEOUT_S = 120.0
+
+
+class Bringup:
+    """The start of one cluster."""
+
+    def __init__(
+        self, cluster: LocalCluster, programs: Programs, observer: Observer, *, template: Path, owner: int | None
+    ) -> None:
+        self._cluster = cluster
+        self._layout = cluster.layout
+        self._spec = cluster.spec
+        self._programs = programs
+        self._observer = observer
+        self._template = template
+        self._owner = owner
+        self._mysqlds = asyncio.Semaphore(PARALLEL_MYSQLDS)
+        self._vttablets = asyncio.Semaphore(PARALLEL_VTTABLETS)
+        self._reparents = asyncio.Semaphore(PARALLEL_REPARENTS)
+        self._counts: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Raises ClusterError as soon as any component ends, with the tail of its log."""
+        died: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._cluster.watch_exits(lambda end: None if died.done() or end.asked else died.set_result(end))
+        work = asyncio.create_task(self._all(), name="bring up")
+        try:
+            both: set[asyncio.Future[Any]] = {work, died}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+        if died.done():
+            raise ClusterError(self._cluster.obituary(died.result()))
+        died.cancel()
+        error = work.exception()
+        if error is not None:
+            raise _plain(error)
+
+    async def _all(self) -> None:
+        address = "{}:{}".format(*self._layout.address(self._layout.node("vtctld"), "grpc"))
+        async with VtctldClient.open(address) as vtctld, asyncio.TaskGroup() as group:
+            topo = group.create_task(self._topo(vtctld), name="topo")
+            shards = [
+                group.create_task(self._shard(shard, topo, vtctld), name=f"shard {shard}")
+                for shard in self._spec.shard_names
+            ]
+            await asyncio.gather(*shards)
+            await self._schema(vtctld)
+            late = self._layout.of(Role.VTORC, Role.VTGATE)
+            await asyncio.gather(*(self._start(node) for node in late))
+            await serving.until_serving(self._cluster, timeout_s=SERVING_TIMEOUT_S, observer=self._observer)
+
+    # ------------------------------------------------------------ the parts
+
+    async def _topo(self, vtctld: VtctldClient) -> None:
+        await self._start(self._layout.node("etcd"))
+        await self._start(self._layout.node("vtctld"))
+        host, port = self._layout.address(self._layout.node("etcd"), "client")
+        await vtctld.add_cell_info(self._spec.cell, server_address=f"{host}:{port}", root=f"/vitess/{self._spec.cell}")
+        await vtctld.create_keyspace(self._spec.keyspace, durability_policy=self._spec.durability_policy)
+        for shard in self._spec.shard_names:
+            await vtctld.create_shard(self._spec.keyspace, shard)
+
+    async def _shard(self, shard: str, topo: Awaitable[None], vtctld: VtctldClient) -> None:
+        vttablets = [node for node in self._layout.of(Role.VTTABLET) if node.shard == shard]
+        await _together(self._tablet(node, topo) for node in vttablets)
+        async with self._reparents:
+            await vtctld.planned_reparent(
+                self._spec.keyspace, shard, new_primary=vttablets[0].tablet_alias, timeout_s=REPARENT_TIMEOUT_S
+            )
+        self._count("first primaries", self._spec.shards)
+
+    async def _tablet(self, vttablet: Node, topo: Awaitable[None]) -> None:
+        mysqld = self._layout.mysqld_of(vttablet)
+        async with self._mysqlds:
+            await asyncio.to_thread(self._prepare, mysqld)
+            await self._start(mysqld)
+        await topo
+        async with self._vttablets:
+            await self._start(vttablet)
+
+    def _prepare(self, mysqld: Node) -> None:
+        folder = self._layout.folder(mysqld)
+        datadir.copy_tree(self._template, folder / "data", owner=self._owner)
+        (folder / "tmp").mkdir()
+        cnf = folder / "my.cnf"
+        cnf.write_text(
+            my_cnf(
+                mysql=self._programs.mysql,
+                folder=folder,
+                server_id=mysqld.tablet_uid,
+                address=self._layout.network.cluster,
+                port=self._layout.port(mysqld, "mysql"),
+                overrides=self._spec.mysqld_settings,
+            )
+        )
+        if self._owner is not None:
+            for path in (folder, folder / "tmp", cnf):
+                os.chown(path, self._owner, self._owner)
+
+    async def _schema(self, vtctld: VtctldClient) -> None:
+        if self._spec.schema:
+            self._observer.on_progress("schema", None, None)
+            await vtctld.apply_schema(self._spec.keyspace, self._spec.schema, timeout_s=SCHEMA_TIMEOUT_S)
+        if self._spec.vschema:
+            await vtctld.apply_vschema(self._spec.keyspace, self._spec.vschema)
+
+    async def _start(self, node: Node) -> None:
+        folder = self._layout.folder(node)
+        if not node.tablet_uid:
+            folder.mkdir()
+            if self._owner is not None:
+                os.chown(folder, self._owner, self._owner)
+        await self._cluster.start(node, timeout_s=NODE_TIMEOUT_S)
+        self._count(f"{node.role}s" if number_of(node) else str(node.role), len(self._layout.of(node.role)))
+
+    def _count(self, what: str, total: int) -> None:
+        self._counts[what] = self._counts.get(what, 0) + 1
+        self._observer.on_progress(what, self._counts[what], total)
+
+
+async def _together(works: Iterable[Awaitable[None]]) -> None:
+    """All, or none of them: an error cancels the others."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(_awaited(work))
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
+
+
+def _plain(error: BaseException) -> BaseException:
+    """The one error that says most out of the groups that TaskGroup makes: a death before a timeout."""
+    leaves = list(_leaves(error))
+    ours: list[Callable[[BaseException], bool]] = [
+        lambda leaf: isinstance(leaf, VtchaosError) and not isinstance(leaf, WaitTimeout),
+        lambda leaf: isinstance(leaf, VtchaosError),
+        lambda _: True,
+    ]
+    return next(leaf for wanted in ours for leaf in leaves if wanted(leaf))
+
+
+def _leaves(error: BaseException) -> Iterable[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

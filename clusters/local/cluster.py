@@ -1,0 +1,170 @@
+"""A running local cluster: the contract's Cluster over a supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from clusters.local import answers
+from clusters.local.commands import Command
+from clusters.local.layout import Layout
+from clusters.local.supervision import Exit, Supervisor
+from harness.base import procs, wait
+from harness.base.errors import ClusterError, WaitTimeout
+from harness.contracts import Observer
+from harness.model import Capability, ClusterSpec, Event, LinkRule, Node, Role
+
+_DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
+NO_LINKS = "the local backend cannot cut single links yet"
+KILL_TIMEOUT_S = 10.0
+
+
+class LocalCluster:
+    """Nodes of one layout, started by one supervisor."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        commands: Mapping[str, Command],
+        supervisor: Supervisor,
+        observer: Observer,
+        *,
+        kernel_cleanup: str,
+        running: Sequence[str] = (),
+    ) -> None:
+        self.layout = layout
+        self.supervisor = supervisor
+        self._commands = commands
+        self._observer = observer
+        self._kernel_cleanup = kernel_cleanup
+        self._running = set(running)
+        self._ended: dict[str, asyncio.Event] = {}
+        self._last_exit: dict[str, Exit] = {}
+        self._exit_watchers: list[Callable[[Exit], None]] = []
+        supervisor.on_exit(self._on_exit)
+
+    # ------------------------------------------------------------ the contract
+
+    @property
+    def spec(self) -> ClusterSpec:
+        return self.layout.spec
+
+    @property
+    def capabilities(self) -> Mapping[Capability, str]:
+        return {
+            Capability.SIGNAL: "",
+            Capability.RESTART: "",
+            Capability.LINKS: NO_LINKS,
+            Capability.KERNEL_CLEANUP: self._kernel_cleanup,
+        }
+
+    def nodes(self, role: Role | None = None) -> tuple[Node, ...]:
+        return self.layout.nodes if role is None else self.layout.of(role)
+
+    def address(self, node: Node, port: str) -> tuple[str, int]:
+        """Raises ClusterError for a port that the node does not have."""
+        return self.layout.address(node, port)
+
+    def log_path(self, node: Node) -> Path:
+        return self.layout.log(node)
+
+    async def start(self, node: Node, *, timeout_s: float) -> None:
+        """Start a stopped node with the command line of before; returns when it answers.
+
+        A vttablet that answers need not serve: it may wait for its mysqld or for a primary.
+        Raises ClusterError when it runs already or dies, WaitTimeout.
+        """
+        await self.launch(node)
+        await self.until_answers(node, timeout_s=timeout_s)
+
+    async def stop(self, node: Node, *, timeout_s: float) -> None:
+        """Ask a node to end (SIGTERM) and wait until it has; nothing happens when it is not running.
+
+        Raises ClusterError when it does not end in time; it has been killed then.
+        """
+        if node.name not in self._running:
+            return
+        ended = self._ended[node.name]
+        await self.supervisor.signal(node.name, signal.SIGTERM, ends=True)
+        await self.supervisor.signal(node.name, signal.SIGCONT)  # a paused process would never notice
+        try:
+            await wait.finish(f"{node.name} ends after SIGTERM", ended.wait(), timeout_s=timeout_s)
+        except WaitTimeout as error:
+            await self.supervisor.signal(node.name, signal.SIGKILL, ends=True)
+            await wait.finish(f"{node.name} ends after SIGKILL", ended.wait(), timeout_s=KILL_TIMEOUT_S)
+            raise ClusterError(f"{error}; it was killed") from None
+
+    async def signal(self, node: Node, signum: int) -> None:
+        """Raises ClusterError when the node is not running."""
+        if not await self.supervisor.signal(node.name, signum, ends=signum in _DEADLY):
+            raise ClusterError(f"{node.name} is not running{self._how_it_ended(node)}")
+
+    async def set_links(self, rules: Sequence[LinkRule]) -> None:
+        if rules:
+            raise ClusterError(NO_LINKS)
+
+    # ------------------------------------------------------------ for the start
+
+    def watch_exits(self, watcher: Callable[[Exit], None]) -> None:
+        self._exit_watchers.append(watcher)
+
+    async def launch(self, node: Node) -> None:
+        """Start a node without waiting for anything. Raises ClusterError."""
+        command = self._commands[node.name]
+        self._ended[node.name] = asyncio.Event()
+        self._running.add(node.name)
+        try:
+            await self.supervisor.spawn(
+                node.name, command.argv, cwd=command.cwd, env=command.env, log=self.layout.log(node)
+            )
+        except ClusterError as error:
+            if "already running" not in str(error):
+                self._running.discard(node.name)
+            raise ClusterError(f"{node.name} could not be started: {error}") from None
+
+    async def until_answers(self, node: Node, *, timeout_s: float) -> None:
+        """Wait until a node answers on its ports. Raises ClusterError (it died; tail of its log), WaitTimeout."""
+
+        async def answered() -> bool:
+            if node.name not in self._running:
+                raise ClusterError(self.obituary(self._last_exit[node.name]))
+            return await self._answers(node)
+
+        try:
+            await wait.until(f"{node.name} answers", answered, timeout_s=timeout_s)
+        except WaitTimeout as error:
+            raise ClusterError(f"{error}; its log ends with:\n{self._tail(node)}") from None
+
+    def obituary(self, end: Exit) -> str:
+        node = self.layout.node(end.name)
+        return f"{end.name} ended ({end.how}); its log {self.layout.log(node)} ends with:\n{self._tail(node)}"
+
+    async def _answers(self, node: Node) -> bool:
+        match node.role:
+            case Role.ETCD:
+                return b"true" in (await answers.get(self.address(node, "client"), "/health") or b"")
+            case Role.MYSQLD:
+                return bool(await answers.greets(self.address(node, "mysql")))
+            case Role.VTGATE:
+                return bool(await answers.greets(self.address(node, "mysql")))
+            case _:
+                return await answers.get(self.address(node, "web"), "/debug/vars") is not None
+
+    def _on_exit(self, end: Exit) -> None:
+        self._running.discard(end.name)
+        self._last_exit[end.name] = end
+        if end.name in self._ended:
+            self._ended[end.name].set()
+        details: dict[str, str | int | float | bool] = {"how": end.how, "status": end.status, "asked": end.asked}
+        self._observer.on_event(Event(at_ns=end.at_ns, kind="exit", subject=end.name, details=details))
+        for watcher in self._exit_watchers:
+            watcher(end)
+
+    def _how_it_ended(self, node: Node) -> str:
+        end = self._last_exit.get(node.name)
+        return f": it ended ({end.how})" if end else ""
+
+    def _tail(self, node: Node) -> str:
+        return procs.tail_of(self.layout.log(node)).rstrip()

@@ -1,0 +1,160 @@
+"""The command line, folder and environment of every node. Flags are spelled by the binary's own `--help`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusters import flags
+from clusters.flags import Binary
+from clusters.local.layout import Layout, number_of
+from clusters.software.installs import EtcdInstall, MysqlInstall, VitessInstall
+from harness.model import Node, Role
+
+TOPO_ROOT = "/vitess/global"
+VITESS_ROLES = (Role.VTCTLD, Role.VTTABLET, Role.VTORC, Role.VTGATE)
+
+_TABLET_SERVICES = "grpc-queryservice,grpc-tabletmanager,grpc-updatestream,grpc-throttler"
+
+# Flags that some supported releases do not have: left out there.
+#   log-format   24: structured JSON on stderr is the default; text is for people (and for our log parsers)
+#   logtostderr  up to 24: glog otherwise writes files into /tmp and only errors to stderr
+#   cell         vtorc has it from 24 on
+_IF_KNOWN = ("log-format", "logtostderr", "cell")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """What a cluster is made of: found or installed, one Vitess per version named in the spec."""
+
+    etcd: EtcdInstall
+    mysql: MysqlInstall
+    vitess: Mapping[str, VitessInstall]
+    binaries: Mapping[Path, Binary]
+
+    def binary(self, node: Node) -> Binary:
+        return self.binaries[self.vitess[node.version].programs[node.role.value]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What the supervisor is asked to start for a node."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str]
+
+
+async def inspected(
+    *, etcd: EtcdInstall, mysql: MysqlInstall, vitess: Mapping[str, VitessInstall], nodes: tuple[Node, ...]
+) -> Programs:
+    """Ask every Vitess binary that the nodes need for its flags."""
+    paths = {vitess[node.version].programs[node.role.value] for node in nodes if node.role in VITESS_ROLES}
+    binaries = {path: await flags.inspect(path) for path in sorted(paths)}
+    return Programs(etcd=etcd, mysql=mysql, vitess=vitess, binaries=binaries)
+
+
+def command(layout: Layout, programs: Programs, node: Node) -> Command:
+    """Raises UsageError for a flag of the spec that the node's binary does not know."""
+    folder = layout.folder(node)
+    match node.role:
+        case Role.ETCD:
+            return Command(argv=_etcd(layout, programs, node), cwd=folder, env=_environment(layout, folder))
+        case Role.MYSQLD:
+            argv = (str(programs.mysql.mysqld), f"--defaults-file={folder / 'my.cnf'}")
+            return Command(argv=argv, cwd=folder / "data", env=_mysql_environment(layout, programs, folder))
+        case Role.VTTABLET:  # in mysqld's folder, where the socket is
+            env = {"VT_MYSQL_ROOT": str(programs.mysql.basedir), **_mysql_environment(layout, programs, folder)}
+            return Command(argv=_vitess(layout, programs, node), cwd=folder / "data", env=env)
+        case _:
+            return Command(argv=_vitess(layout, programs, node), cwd=folder, env=_environment(layout, folder))
+
+
+def wanted_flags(layout: Layout, node: Node) -> dict[str, str]:
+    """A Vitess node's flags in dashed spelling: ours, then the spec's, which win."""
+    spec = layout.spec
+    address = layout.network.cluster
+    etcd_host, etcd_port = layout.address(layout.node("etcd"), "client")
+    common = {
+        "topo-implementation": "etcd2",
+        "topo-global-server-address": f"{etcd_host}:{etcd_port}",
+        "topo-global-root": TOPO_ROOT,
+        "log-format": "text",
+        "logtostderr": "",
+        "bind-address": address,
+        "port": str(layout.port(node, "web")),
+    }
+    if node.role is not Role.VTORC:
+        common |= {"grpc-port": str(layout.port(node, "grpc")), "grpc-bind-address": address}
+    match node.role:
+        case Role.VTCTLD:
+            return common | {"cell": node.cell, "service-map": "grpc-vtctl,grpc-vtctld"} | dict(spec.vtctld_flags)
+        case Role.VTTABLET:
+            return common | _vttablet(layout, node) | dict(spec.vttablet_flags)
+        case Role.VTGATE:
+            own = spec.vtgates[number_of(node) - 1].flags
+            return common | _vtgate(layout, node) | dict(spec.vtgate_flags) | dict(own)
+        case _:
+            return common | {"cell": node.cell}
+
+
+def _vttablet(layout: Layout, node: Node) -> dict[str, str]:
+    return {
+        "tablet-path": node.tablet_alias,
+        "tablet-hostname": layout.network.cluster,
+        "init-keyspace": node.keyspace,
+        "init-shard": node.shard,
+        "init-tablet-type": "replica",
+        "service-map": _TABLET_SERVICES,
+        "mycnf-file": str(layout.folder(node) / "my.cnf"),
+        "enable-replication-reporter": "",
+    }
+
+
+def _vtgate(layout: Layout, node: Node) -> dict[str, str]:
+    return {
+        "cell": node.cell,
+        "cells-to-watch": node.cell,
+        "tablet-types-to-wait": "PRIMARY,REPLICA" if layout.spec.tablets_per_shard > 1 else "PRIMARY",
+        "service-map": "grpc-vtgateservice",
+        "mysql-server-port": str(layout.port(node, "mysql")),
+        "mysql-server-bind-address": layout.network.cluster,
+        "mysql-auth-server-impl": "none",
+    }
+
+
+def _vitess(layout: Layout, programs: Programs, node: Node) -> tuple[str, ...]:
+    binary = programs.binary(node)
+    wanted = wanted_flags(layout, node)
+    if binary.knows("log-format"):
+        wanted.pop("logtostderr")
+    return (str(binary.path), *binary.arguments(wanted, if_known=_IF_KNOWN))
+
+
+def _etcd(layout: Layout, programs: Programs, node: Node) -> tuple[str, ...]:
+    """Without fsync: what etcd has written outlives its death, and the cluster is not to outlive the machine."""
+    client = "http://{}:{}".format(*layout.address(node, "client"))
+    peer = "http://{}:{}".format(*layout.address(node, "peer"))
+    return (
+        str(programs.etcd.etcd),
+        "--name=etcd",
+        f"--data-dir={layout.folder(node) / 'data'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=etcd={peer}",
+        "--logger=zap",
+        "--log-level=warn",
+        *(("--unsafe-no-fsync",) if tuple(map(int, programs.etcd.version.split(".")[:2])) >= (3, 5) else ()),
+    )
+
+
+def _environment(layout: Layout, folder: Path) -> dict[str, str]:
+    """Nothing of ours leaks in: the same cluster whoever starts it."""
+    return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder), "VTDATAROOT": str(layout.data)}
+
+
+def _mysql_environment(layout: Layout, programs: Programs, folder: Path) -> dict[str, str]:
+    return {**_environment(layout, folder), "TMPDIR": str(folder / "tmp"), **programs.mysql.env}

@@ -1,0 +1,60 @@
+"""The programs that one spec needs, found or installed: nothing else is built."""
+
+from __future__ import annotations
+
+import asyncio
+
+from clusters import software
+from clusters.local import commands
+from clusters.local.commands import VITESS_ROLES, Programs
+from clusters.local.layout import nodes_of
+from clusters.software import MysqlInstall, Sources, VitessInstall
+from harness.base.errors import PlanError
+from harness.contracts import Observer
+from harness.model import ClusterSpec
+
+
+class _Shown:
+    """An installer's steps as progress of the run."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def step(self, what: str, done: int | None = None, total: int | None = None) -> None:
+        self._observer.on_progress(what, done, total)
+
+
+async def programs_for(spec: ClusterSpec, *, observer: Observer, sources: Sources | None = None) -> Programs:
+    """Find or install, one after another where they would compete. Raises SoftwareError, PlanError."""
+    where = sources or Sources.of_environment()
+    progress = _Shown(observer)
+    etcd = await software.etcd(sources=where, progress=progress)
+    vitess = await _vitess(spec, where, progress)
+    mysql = await software.mysql(_mysql_wanted(spec, vitess[spec.vitess]), sources=where, progress=progress)
+    _check_fit(spec, mysql)
+    return await commands.inspected(etcd=etcd, mysql=mysql, vitess=vitess, nodes=nodes_of(spec))
+
+
+async def _vitess(spec: ClusterSpec, sources: Sources, progress: software.Progress) -> dict[str, VitessInstall]:
+    """One install per version of the spec, with just the programs that its nodes run."""
+    wanted: dict[str, set[str]] = {}
+    for node in nodes_of(spec):
+        if node.role in VITESS_ROLES:
+            wanted.setdefault(node.version, set()).add(node.role.value)
+    versions = list(wanted)
+    installs = await asyncio.gather(
+        *(software.vitess(version, sorted(wanted[version]), sources=sources, progress=progress) for version in versions)
+    )
+    return dict(zip(versions, installs, strict=True))
+
+
+def _mysql_wanted(spec: ClusterSpec, vttablets: VitessInstall) -> tuple[str, ...]:
+    return (spec.mysql,) if spec.mysql else tuple(software.mysql_series_for(vttablets.version))
+
+
+def _check_fit(spec: ClusterSpec, mysql: MysqlInstall) -> None:
+    if "semi_sync" in spec.durability_policy and not mysql.semi_sync:
+        raise PlanError(
+            f"MySQL {mysql.version} ({mysql.source}) has no semi-sync plugin: use the durability policy none, "
+            "or a MySQL server with lib/plugin/semisync_source.so"
+        )

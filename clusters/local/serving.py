@@ -1,0 +1,74 @@
+"""Is the cluster serving? A query through every vtgate reaches every shard's primary, and its replicas are known."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncmy
+import asyncmy.errors
+
+from clusters.local import answers
+from harness.base import wait
+from harness.contracts import Cluster, Observer
+from harness.model import Node, Role
+
+QUERY_TIMEOUT_S = 5.0
+
+
+async def until_serving(cluster: Cluster, *, timeout_s: float, observer: Observer) -> None:
+    """Raises WaitTimeout that names what is missing."""
+    vtgates = cluster.nodes(Role.VTGATE)
+    observer.on_progress("serving vtgates", 0, len(vtgates))
+    await asyncio.gather(*(_until_serving(cluster, vtgate, timeout_s) for vtgate in vtgates))
+    observer.on_progress("serving vtgates", len(vtgates), len(vtgates))
+
+
+async def _until_serving(cluster: Cluster, vtgate: Node, timeout_s: float) -> None:
+    async def nothing_missing() -> _Found:
+        return _Found(await missing_tablets(cluster, vtgate) or await unreached_shards(cluster, vtgate))
+
+    await wait.until(f"{vtgate.name} serves every shard", nothing_missing, timeout_s=timeout_s)
+
+
+class _Found:
+    """What is missing; true when nothing is."""
+
+    def __init__(self, missing: list[str]) -> None:
+        self._missing = missing
+
+    def __bool__(self) -> bool:
+        return not self._missing
+
+    def __repr__(self) -> str:
+        return f"missing: {', '.join(self._missing[:8])}" + (" …" if len(self._missing) > 8 else "")
+
+
+async def missing_tablets(cluster: Cluster, vtgate: Node) -> list[str]:
+    """Shards whose primary or replicas this vtgate does not see healthy (its HealthcheckConnections)."""
+    spec = cluster.spec
+    seen = (await answers.variables(cluster.address(vtgate, "web"))).get("HealthcheckConnections", {})
+    wanted = {f"{spec.keyspace}.{shard}.primary": 1 for shard in spec.shard_names}
+    if spec.tablets_per_shard > 1:
+        wanted |= {f"{spec.keyspace}.{shard}.replica": spec.tablets_per_shard - 1 for shard in spec.shard_names}
+    return [name for name, count in wanted.items() if seen.get(name, 0) < count]
+
+
+async def unreached_shards(cluster: Cluster, vtgate: Node) -> list[str]:
+    """Shards that do not answer `SELECT 1` on their primary, with the answer."""
+    host, port = cluster.address(vtgate, "mysql")
+    unreached = []
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT_S):
+            connection = await asyncmy.connect(host=host, port=port, user="vtchaos", connect_timeout=QUERY_TIMEOUT_S)
+            try:
+                async with connection.cursor() as cursor:
+                    for shard in cluster.spec.shard_names:
+                        await cursor.execute(f"USE `{cluster.spec.keyspace}:{shard}@primary`")
+                        await cursor.execute("SELECT 1")
+                        if await cursor.fetchall() != ((1,),):
+                            unreached.append(shard)
+            finally:
+                connection.close()
+    except (asyncmy.errors.Error, OSError, TimeoutError) as error:
+        return [f"a query through {vtgate.name}: {error or type(error).__name__}"]
+    return unreached

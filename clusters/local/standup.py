@@ -1,0 +1,80 @@
+"""A cluster that stands for as long as a block lasts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from clusters.local import commands, host, layout, supervision
+from clusters.local.bringup import Bringup
+from clusters.local.cluster import LocalCluster
+from clusters.local.commands import Programs
+from clusters.local.layout import Layout, Network
+from harness.contracts import Observer
+from harness.model import ClusterSpec
+
+SUPERVISOR_LOG = "supervisor.log"
+DATA = "data"
+
+
+def planned(spec: ClusterSpec, programs: Programs, isolation: host.Isolation, *, folder: Path, logs: Path) -> Layout:
+    """Nodes, addresses, ports and folders. Raises ClusterError when nothing is free."""
+    nodes = layout.nodes_of(spec, mysql=programs.mysql.version, etcd=programs.etcd.version)
+    if isolation.own_network:
+        network, ports = layout.free_network(), layout.fixed_ports(nodes)
+    else:
+        network, ports = Network(cluster=host.LOOPBACK), layout.free_ports(nodes, host.LOOPBACK)
+    return Layout(
+        spec=spec, network=network, nodes=nodes, ports=ports, data=(folder / DATA).absolute(), logs=logs.absolute()
+    )
+
+
+def supervisor_config(plan: Layout, isolation: host.Isolation) -> dict[str, object]:
+    return supervision.config(
+        isolation=isolation.kind,
+        uid=host.owner(),
+        link=plan.network.link,
+        host_address=plan.network.host,
+        cluster_address=plan.network.cluster,
+        remove=(plan.data,),
+    )
+
+
+def assembled(
+    plan: Layout,
+    programs: Programs,
+    isolation: host.Isolation,
+    supervisor: supervision.Supervisor,
+    observer: Observer,
+) -> LocalCluster:
+    """The cluster's nodes with their command lines; nothing is started. Raises UsageError for an unknown flag."""
+    return LocalCluster(
+        plan,
+        {node.name: commands.command(plan, programs, node) for node in plan.nodes},
+        supervisor,
+        observer,
+        kernel_cleanup=isolation.kernel_cleanup,
+    )
+
+
+@contextlib.asynccontextmanager
+async def stood_up(
+    spec: ClusterSpec,
+    programs: Programs,
+    *,
+    template: Path,
+    folder: Path,
+    logs: Path,
+    isolation: host.Isolation,
+    observer: Observer,
+) -> AsyncIterator[LocalCluster]:
+    """Serving on entry; on exit every process is gone, and the data folder; the logs stay."""
+    plan = planned(spec, programs, isolation, folder=folder, logs=logs)
+    logs.mkdir(parents=True, exist_ok=True)
+    plan.data.mkdir(parents=True)
+    config = supervisor_config(plan, isolation)
+    async with supervision.owned(config, log=logs / SUPERVISOR_LOG) as supervisor:
+        cluster = assembled(plan, programs, isolation, supervisor, observer)
+        await Bringup(cluster, programs, observer, template=template, owner=host.owner()).run()
+        yield cluster

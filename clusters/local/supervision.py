@@ -1,0 +1,195 @@
+"""Our side of the supervisor: start it (or join one that runs), ask it for things, hear of exits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.base import procs, wait
+from harness.base.errors import ClusterError
+
+ANSWER_TIMEOUT_S = 20.0
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from supervisor.main import main; main()"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """A program ended. `status` is negative for a signal; `asked` = somebody of ours wanted it to end."""
+
+    name: str
+    status: int
+    asked: bool
+    at_ns: int
+
+    @property
+    def how(self) -> str:
+        return f"signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
+
+
+class Supervisor:
+    """A connection to the process that owns the cluster's programs."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: Path) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._log = log
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._next = 0
+        self._on_exit: Callable[[Exit], None] = lambda _: None
+        self._gone = False
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def joined(cls, channel: socket.socket, log: Path) -> AsyncIterator[Supervisor]:
+        """Talk over a connected socket for as long as the block lasts."""
+        reader, writer = await asyncio.open_connection(sock=channel, limit=1 << 24)
+        supervisor = cls(reader, writer, log)
+        listening = asyncio.create_task(supervisor._listen(), name="supervisor")
+        try:
+            yield supervisor
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def on_exit(self, callback: Callable[[Exit], None]) -> None:
+        self._on_exit = callback
+
+    async def spawn(
+        self, name: str, argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path
+    ) -> int:
+        """Start a program; returns its process id as the cluster sees it. Raises ClusterError."""
+        words = [str(word) for word in argv]
+        return int(await self._ask("spawn", name=name, argv=words, cwd=str(cwd), env=dict(env), log=str(log)))
+
+    async def signal(self, name: str, signum: int, *, ends: bool = False) -> bool:
+        """False when the program is not running. `ends`: its end is expected."""
+        return bool(await self._ask("signal", name=name, signum=int(signum), ends=ends))
+
+    async def running(self) -> dict[str, int]:
+        return dict(await self._ask("list"))
+
+    async def usage(self, *, pss: bool = False) -> dict[str, dict[str, float]]:
+        """Per program: `cpu_s`, `rss` and, if asked for, `pss` (bytes)."""
+        return dict(await self._ask("usage", pss=pss))
+
+    async def shutdown(self) -> None:
+        """Ask for the end; the socket closes when it comes."""
+        with contextlib.suppress(ClusterError):
+            await self._ask("shutdown")
+
+    async def _ask(self, op: str, **arguments: object) -> Any:
+        if self._gone:
+            raise ClusterError(self._why_gone(op))
+        self._next += 1
+        number = self._next
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        self._writer.write(json.dumps({"id": number, "op": op, **arguments}).encode() + b"\n")
+        try:
+            return await wait.finish(f"supervisor answers {op}", answer, timeout_s=ANSWER_TIMEOUT_S)
+        finally:
+            self._answers.pop(number, None)
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while line := await self._reader.readline():
+                self._take(json.loads(line))
+        self._gone = True
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(ClusterError(self._why_gone("an answer")))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "exit" in message:
+            name, status = message["exit"], message["status"]
+            self._on_exit(Exit(name=name, status=status, asked=message["asked"], at_ns=message["at_ns"]))
+            return
+        answer = self._answers.get(message["id"])
+        if answer is None or answer.done():
+            return
+        if "error" in message:
+            answer.set_exception(ClusterError(f"the supervisor refused: {message['error']}"))
+        else:
+            answer.set_result(message["result"])
+
+    def _why_gone(self, what: str) -> str:
+        tail = procs.tail_of(self._log)
+        return f"the cluster's supervisor is gone ({what})" + (f"; its log ends with:\n{tail.rstrip()}" if tail else "")
+
+
+def command(config: Mapping[str, object]) -> list[str]:
+    """The supervisor's command line: without site packages it starts in 20 ms."""
+    return [sys.executable, "-S", "-E", "-c", _START, str(Path(__file__).parent), json.dumps(config)]
+
+
+def connect(path: Path) -> socket.socket:
+    """Connect to a listening supervisor. Raises OSError."""
+    handle = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        channel.connect(f"/proc/self/fd/{handle}/{path.name}")
+    except OSError:
+        channel.close()
+        raise
+    finally:
+        os.close(handle)
+    channel.setblocking(False)
+    return channel
+
+
+@contextlib.asynccontextmanager
+async def owned(config: Mapping[str, object], *, log: Path, end_timeout_s: float = 15.0) -> AsyncIterator[Supervisor]:
+    """A supervisor that ends with the block, or with us however we end.
+
+    The control socket is the lifeline: it exists in this process and in the supervisor only.
+    """
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    words = command({**config, "control_fd": theirs.fileno(), "listen": ""})
+    async with procs.spawned(words, log=log, pass_fds=(theirs.fileno(),)) as process:
+        theirs.close()
+        async with Supervisor.joined(ours, log) as supervisor:
+            try:
+                yield supervisor
+            finally:
+                await supervisor.shutdown()
+                await wait.finish("the cluster's supervisor ends", process.wait(), timeout_s=end_timeout_s)
+
+
+def config(
+    *,
+    isolation: str,
+    uid: int | None,
+    link: str = "",
+    host_address: str = "",
+    cluster_address: str = "",
+    remove: Sequence[Path] = (),
+) -> dict[str, object]:
+    """What the supervisor's main reads. `remove` goes when the cluster has ended, however it ended."""
+    return {
+        "isolation": isolation,
+        "uid": uid,
+        "link": link,
+        "host_address": host_address,
+        "cluster_address": cluster_address,
+        "remove": [str(path) for path in remove],
+        "control_fd": None,
+        "listen": "",
+    }
+
+
+def probe_command(isolation: str) -> list[str]:
+    """A supervisor that makes its namespaces, without a network, and ends at once: does this host permit it?"""
+    return command({**config(isolation=isolation, uid=None), "probe": True})

@@ -1,0 +1,231 @@
+"""Spawns, signals and reaps the programs of one cluster, as asked over unix sockets in JSON lines.
+
+One thread, one selector. Requests carry an `id` that the answer repeats; exits are told to every client.
+The first client may be an inherited socket: it is the lifeline, and when its other end is gone (the owner
+was killed, even with SIGKILL) the server ends, and with it the pid namespace and everything in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import kernel
+
+Request = dict[str, Any]
+
+
+class Program:
+    """One spawned program."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self.name = name
+        self.process = process
+        self.asked = False  # somebody asked for its end
+
+
+class Server:
+    """State of the supervisor; `serve` returns when the cluster shall end."""
+
+    def __init__(self, *, lifeline: socket.socket | None, listener: socket.socket | None, uid: int | None) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._lifeline = lifeline
+        self._uid = uid
+        self._programs: dict[str, Program] = {}
+        self._buffers: dict[socket.socket, bytearray] = {}
+        self._ending = False
+        self._wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._reap)
+        if listener is not None:
+            self._selector.register(listener, selectors.EVENT_READ, lambda: self._accept(listener))
+        if lifeline is not None:
+            self._join(lifeline)
+
+    def serve(self) -> None:
+        while not self._ending:
+            for key, _ in self._selector.select():
+                key.data()
+
+    def kill_all(self) -> None:
+        """SIGKILL every program's process group and reap. In a pid namespace the kernel does it faster."""
+        for program in self._programs.values():
+            _signal_group(program.process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+
+    def _on_terminate(self, *_: object) -> None:
+        self._ending = True
+
+    # ------------------------------------------------------------ clients
+
+    def _accept(self, listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        self._join(client)
+
+    def _join(self, client: socket.socket) -> None:
+        client.settimeout(5)  # for sends: a client that does not read is dropped
+        self._buffers[client] = bytearray()
+        self._selector.register(client, selectors.EVENT_READ, lambda: self._receive(client))
+
+    def _leave(self, client: socket.socket) -> None:
+        if self._buffers.pop(client, None) is None:
+            return
+        self._selector.unregister(client)
+        client.close()
+        if client is self._lifeline:
+            self._ending = True
+
+    def _receive(self, client: socket.socket) -> None:
+        if client not in self._buffers:
+            return
+        try:
+            data = client.recv(1 << 20)
+        except OSError:
+            data = b""
+        if not data:
+            self._leave(client)
+            return
+        buffer = self._buffers[client]
+        buffer += data
+        *lines, rest = bytes(buffer).split(b"\n")
+        buffer[:] = rest
+        for line in lines:
+            self._send(client, self._answer(json.loads(line)))
+
+    def _send(self, client: socket.socket, message: Request) -> None:
+        try:
+            client.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self._leave(client)
+
+    # ------------------------------------------------------------ requests
+
+    def _answer(self, request: Request) -> Request:
+        operations: dict[str, Callable[[Request], Any]] = {
+            "spawn": self._spawn,
+            "signal": self._signal,
+            "list": self._list,
+            "usage": self._usage,
+            "shutdown": self._shutdown,
+        }
+        try:
+            return {"id": request["id"], "result": operations[request["op"]](request)}
+        except Exception as error:  # noqa: BLE001  told to the client, which raises it
+            return {"id": request.get("id"), "error": f"{type(error).__name__}: {error}"}
+
+    def _spawn(self, request: Request) -> int:
+        name = request["name"]
+        if name in self._programs:
+            raise ValueError(f"{name} is already running")
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            process = subprocess.Popen(
+                request["argv"],
+                cwd=request["cwd"],
+                env=request["env"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=self._prepare_child,  # noqa: PLW1509  one thread
+            )
+        finally:
+            os.close(log)
+        self._programs[name] = Program(name, process)
+        return process.pid
+
+    def _prepare_child(self) -> None:
+        if self._uid is not None:
+            kernel.become(self._uid)
+        kernel.signal_when_parent_dies(signal.SIGKILL)
+
+    def _signal(self, request: Request) -> bool:
+        """False when it is not running. `ends` says that the sender expects its end."""
+        program = self._programs.get(request["name"])
+        if program is None:
+            return False
+        program.asked = program.asked or bool(request.get("ends"))
+        _signal_group(program.process.pid, request["signum"])
+        return True
+
+    def _list(self, _: Request) -> dict[str, int]:
+        return {name: program.process.pid for name, program in self._programs.items()}
+
+    def _usage(self, request: Request) -> dict[str, dict[str, float]]:
+        return {
+            name: _usage_of(program.process.pid, pss=bool(request.get("pss")))
+            for name, program in self._programs.items()
+        }
+
+    def _shutdown(self, _: Request) -> bool:
+        self._ending = True
+        return True
+
+    # ------------------------------------------------------------ exits
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._ended(pid, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, pid: int, status: int) -> None:
+        program = next((each for each in self._programs.values() if each.process.pid == pid), None)
+        if program is None:  # an orphan of one of the programs
+            return
+        program.process.returncode = status  # reaped here; Popen must not wait for it
+        del self._programs[program.name]
+        report = {
+            "exit": program.name,
+            "status": status,
+            "asked": program.asked,
+            "at_ns": time.monotonic_ns(),
+        }
+        for client in list(self._buffers):
+            self._send(client, report)
+
+
+def _signal_group(pid: int, signum: int) -> None:
+    """Every program leads a session of its own; a helper that it started gets the signal too."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signum)
+
+
+def _usage_of(pid: int, *, pss: bool) -> dict[str, float]:
+    """Seconds of CPU, bytes resident and (dearer to read) the proportional share in bytes."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        usage = {
+            "cpu_s": (int(fields[11]) + int(fields[12])) / ticks,
+            "rss": int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        }
+        if pss:
+            with open(f"/proc/{pid}/smaps_rollup") as smaps:
+                usage["pss"] = next(int(line.split()[1]) * 1024 for line in smaps if line.startswith("Pss:"))
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return usage

@@ -1,0 +1,160 @@
+"""The data directory that every tablet starts from: made once per MySQL and Vitess version, kept in the cache.
+
+`mysqld --initialize` takes seconds, and so does a vttablet that becomes primary for the first time and
+creates the forty tables of its sidecar database `_vt`. Both are done here once, by the real programs: a
+cluster of one tablet is brought up from a bare directory, its keyspace removed, its history reset, and its
+directory kept without what belongs to one server (auto.cnf, logs, temporary files).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import asyncmy
+
+from clusters.local import datadir, host, mysqld, standup, supervision
+from clusters.local.commands import Programs
+from clusters.software import Sources
+from clusters.software import store as stores
+from clusters.software.store import Manifest, Store
+from harness.base import procs, wait
+from harness.base.errors import ClusterError
+from harness.contracts import Observer
+from harness.model import ClusterSpec, Event, Role
+
+FORMAT = 1  # raise it when the making changes
+INITIALIZE_TIMEOUT_S = 120.0
+SHUTDOWN_TIMEOUT_S = 60.0
+_INIT_SQL = Path(__file__).with_name("init_db.sql")
+_OF_ONE_SERVER = ("auto.cnf", "binlog.*", "relay*", "ib_buffer_pool", "ibtmp1", "*.pid", "*.sock*", "*.err")
+_EMPTIED = ("#innodb_temp", "performance_schema")  # the latter's files describe tables that are switched off
+
+
+def name_of(programs: Programs, spec: ClusterSpec) -> str:
+    """Everything that the content depends on is in the name."""
+    vitess = programs.vitess[spec.vitess].version
+    content = f"{FORMAT}\n{_INIT_SQL.read_text()}\n{mysqld.small()}\n{mysqld.as_vitess_wants(programs.mysql.version)}"
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    return f"mysql-{programs.mysql.version}-vitess-{vitess}-{digest}"
+
+
+async def ready(spec: ClusterSpec, programs: Programs, *, isolation: host.Isolation, observer: Observer) -> Path:
+    """The template's data directory; made now if it is not there. Raises ClusterError."""
+    kept = Store(Sources.of_environment().cache_dir / "templates")
+    name = name_of(programs, spec)
+    if kept.installed(name) is None:
+        observer.on_progress("making the template data directory (once)", None, None)
+        async with kept.installing(name, _Quiet()) as staging:
+            if kept.installed(name) is None:
+                await _make(staging, spec, programs, isolation)
+                made = staging / "template"
+                how = "mysqld --initialize-insecure, then one vttablet that became primary"
+                version = programs.mysql.version
+                manifest = Manifest(name=name, version=version, how=how, files=stores.facts(made))
+                kept.commit(made, manifest)
+    return kept.path(name) / "data"
+
+
+async def _make(staging: Path, spec: ClusterSpec, programs: Programs, isolation: host.Isolation) -> None:
+    bare = staging / "bare"
+    await _initialize(bare, programs, isolation)
+    _trim(bare / "data")
+    made = staging / "template" / "data"
+    await _with_sidecar(staging, bare / "data", made, spec, programs, isolation)
+    _trim(made)
+    datadir.dig_holes(made)
+
+
+async def _initialize(folder: Path, programs: Programs, isolation: host.Isolation) -> None:
+    """A bare data directory with Vitess's users."""
+    for path in (folder, folder / "data", folder / "tmp"):
+        path.mkdir()
+        if (uid := host.owner()) is not None:
+            os.chown(path, uid, uid)
+    cnf = folder / "my.cnf"
+    mysql = programs.mysql
+    cnf.write_text(mysqld.my_cnf(mysql=mysql, folder=folder, server_id=1, address=host.LOOPBACK, port=0, overrides={}))
+    argv: list[str | Path] = [
+        mysql.mysqld,
+        f"--defaults-file={cnf}",
+        "--initialize-insecure",
+        f"--init-file={_INIT_SQL}",
+    ]
+    log = folder / "initialize.log"
+    ended: asyncio.Future[supervision.Exit] = asyncio.get_running_loop().create_future()
+    config = supervision.config(isolation=isolation.kind, uid=host.owner())
+    async with supervision.owned(config, log=folder / "supervisor.log") as supervisor:
+        supervisor.on_exit(lambda end: None if ended.done() else ended.set_result(end))
+        await supervisor.spawn("mysqld", argv, cwd=folder, env=dict(mysql.env), log=log)
+        end = await wait.finish("mysqld --initialize-insecure", ended, timeout_s=INITIALIZE_TIMEOUT_S)
+    if end.status != 0:
+        raise ClusterError(f"mysqld --initialize-insecure ended with {end.how}:\n{procs.tail_of(log)}")
+
+
+async def _with_sidecar(
+    staging: Path, bare: Path, made: Path, spec: ClusterSpec, programs: Programs, isolation: host.Isolation
+) -> None:
+    """Let a vttablet of the spec's release become primary, take its traces away, keep the directory."""
+    one = ClusterSpec(
+        keyspace="template", shards=1, tablets_per_shard=1, vitess=spec.vitess, durability_policy="none", vtgates=()
+    )
+    async with standup.stood_up(
+        one,
+        programs,
+        template=bare,
+        folder=staging / "one",
+        logs=staging / "one-logs",
+        isolation=isolation,
+        observer=_Quiet(),
+    ) as cluster:
+        (vttablet,) = cluster.nodes(Role.VTTABLET)
+        (server,) = cluster.nodes(Role.MYSQLD)
+        await cluster.stop(vttablet, timeout_s=SHUTDOWN_TIMEOUT_S)
+        await _forget(cluster.address(server, "mysql"), programs.mysql.version)
+        await cluster.stop(server, timeout_s=SHUTDOWN_TIMEOUT_S)
+        made.parent.mkdir()
+        shutil.copytree(cluster.layout.folder(server) / "data", made)
+
+
+async def _forget(address: tuple[str, int], version: str) -> None:
+    """Leave the sidecar's empty tables and the users, and no history."""
+    reset = "RESET BINARY LOGS AND GTIDS" if mysqld.version_key(version) >= (8, 2) else "RESET MASTER"
+    connection = await asyncmy.connect(host=address[0], port=address[1], user=mysqld.ADMIN_USER)
+    try:
+        async with connection.cursor() as cursor:
+            for statement in ("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF", "SET sql_log_bin = 0"):
+                await cursor.execute(statement)
+            await cursor.execute("DROP DATABASE IF EXISTS vt_template")
+            await cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = '_vt'")
+            for (table,) in await cursor.fetchall():
+                await cursor.execute(f"TRUNCATE TABLE _vt.`{table}`")
+            await cursor.execute(reset)
+            await cursor.execute("SET GLOBAL innodb_fast_shutdown = 0")
+    finally:
+        connection.close()
+
+
+def _trim(data: Path) -> None:
+    for pattern in _OF_ONE_SERVER:
+        for path in data.glob(pattern):
+            path.unlink()
+    for name in _EMPTIED:
+        for path in (data / name).glob("*"):
+            path.unlink()
+
+
+class _Quiet:
+    """Nobody watches the making of a template."""
+
+    def on_event(self, event: Event) -> None:
+        return
+
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None:
+        return
+
+    def step(self, what: str, done: int | None = None, total: int | None = None) -> None:
+        return
