@@ -25,7 +25,7 @@ from harness.load.operation import Flight, Operation
 from harness.load.recorder import Recorder
 from harness.load.traffic import Traffic
 from harness.model import OpKind, Outcome
-from harness.mysql.outcome import CR_CONN_HOST_ERROR, CR_SERVER_LOST, Phase, outcome_of
+from harness.mysql.outcome import CR_CLIENT_TIMEOUT, CR_CONN_HOST_ERROR, CR_LOAD_STOPPED, Phase, outcome_of
 from harness.mysql.wire import Row, WireOwner
 
 NEVER_NS = 1 << 62
@@ -209,13 +209,14 @@ class Slot:
         elif self.state is _BUSY:
             seconds = self._rules.operation_timeout_ns / 1e9
             self._failed(
-                CR_SERVER_LOST if self._ready else CR_CONN_HOST_ERROR, f"client timeout: no reply within {seconds:g} s"
+                CR_CLIENT_TIMEOUT if self._ready else CR_CONN_HOST_ERROR,
+                f"client timeout: no reply within {seconds:g} s",
             )
 
     def abandon(self) -> None:
         """The load ends now."""
         if self.state is _BUSY:
-            self._lose(CR_SERVER_LOST, "load stopped before the reply")
+            self._lose(CR_LOAD_STOPPED, "load stopped before the reply")
         self.state = SlotState.DOWN
         self.deadline_ns = NEVER_NS
         self._drop()

@@ -28,6 +28,9 @@ CR_CONN_HOST_ERROR = 2003
 CR_SERVER_GONE = 2006
 CR_SERVER_LOST = 2013
 CR_MALFORMED_PACKET = 2027
+# Ours, above the last number of MySQL's client library:
+CR_CLIENT_TIMEOUT = 2900  # sent, and no answer within the operation's bound
+CR_LOAD_STOPPED = 2901  # sent, and the load ended before the answer
 
 
 class Phase(enum.Enum):
@@ -195,6 +198,7 @@ def outcome_of(errno: int, message: str, phase: Phase, *, abrupt: bool = False) 
 
 
 # What differs between two errors of one kind: addresses, aliases, shards, identifiers, statements.
+# (Counting errors by a readable name is harness.base.errorclass; this only keeps one text of each kind.)
 _STRIP: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r" ?\(CallerID: [^)]*\)"), ""),
     (re.compile(r"(:? ?Sql: |: ?insert into |: ?select |during query: ).*", re.DOTALL | re.IGNORECASE), ""),
@@ -207,7 +211,6 @@ _STRIP: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(0x[0-9a-f]+|\d+)\b"), "N"),
     (re.compile(r"\s+"), " "),
 )
-CLASS_LENGTH = 100
 
 
 @lru_cache(maxsize=4096)
@@ -216,12 +219,3 @@ def normalised(message: str) -> str:
     for pattern, into in _STRIP:
         message = pattern.sub(into, message)
     return message.strip()
-
-
-def error_class(errno: int, message: str) -> str:
-    """A short, stable name of the kind of an error: the row's name, or the number and what remains of the
-    message when addresses, shards, aliases, numbers and statements are taken out."""
-    rule = rule_of(errno, message)
-    if rule is not None:
-        return rule.name
-    return f"errno {errno}: {normalised(message)[:CLASS_LENGTH]}".rstrip()
