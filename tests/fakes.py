@@ -121,7 +121,7 @@ class HistoryBuilder:
         self.unread: set[str] = set()
         self.extra_rows: list[tuple[str, int, int]] = []
         self.incomplete: list[str] = []
-        self._values: dict[str, dict[float, dict[str, Scalar]]] = defaultdict(lambda: defaultdict(dict))
+        self.shown: dict[str, dict[float, dict[str, Scalar]]] = defaultdict(lambda: defaultdict(dict))
         self._silent: dict[str, list[tuple[float, float]]] = defaultdict(list)
         self._next: dict[int, int] = {}
 
@@ -248,11 +248,11 @@ class HistoryBuilder:
 
     def set(self, source: str, at_s: float, values: Mapping[str, Scalar]) -> None:
         """From `at_s` on, the source shows these values."""
-        self._values[source][at_s].update(values)
+        self.shown[source][at_s].update(values)
 
     def drop(self, source: str, name: str) -> None:
         """The source never shows a variable."""
-        for values in self._values[source].values():
+        for values in self.shown[source].values():
             for key in [key for key in values if key.split(":")[0] == name]:
                 del values[key]
 
@@ -309,7 +309,7 @@ class HistoryBuilder:
             rows=self._rows(),
             faults=tuple(self.faults),
             events=tuple(sorted(self.events, key=lambda event: event.at_ns)),
-            series={source: Series(self._samples(source)) for source in sorted(self._values)},
+            series={source: Series(self._samples(source)) for source in sorted(self.shown)},
             incomplete=tuple(self.incomplete),
         )
 
@@ -355,12 +355,13 @@ class HistoryBuilder:
             rows = [(op.key + step, (op.value + step) & mask) for step in range(op.rows)]
             found[shard_of[op.lane]] += rows * op.stored
         for shard, key, value in self.extra_rows:
-            found[shard].append((key, value))
+            if shard in found:
+                found[shard].append((key, value))
         return {shard: np.array(rows, dtype=ROW_DTYPE) for shard, rows in found.items()}
 
     def _samples(self, source: str) -> list[Sample]:
         """What a probe at 5 Hz saw: the changes since its sample before."""
-        changes = sorted(self._values[source].items())
+        changes = sorted(self.shown[source].items())
         samples: list[Sample] = []
         at = 0
         for tick in range(int(END_S * 5) + 1 if self._length() <= END_S else int(self._length() * 5) + 1):

@@ -40,8 +40,10 @@ class _Case:
 
 
 def settle(history: History, results: Sequence[CheckResult]) -> Settled:
-    """Turn expected failures into reproductions, and missing ones into failures."""
+    """Turn expected failures into reproductions, and missing ones into failures (where an assumption does not
+    hold, a bug that stayed away proves as little as one that showed)."""
     settled = list(results)
+    sound = all(r.verdict is Verdict.PASS for r in results if r.kind is CheckKind.ASSUMPTION)
     reproduced: dict[str, None] = {}
     for case in _cases(history):
         expected = [r for r in settled if r.check == case.bug.check and case.concerns(r)]
@@ -49,7 +51,7 @@ def settle(history: History, results: Sequence[CheckResult]) -> Settled:
             reproduced[case.bug.issue] = None
             settled = [_excused(result, case) for result in settled]
         else:
-            settled.append(_missing(case, expected))
+            settled.append(_missing(case, expected, sound))
     return Settled(results=tuple(settled), reproduced=tuple(reproduced))
 
 
@@ -79,7 +81,7 @@ def _excused(result: CheckResult, case: _Case) -> CheckResult:
     )
 
 
-def _missing(case: _Case, expected: Sequence[CheckResult]) -> CheckResult:
+def _missing(case: _Case, expected: Sequence[CheckResult], sound: bool) -> CheckResult:
     """A result of its own: the check itself did nothing wrong by passing."""
     unsure = [result for result in expected if result.verdict is Verdict.UNKNOWN]
     if not expected:
@@ -87,7 +89,8 @@ def _missing(case: _Case, expected: Sequence[CheckResult]) -> CheckResult:
     elif unsure:
         verdict, why = Verdict.UNKNOWN, f"{case.bug.check} could not tell: {unsure[0].summary}"
     else:
-        verdict, why = Verdict.FAIL, f"{case.bug.check} passed: {expected[0].summary}"
+        verdict = Verdict.FAIL if sound else Verdict.UNKNOWN
+        why = f"{case.bug.check} passed: {expected[0].summary}"
     return CheckResult(
         check=f"known-bug/{case.bug.issue.lstrip('#')}",
         kind=CheckKind.PROMISE,
