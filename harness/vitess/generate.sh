@@ -13,10 +13,10 @@ files=(binlogdata logutil mysqlctl query querythrottler replicationdata tabletma
        vtctldata vtctlservice vtgate vtgateservice vtorcdata vtrpc vttime)
 out=$here/proto
 rm -rf "$out" && mkdir "$out"
-"$python" -m grpc_tools.protoc -I "$source" --python_out="$out" --pyi_out="$out" --grpc_python_out="$out" \
+"$python" -m grpc_tools.protoc -I "$source" --python_out="$out" --grpc_python_out="$out" \
     "${files[@]/%/.proto}"
 # protoc writes flat imports; inside a package they must be relative
-sed -i -E 's/^import (\w+_pb2)( as .*)?$/from . import \1\2/' "$out"/*.py "$out"/*.pyi
+sed -i -E 's/^import (\w+_pb2)( as .*)?$/from . import \1\2/' "$out"/*.py
 for name in "${files[@]}"; do  # only the two services are called through stubs
     case $name in vtctlservice | vtgateservice) ;; *) rm -f "$out/${name}_pb2_grpc.py" ;; esac
 done
