@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+LOAD_STOPPED = 2901  # errno of what was in flight when the load ended: the harness's doing (harness.mysql.outcome)
+
 # (name, pattern of the message, error numbers); first match wins. The order matters: vtgate wraps the original
 # error into the buffer's ("failed to automatically buffer and retry … original err …", go/vt/vtgate/tabletgateway.go
 # v0.24.3), so the buffer's own words (buffer/buffer.go) go first.
@@ -59,6 +61,8 @@ ERROR_CLASSES: tuple[tuple[str, str, frozenset[int]], ...] = (
     ("mysqld-full", r"", frozenset({1040, 1129, 1130})),
     ("statement-refused", r"", frozenset({1044, 1045, 1046, 1048, 1049, 1054, 1062, 1064, 1146})),
     ("interrupted", r"", frozenset({1317, 3024, 1053, 1927})),
+    ("client-timeout", r"", frozenset({2900})),  # harness.mysql.outcome: ours, above the client library's last number
+    ("load-stopped", r"", frozenset({LOAD_STOPPED})),
     ("connection-lost", r"", frozenset({2006, 2013, 2055, 1080, 1152, 1158, 1159, 1160, 1161})),
 )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.base.errorclass import error_class
+from harness.base.errorclass import LOAD_STOPPED, error_class
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, unknown
 from harness.facts.buffer import BufferSettings, settings
 from harness.facts.service import ShardService, service
@@ -112,8 +112,10 @@ def _errors(history: History, node: Node) -> Finding:
 
 
 def erroneous(ops: Ops) -> Ops:
-    """What left the harness and was not answered with success."""
-    bad: Ops = ops[(ops["outcome"] == Outcome.FAIL) | (ops["outcome"] == Outcome.UNKNOWN)]
+    """What left the harness and was not answered with success; what the end of the load itself cut off is
+    left out (if it hung, it counts as a stall)."""
+    wrong = (ops["outcome"] == Outcome.FAIL) | (ops["outcome"] == Outcome.UNKNOWN)
+    bad: Ops = ops[wrong & (ops["errno"] != LOAD_STOPPED)]
     return bad
 
 

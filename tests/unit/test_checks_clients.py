@@ -49,6 +49,12 @@ def test_what_never_left_the_harness_is_counted_and_is_no_error_of_vitess() -> N
     assert (result.verdict, result.figures["not_issued"]) == (PASS, 1)
 
 
+def test_what_the_end_of_the_load_cut_off_is_no_error_of_vitess() -> None:
+    builder = calm()
+    builder.op(11.99, outcome=Outcome.UNKNOWN, errno=2901, message="load stopped before the reply")
+    assert (verdict("clients/errors", builder), verdict("durability/phantoms", builder)) == (PASS, PASS)
+
+
 def test_with_the_buffer_off_errors_are_errors_all_the_same() -> None:
     builder = calm(buffering=False)
     builder.op(5.4, outcome=Outcome.FAIL, errno=1105, message=NOT_SERVING)
