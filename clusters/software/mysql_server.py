@@ -44,7 +44,9 @@ async def mysql(
         raise SoftwareError(f"no MySQL {' or '.join(rows)} found, and installing was switched off; {debian.INSTEAD}")
     shown = progress or Silent()
     if maven_serves(rows):
-        return await maven.install(sources, shown, client=await _client(sources, shown))
+        # The server comes without client programs; a newer client serves an older server.
+        client = await mysql(sources=replace(sources, directories=()), progress=progress)
+        return await maven.install(sources, shown, client=client)
     return await _install(rows, sources, shown)
 
 
@@ -106,9 +108,3 @@ async def _unpack(wanted: Sequence[str], kept: Store, staging: Path, progress: P
     how = f"Debian {debian.SUITE}, {server.package} {server.version}"
     parts = debian.parts(debs)
     kept.commit(staged, Manifest(name=name, version=version, how=how, files=store.facts(staged), parts=parts))
-
-
-async def _client(sources: Sources, progress: Progress) -> Path | None:
-    """A client program for a server that comes without one: a newer client serves an older server."""
-    newest = await mysql(sources=replace(sources, directories=()), progress=progress)
-    return newest.mysql
