@@ -1,7 +1,7 @@
 """The charts of the HTML page as plotly figures in plain values.
 
 Colours are names that begin with @; the page's script puts in those of the light or dark theme. All
-charts share one time axis in seconds of the run, so zooming one zooms all.
+charts share one time axis, in seconds since the first fault, so zooming one zooms all.
 """
 
 from __future__ import annotations
@@ -24,11 +24,6 @@ MARGIN = {"l": 74, "r": 14, "t": 22, "b": 34}
 _VTGATE_COLOURS = 4
 
 
-def seconds(history: History, at_ns: float) -> float:
-    """Seconds of the run, rounded to what a screen can show."""
-    return round(float(at_ns - history.start_ns) / 1e9, 3)
-
-
 def vtgate_colour(index: int) -> str:
     return f"@v{index % _VTGATE_COLOURS}"
 
@@ -38,14 +33,14 @@ def numbers(values: Any, digits: int = 3) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), digits) for value in values]
 
 
-def phases(history: History) -> list[tuple[str, float]]:
+def phases(history: History, digest: Digest) -> list[tuple[str, float]]:
     """(name, second at which it began)."""
-    return [(clean(name), seconds(history, span[0])) for name, span in history.phases.items()]
+    return [(clean(name), digest.seconds(span[0])) for name, span in history.phases.items()]
 
 
 def base_layout(history: History, digest: Digest, height: int, **more: Any) -> Figure:
     """Shared by all charts: the time axis and a line at the begin of every phase."""
-    marks = phases(history)
+    marks = phases(history, digest)
     lines = [
         {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "above"}
         | {"line": {"color": "@phase", "width": 1, "dash": "dot"}}
@@ -59,7 +54,7 @@ def base_layout(history: History, digest: Digest, height: int, **more: Any) -> F
     return {
         "height": height,
         "margin": MARGIN,
-        "xaxis": {"range": [seconds(history, digest.from_ns), seconds(history, digest.until_ns)], "ticksuffix": " s"},
+        "xaxis": {"range": [digest.seconds(digest.from_ns), digest.seconds(digest.until_ns)], "ticksuffix": " s"},
         "shapes": lines,
         "annotations": labels,
         "showlegend": False,
@@ -72,7 +67,7 @@ def heat_map(history: History, digest: Digest, cells: Binned, vtgate: str) -> Fi
     shards = [history.lanes[row].shard for row in rows]
     heat = {
         "type": "heatmap",
-        "x0": seconds(history, cells.grid.from_ns) + cells.grid.width_ns / 2e9,
+        "x0": digest.seconds(cells.grid.from_ns) + cells.grid.width_ns / 2e9,
         "dx": cells.grid.width_ns / 1e9,
         "z": cells.state[rows].tolist(),
         "zmin": -0.5,
@@ -83,16 +78,16 @@ def heat_map(history: History, digest: Digest, cells: Binned, vtgate: str) -> Fi
         "hovertemplate": "%{text}<br>%{x:.2f} s<extra></extra>",
     }
     layout = base_layout(history, digest, _row_height(len(rows)), yaxis=rows_axis(shards))
-    return {"data": [heat, _span_lines(history, shards)], "layout": layout, "rows": shards}
+    return {"data": [heat, _span_lines(history, digest, shards)], "layout": layout, "rows": shards}
 
 
-def _span_lines(history: History, shards: Sequence[str]) -> Figure:
+def _span_lines(history: History, digest: Digest, shards: Sequence[str]) -> Figure:
     xs: list[float | None] = []
     ys: list[int | None] = []
     for span in _begun(history):
         for target in span.targets:
             if target in shards:
-                xs += [seconds(history, span.begin_ns), seconds(history, end_ns(history, span)), None]
+                xs += [digest.seconds(span.begin_ns), digest.seconds(end_ns(history, span)), None]
                 ys += [*[shards.index(target)] * 2, None]
     line = {"color": "@ink", "width": 2}
     return {"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": line, "hoverinfo": "skip"}
@@ -102,7 +97,7 @@ def gantt(history: History, digest: Digest) -> Figure:
     """A bar a fault; below it, for each vtgate, the longest stall that this shard's clients saw."""
     rows = _gantt_rows(history, digest)
     place = {name: index for index, name in enumerate(rows)}
-    data = [_bars(history, place)]
+    data = [_bars(history, digest, place)]
     for index, vtgate in enumerate(digest.vtgates):
         xs: list[float | None] = []
         ys: list[float | None] = []
@@ -110,7 +105,7 @@ def gantt(history: History, digest: Digest) -> Figure:
             if lane.vtgate == vtgate.name and lane.shard in place and lane.stall.span_ns:
                 offset = 0.36 + 0.12 * (index - 1)
                 begin, end = lane.stall.from_ns, lane.stall.from_ns + lane.stall.span_ns
-                xs += [seconds(history, begin), seconds(history, end), None]
+                xs += [digest.seconds(begin), digest.seconds(end), None]
                 ys += [place[lane.shard] + offset] * 2 + [None]
         line = {"color": vtgate_colour(index), "width": 2}
         data.append({"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": line, "hoverinfo": "skip"})
@@ -125,14 +120,14 @@ def _gantt_rows(history: History, digest: Digest) -> list[str]:
     return list(dict.fromkeys([*shards, *others])) or list(dict.fromkeys(lane.shard for lane in digest.lanes))
 
 
-def _bars(history: History, place: Mapping[str, int]) -> Figure:
+def _bars(history: History, digest: Digest, place: Mapping[str, int]) -> Figure:
     bars = [(span, target) for span in _begun(history) for target in span.targets if target in place]
     ends = [end_ns(history, span) for span, _ in bars]
     return {
         "type": "bar",
         "orientation": "h",
         "width": 0.42,
-        "base": [seconds(history, span.begin_ns) for span, _ in bars],
+        "base": [digest.seconds(span.begin_ns) for span, _ in bars],
         "x": [round((end - span.begin_ns) / 1e9, 3) for (span, _), end in zip(bars, ends, strict=True)],
         "y": [place[target] - 0.12 for _, target in bars],
         "marker": {"color": [_bar_colour(span) for span, _ in bars]},
@@ -167,7 +162,7 @@ def _bar_words(history: History, span: FaultSpan) -> str:
 def buffer_chart(history: History, digest: Digest, grid: Grid) -> Figure | None:
     """Buffered, drained and evicted requests of every vtgate since the first sample; None if never seen."""
     at_ns = grid.begins_ns()
-    x = [seconds(history, at) for at in at_ns]
+    x = [digest.seconds(at) for at in at_ns]
     data: list[Figure] = []
     layout = base_layout(history, digest, 40 + 150 * max(len(digest.vtgates), 1))
     for index, vtgate in enumerate(digest.vtgates):
@@ -190,17 +185,17 @@ def host_chart(history: History, digest: Digest) -> Figure | None:
     ]
     for index, (name, lag) in enumerate(loop_lag_ms(history).items()):
         curves.append((lag, 1, vtgate_colour(index), f"ms pause of {name}", "y2"))
-    data = [_curve(history, *curve) for curve in curves if curve[0] is not None]
+    data = [_curve(digest, *curve) for curve in curves if curve[0] is not None]
     axes = {"yaxis": _share(0, 3, "CPU %"), "yaxis2": _share(1, 3, "pause ms"), "yaxis3": _share(2, 3, "free GiB")}
     for axis in axes.values():
         axis["rangemode"] = "tozero"
     return {"data": data, "layout": _at_bottom(base_layout(history, digest, 400) | axes, 3)} if data else None
 
 
-def _curve(history: History, curve: Curve | None, times: float, colour: str, name: str, axis: str) -> Figure:
+def _curve(digest: Digest, curve: Curve | None, times: float, colour: str, name: str, axis: str) -> Figure:
     assert curve is not None
     thin = curve.thinned(MAX_BINS)
-    return _line([seconds(history, at) for at in thin.at_ns], thin.values * times, colour, name, axis)
+    return _line([digest.seconds(at) for at in thin.at_ns], thin.values * times, colour, name, axis)
 
 
 def _at_bottom(layout: Figure, parts: int) -> Figure:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.facts.service import longest_stall
-from harness.facts.storm import SECOND_NS, Reparent, aftermath, reparents_of_shards
+from harness.facts.storm import SECOND_NS, Reparent, aftermath, first_fault_ns, reparents_of_shards
 from harness.history import History, Ops
 from harness.model import Lane, Outcome
 from harness.reports.counters import BufferFacts, buffer_facts
@@ -92,6 +92,12 @@ class Digest:
     outcomes: Mapping[Outcome, int]
     from_ns: int  # first operation, fault or phase
     until_ns: int
+    zero_ns: int  # what moments are told relative to, here as in the checks
+    zero_words: str
+
+    def seconds(self, at_ns: float) -> float:
+        """A moment as the reader sees it, rounded to what a screen can show."""
+        return round(float(at_ns - self.zero_ns) / 1e9, 3)
 
     @property
     def worst_lanes(self) -> tuple[LaneFacts, ...]:
@@ -108,9 +114,9 @@ def digest(history: History) -> Digest:
     spans = reparents_of_shards(history)
     trouble = aftermath(history)
     since_ns = trouble[0] if trouble else 0
-    until_ns = cut_ns(history)
+    ends_ns = cut_ns(history)
     lanes = tuple(
-        _lane(lane, parts.get(lane.number, history.ops[:0]), since_ns, until_ns, spans.get(lane.shard, ()))
+        _lane(lane, parts.get(lane.number, history.ops[:0]), since_ns, ends_ns, spans.get(lane.shard, ()))
         for lane in history.lanes
     )
     from_ns, until_ns = window(history)
@@ -121,6 +127,8 @@ def digest(history: History) -> Digest:
         outcomes=outcomes_of(history.ops),
         from_ns=from_ns,
         until_ns=until_ns,
+        zero_ns=trouble[0] if trouble else from_ns,
+        zero_words="the first fault" if first_fault_ns(history) else "the control's storm" if trouble else "the load",
     )
 
 

@@ -81,12 +81,11 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "digest": found,
         "tiles": _tiles(history, found),
         "Outcome": Outcome,
-        "checks": _checks(history, verdict),
+        "checks": _checks(verdict),
         "kinds": _KINDS,
         "stall": lambda lane: words.stall_words(lane.stall.span_ns, lane.stall.open),
         "reparent": _reparent_words,
         "ended": words.buffering_ended,
-        "second": lambda at_ns: charts.seconds(history, at_ns),
         "reproduce": words.reproduce(history),
         "command_line": words.command_line(history),
         "versions": words.versions(history),
@@ -133,9 +132,9 @@ def _reparent_words(lane: LaneFacts) -> str:
     return words.duration(lane.reparent_ns)
 
 
-def _checks(history: History, verdict: RunVerdict) -> list[Values]:
+def _checks(verdict: RunVerdict) -> list[Values]:
     """The worst first, otherwise in the order of the checks."""
-    rows = [_check(result, reproduced_issue(result, verdict, history)) for result in verdict.results]
+    rows = [_check(result, reproduced_issue(result)) for result in verdict.results]
     return sorted(rows, key=lambda row: -int(row["weight"]))
 
 
@@ -145,7 +144,7 @@ def _check(result: CheckResult, issue: str) -> Values:
         "result": result,
         "word": "REPRODUCED" if issue else word,
         "issue": issue,
-        "weight": result.verdict,
+        "weight": result.verdict * 2 + bool(issue),
         "figures": sorted(result.figures.items()),
     }
 
@@ -173,7 +172,7 @@ def _detail(history: History, found: Digest, cells: Binned) -> Values:
     vtgates = [vtgate.name for vtgate in found.vtgates]
     grid = cells.grid
     return {
-        "x0": charts.seconds(history, grid.from_ns),
+        "x0": found.seconds(grid.from_ns),
         "dx": grid.width_ns / 1e9,
         "bins": grid.bins,
         "layout": charts.base_layout(history, found, 430),
@@ -185,8 +184,8 @@ def _detail(history: History, found: Digest, cells: Binned) -> Values:
         "bad": _packed(np.minimum(cells.bad, 65535), "<u2"),
         "given_up": _packed(np.minimum(cells.not_issued, 65535), "<u2"),
         "all": [_overall(history, cells, vtgate, grid) for vtgate in vtgates],
-        "spans": {shard: _spans(history, shard) for shard in shards},
-        "storms": [[charts.seconds(history, s.begin_ns), charts.seconds(history, s.end_ns)] for s in storms(history)],
+        "spans": {shard: _spans(history, found, shard) for shard in shards},
+        "storms": [[found.seconds(s.begin_ns), found.seconds(s.end_ns)] for s in storms(history)],
         "states": list(STATE_WORDS.values()),
     }
 
@@ -206,9 +205,9 @@ def _summed(counts: Counts, rows: list[int]) -> list[int]:
     return [int(number) for number in counts[rows].sum(axis=0)]
 
 
-def _spans(history: History, shard: str) -> list[list[float]]:
+def _spans(history: History, found: Digest, shard: str) -> list[list[float]]:
     return [
-        [charts.seconds(history, span.begin_ns), charts.seconds(history, charts.end_ns(history, span))]
+        [found.seconds(span.begin_ns), found.seconds(charts.end_ns(history, span))]
         for span in history.faults
         if span.begin_ns and shard in span.targets
     ]

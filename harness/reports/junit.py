@@ -24,7 +24,7 @@ def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     for name, value in _properties(history, verdict).items():
         suite.add_property(clean(name), clean(value))
     for result in verdict.results:
-        suite.add_testcase(_case(result, verdict, history))
+        suite.add_testcase(_case(result, verdict.experiment))
     if not verdict.results or (verdict.exit_code != 0 and not _any_red(suite)):
         suite.add_testcase(_whole_run(verdict))
     xml = JUnitXml("vtchaos")
@@ -37,10 +37,10 @@ def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     return out
 
 
-def _case(result: CheckResult, verdict: RunVerdict, history: History) -> TestCase:
+def _case(result: CheckResult, experiment: str) -> TestCase:
     name = f"{result.check} [{result.subject}]" if result.subject else result.check
-    case = TestCase(clean(name), classname=clean(f"vtchaos.{verdict.experiment}"), time=0.0)
-    issue = reproduced_issue(result, verdict, history)
+    case = TestCase(clean(name), classname=clean(f"vtchaos.{experiment}"), time=0.0)
+    issue = reproduced_issue(result)
     if issue:
         case.system_out = _text(f"REPRODUCED {issue}: the known bug showed where it was expected.", result)
     elif result.verdict is Verdict.FAIL:

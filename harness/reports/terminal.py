@@ -84,10 +84,10 @@ def _plain(history: History, verdict: RunVerdict, facts: Digest, width: int, fol
 
 def _sections(history: History, verdict: RunVerdict, facts: Digest, console: Console, folder: Path) -> None:
     _answer(console, history, verdict, facts)
-    _checks(console, history, verdict)
+    _checks(console, verdict)
     _vtgates(console, facts)
     _worst(console, facts)
-    _errors(console, history, facts)
+    _errors(console, facts)
     _again(console, history, verdict, folder)
 
 
@@ -207,24 +207,31 @@ def _worst_cells(lane: LaneFacts) -> list[Text]:
     ]
 
 
-def _checks(console: Console, history: History, verdict: RunVerdict) -> None:
+def _checks(console: Console, verdict: RunVerdict) -> None:
     _title(console, "Checks")
     if not verdict.results:
         _line(console, "None was run.", style="yellow")
-    by_weight = sorted(verdict.results, key=lambda result: -result.verdict)
-    for result in by_weight:
-        if result.verdict is not Verdict.PASS:
-            _problem(console, result, reproduced_issue(result, verdict, history))
-    passed = [_name(result) for result in verdict.results if result.verdict is Verdict.PASS]
+    for result in sorted(verdict.results, key=lambda result: -result.verdict):
+        if result.verdict is not Verdict.PASS or reproduced_issue(result):
+            _problem(console, result)
+    passed = [result for result in verdict.results if result.verdict is Verdict.PASS and not reproduced_issue(result)]
     if passed:
-        console.print(_hanging("✓", f"{len(passed)} passed: {', '.join(passed)}", "green"))
+        console.print(_hanging("✓", f"{len(passed)} passed: {', '.join(_joined(verdict, passed))}", "green"))
 
 
-def _problem(console: Console, result: CheckResult, issue: str) -> None:
-    word, style = ("FAIL", "bold red") if result.verdict is Verdict.FAIL else ("UNKNOWN", "bold yellow")
-    if issue:
-        word, style = f"REPRODUCED {issue}", "bold cyan"
-    mark = "✗" if result.verdict is Verdict.FAIL else "?"
+def _joined(verdict: RunVerdict, passed: list[CheckResult]) -> list[str]:
+    """The names of checks; with the subjects only where another subject of the same check did not pass."""
+    mixed = {result.check for result in verdict.results if result not in passed}
+    return list(dict.fromkeys(_name(result) if result.check in mixed else clean(result.check) for result in passed))
+
+
+def _problem(console: Console, result: CheckResult) -> None:
+    issue = reproduced_issue(result)
+    mark, word, style = {
+        Verdict.FAIL: ("✗", "FAIL", "bold red"),
+        Verdict.UNKNOWN: ("?", "UNKNOWN", "bold yellow"),
+        Verdict.PASS: ("✓", f"REPRODUCED {issue}", "bold cyan"),
+    }[result.verdict]
     console.print(_hanging(mark, f"{_name(result)}: {clean(result.summary)} ({word}, {result.kind})", style))
     for detail in result.details[:DETAILS]:
         console.print(Padding(Text(clean(detail)), (0, 0, 0, 4), expand=False))
@@ -240,12 +247,12 @@ def _name(result: CheckResult) -> str:
     return clean(f"{result.check} [{result.subject}]" if result.subject else result.check)
 
 
-def _errors(console: Console, history: History, facts: Digest) -> None:
+def _errors(console: Console, facts: Digest) -> None:
     if not facts.kinds:
         return
-    _title(console, "What clients were told")
+    _title(console, f"What clients were told (seconds since {facts.zero_words})")
     for kind in facts.kinds[:KINDS]:
-        console.print(_hanging("·", _kind_line(history, kind), "red" if kind.outcome is Outcome.FAIL else "magenta"))
+        console.print(_hanging("·", _kind_line(facts, kind), "red" if kind.outcome is Outcome.FAIL else "magenta"))
         if kind.outcome is not Outcome.NOT_ISSUED:
             console.print(
                 Padding(Text(shorten(kind.example, 2 * console.width - 12), "dim"), (0, 0, 0, 4), expand=False)
@@ -254,18 +261,15 @@ def _errors(console: Console, history: History, facts: Digest) -> None:
         _line(console, f"… and {plural(len(facts.kinds) - KINDS, 'kind')} more in the report", style="dim")
 
 
-def _kind_line(history: History, kind: ErrorKind) -> str:
+def _kind_line(facts: Digest, kind: ErrorKind) -> str:
     words = {
         Outcome.FAIL: "surely not applied",
         Outcome.UNKNOWN: "may have been applied",
         Outcome.NOT_ISSUED: "no connection became free in time",
     }
-    first, last = ((at - history.start_ns) / 1e9 for at in (kind.first_ns, kind.last_ns))
+    first, last = facts.seconds(kind.first_ns), facts.seconds(kind.last_ns)
     where = f"{plural(len(kind.shards), 'shard')} through {', '.join(kind.vtgates) or '?'}"
-    return (
-        f"{count(kind.number)} × {kind.title} ({words[kind.outcome]}), {where}, "
-        f"{first:.1f} s to {last:.1f} s into the run"
-    )
+    return f"{count(kind.number)} × {kind.title} ({words[kind.outcome]}), {where}, {first:+.1f} s to {last:+.1f} s"
 
 
 def _again(console: Console, history: History, verdict: RunVerdict, folder: Path) -> None:

@@ -124,18 +124,6 @@ def test_junit_of_a_reproduced_bug_passes_and_says_so(history: History, tmp_path
     assert "REPRODUCED vitessio/vitess#17629" in str(cases["buffer-stops [vtgate-1]"].system_out)
 
 
-def test_junit_does_not_excuse_a_version_without_the_bug(history: History, tmp_path: Path) -> None:
-    verdict = storm_verdict(history, reproduced=True)
-    moved = tuple(
-        dataclasses.replace(result, subject="vtgate-2") if result.verdict is Verdict.FAIL else result
-        for result in verdict.results
-    )
-    xml = JUnitXml.fromfile(
-        str(junit.render(history, dataclasses.replace(verdict, results=moved), tmp_path / "junit.xml"))
-    )
-    assert xml.failures == 2
-
-
 @pytest.mark.parametrize("verdict, exit_code", [(Verdict.FAIL, 1), (Verdict.UNKNOWN, 3), (Verdict.PASS, 4)])
 def test_junit_of_a_red_run_is_never_green(history: History, tmp_path: Path, verdict: Verdict, exit_code: int) -> None:
     red = RunVerdict(
