@@ -1,0 +1,1 @@
+"""Ways to stand up real Vitess clusters, and the programs they are made of."""

@@ -38,6 +38,13 @@ class LocalBackend:
         programs = await obtained.programs_for(spec, observer=observer)
         source = await template.ready(spec, programs, isolation=isolation, observer=observer)
         async with standup.stood_up(
-            spec, programs, template=source, folder=folder, logs=logs, isolation=isolation, observer=observer
+            spec,
+            programs,
+            template=source,
+            folder=folder,
+            logs=logs,
+            isolation=isolation,
+            in_memory=capacity.data_fits_in_memory(spec, isolation),
+            observer=observer,
         ) as cluster:
             yield cluster

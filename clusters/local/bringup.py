@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from clusters.local import datadir, serving
+from clusters.local import serving
 from clusters.local.cluster import LocalCluster
 from clusters.local.commands import Programs
 from clusters.local.layout import number_of
@@ -40,16 +40,13 @@ SERVING_TIMEOUT_S = 120.0
 class Bringup:
     """The start of one cluster."""
 
-    def __init__(
-        self, cluster: LocalCluster, programs: Programs, observer: Observer, *, template: Path, owner: int | None
-    ) -> None:
+    def __init__(self, cluster: LocalCluster, programs: Programs, observer: Observer, *, template: Path) -> None:
         self._cluster = cluster
         self._layout = cluster.layout
         self._spec = cluster.spec
         self._programs = programs
         self._observer = observer
         self._template = template
-        self._owner = owner
         self._mysqlds = asyncio.Semaphore(PARALLEL_MYSQLDS)
         self._vttablets = asyncio.Semaphore(PARALLEL_VTTABLETS)
         self._reparents = asyncio.Semaphore(PARALLEL_REPARENTS)
@@ -106,35 +103,32 @@ class Bringup:
             await vtctld.planned_reparent(
                 self._spec.keyspace, shard, new_primary=vttablets[0].tablet_alias, timeout_s=REPARENT_TIMEOUT_S
             )
+            for replica in vttablets[1:]:  # else it is "not replicating" until its next look, 20 s by default
+                await vtctld.run_health_check(replica.tablet_alias)
         self._count("first primaries", self._spec.shards)
 
     async def _tablet(self, vttablet: Node, topo: Awaitable[None]) -> None:
         mysqld = self._layout.mysqld_of(vttablet)
         async with self._mysqlds:
-            await asyncio.to_thread(self._prepare, mysqld)
             await self._start(mysqld)
         await topo
         async with self._vttablets:
             await self._start(vttablet)
 
-    def _prepare(self, mysqld: Node) -> None:
-        folder = self._layout.folder(mysqld)
-        datadir.copy_tree(self._template, folder / "data", owner=self._owner)
-        (folder / "tmp").mkdir()
-        cnf = folder / "my.cnf"
-        cnf.write_text(
-            my_cnf(
-                mysql=self._programs.mysql,
-                folder=folder,
-                server_id=mysqld.tablet_uid,
-                address=self._layout.network.cluster,
-                port=self._layout.port(mysqld, "mysql"),
-                overrides=self._spec.mysqld_settings,
-            )
+    async def _prepare(self, node: Node) -> None:
+        folder = self._layout.folder(node)
+        if node.role is not Role.MYSQLD:
+            await self._cluster.supervisor.prepare(folder, files={})
+            return
+        text = my_cnf(
+            mysql=self._programs.mysql,
+            folder=folder,
+            server_id=node.tablet_uid,
+            address=self._layout.network.cluster,
+            port=self._layout.port(node, "mysql"),
+            overrides=self._spec.mysqld_settings,
         )
-        if self._owner is not None:
-            for path in (folder, folder / "tmp", cnf):
-                os.chown(path, self._owner, self._owner)
+        await self._cluster.supervisor.prepare(folder, template=self._template, files={"my.cnf": text})
 
     async def _schema(self, vtctld: VtctldClient) -> None:
         if self._spec.schema:
@@ -144,11 +138,8 @@ class Bringup:
             await vtctld.apply_vschema(self._spec.keyspace, self._spec.vschema)
 
     async def _start(self, node: Node) -> None:
-        folder = self._layout.folder(node)
-        if not node.tablet_uid:
-            folder.mkdir()
-            if self._owner is not None:
-                os.chown(folder, self._owner, self._owner)
+        if node.role is not Role.VTTABLET:  # it lives with its mysqld
+            await self._prepare(node)
         await self._cluster.start(node, timeout_s=NODE_TIMEOUT_S)
         self._count(f"{node.role}s" if number_of(node) else str(node.role), len(self._layout.of(node.role)))
 

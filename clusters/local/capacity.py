@@ -21,6 +21,7 @@ MYSQLD_BYTES = 150 * MIB
 VTTABLET_BYTES = 45 * MIB
 VTGATE_BYTES = 110 * MIB
 VTORC_BYTES = 60 * MIB
+DATA_BYTES = 45 * MIB  # of one tablet after the start; grows with what is written
 REST_BYTES = 700 * MIB  # etcd, vtctld, the harness with its load workers
 SPARE_SHARE = 0.10  # of what is available: caches of the data files, growth under load
 AIO_PER_MYSQLD = 1100  # io_setup requests of one mysqld with native AIO
@@ -32,6 +33,12 @@ def needed_bytes(spec: ClusterSpec) -> int:
     tablets = spec.shards * spec.tablets_per_shard
     per_tablet = _mysqld_bytes(spec) + VTTABLET_BYTES
     return REST_BYTES + tablets * per_tablet + len(spec.vtgates) * VTGATE_BYTES + (VTORC_BYTES if spec.vtorc else 0)
+
+
+def data_fits_in_memory(spec: ClusterSpec, isolation: host.Isolation) -> bool:
+    """Whether the data may live in memory too; without a mount namespace it would outlive us there."""
+    data = spec.shards * spec.tablets_per_shard * DATA_BYTES
+    return isolation.own_mounts and needed_bytes(spec) + data <= available_bytes() * (1 - SPARE_SHARE)
 
 
 def largest_shard_count(tablets_per_shard: int, available_bytes: int, *, vtgates: int = 1) -> int:

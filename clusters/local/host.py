@@ -28,6 +28,10 @@ class Isolation:
     kernel_cleanup: str = ""
 
     @property
+    def own_mounts(self) -> bool:
+        return self.kind != PROCESS_GROUP
+
+    @property
     def own_network(self) -> bool:
         return self.kind == NAMESPACES
 

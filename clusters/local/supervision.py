@@ -16,7 +16,7 @@ from typing import Any
 from harness.base import procs, wait
 from harness.base.errors import ClusterError
 
-ANSWER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 60.0
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from supervisor.main import main; main()"
 
 
@@ -72,6 +72,10 @@ class Supervisor:
         """Start a program; returns its process id as the cluster sees it. Raises ClusterError."""
         words = [str(word) for word in argv]
         return int(await self._ask("spawn", name=name, argv=words, cwd=str(cwd), env=dict(env), log=str(log)))
+
+    async def prepare(self, folder: Path, *, template: Path | None = None, files: Mapping[str, str]) -> None:
+        """Make a node's folder as the cluster's user, where the cluster sees it. Raises ClusterError."""
+        await self._ask("prepare", folder=str(folder), template=str(template or ""), files=dict(files))
 
     async def signal(self, name: str, signum: int, *, ends: bool = False) -> bool:
         """False when the program is not running. `ends`: its end is expected."""
@@ -175,15 +179,21 @@ def config(
     link: str = "",
     host_address: str = "",
     cluster_address: str = "",
+    memory: Path | None = None,
     remove: Sequence[Path] = (),
 ) -> dict[str, object]:
-    """What the supervisor's main reads. `remove` goes when the cluster has ended, however it ended."""
+    """What the supervisor's main reads.
+
+    `memory` is a folder over which a file system in memory is mounted, for the cluster's eyes only;
+    `remove` goes when the cluster has ended, however it ended.
+    """
     return {
         "isolation": isolation,
         "uid": uid,
         "link": link,
         "host_address": host_address,
         "cluster_address": cluster_address,
+        "memory": str(memory or ""),
         "remove": [str(path) for path in remove],
         "control_fd": None,
         "listen": "",

@@ -2,8 +2,9 @@
 
 `mysqld --initialize` takes seconds, and so does a vttablet that becomes primary for the first time and
 creates the forty tables of its sidecar database `_vt`. Both are done here once, by the real programs: a
-cluster of one tablet is brought up from a bare directory, its keyspace removed, its history reset, and its
-directory kept without what belongs to one server (auto.cnf, logs, temporary files).
+cluster of one tablet is brought up from a bare directory, its history reset, and its directory kept without
+what belongs to one server (auto.cnf, logs, temporary files). The keyspace's empty database stays, too: a
+replica that misses it does not serve, and asks again only a second later.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import asyncmy
 
-from clusters.local import datadir, host, mysqld, standup, supervision
+from clusters.local import host, mysqld, standup, supervision
 from clusters.local.commands import Programs
+from clusters.local.supervisor import datadir
 from clusters.software import Sources
 from clusters.software import store as stores
 from clusters.software.store import Manifest, Store
@@ -26,7 +28,7 @@ from harness.base.errors import ClusterError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Event, Role
 
-FORMAT = 1  # raise it when the making changes
+FORMAT = 2  # raise it when the making changes
 INITIALIZE_TIMEOUT_S = 120.0
 SHUTDOWN_TIMEOUT_S = 60.0
 _INIT_SQL = Path(__file__).with_name("init_db.sql")
@@ -39,7 +41,7 @@ def name_of(programs: Programs, spec: ClusterSpec) -> str:
     vitess = programs.vitess[spec.vitess].version
     content = f"{FORMAT}\n{_INIT_SQL.read_text()}\n{mysqld.small()}\n{mysqld.as_vitess_wants(programs.mysql.version)}"
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    return f"mysql-{programs.mysql.version}-vitess-{vitess}-{digest}"
+    return f"mysql-{programs.mysql.version}-vitess-{vitess}-{spec.keyspace}-{digest}"
 
 
 async def ready(spec: ClusterSpec, programs: Programs, *, isolation: host.Isolation, observer: Observer) -> Path:
@@ -100,7 +102,12 @@ async def _with_sidecar(
 ) -> None:
     """Let a vttablet of the spec's release become primary, take its traces away, keep the directory."""
     one = ClusterSpec(
-        keyspace="template", shards=1, tablets_per_shard=1, vitess=spec.vitess, durability_policy="none", vtgates=()
+        keyspace=spec.keyspace,
+        shards=1,
+        tablets_per_shard=1,
+        vitess=spec.vitess,
+        durability_policy="none",
+        vtgates=(),
     )
     async with standup.stood_up(
         one,
@@ -109,6 +116,7 @@ async def _with_sidecar(
         folder=staging / "one",
         logs=staging / "one-logs",
         isolation=isolation,
+        in_memory=False,
         observer=_Quiet(),
     ) as cluster:
         (vttablet,) = cluster.nodes(Role.VTTABLET)
@@ -128,7 +136,6 @@ async def _forget(address: tuple[str, int], version: str) -> None:
         async with connection.cursor() as cursor:
             for statement in ("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF", "SET sql_log_bin = 0"):
                 await cursor.execute(statement)
-            await cursor.execute("DROP DATABASE IF EXISTS vt_template")
             await cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = '_vt'")
             for (table,) in await cursor.fetchall():
                 await cursor.execute(f"TRUNCATE TABLE _vt.`{table}`")

@@ -161,6 +161,11 @@ class VtctldClient:
         answer = await self._call("GetShard", request, timeout_s=CALL_TIMEOUT_S)
         return alias_text(answer.shard.shard.primary_alias)
 
+    async def run_health_check(self, alias: str) -> None:
+        """Let a tablet look at its replication and tell its state now, not at its next health-check interval."""
+        request = vtctldata_pb2.RunHealthCheckRequest(tablet_alias=alias_message(alias))
+        await self._call("RunHealthCheck", request, timeout_s=CALL_TIMEOUT_S)
+
     async def stop_replication(self, alias: str) -> None:
         request = vtctldata_pb2.StopReplicationRequest(tablet_alias=alias_message(alias))
         await self._call("StopReplication", request, timeout_s=CALL_TIMEOUT_S)
@@ -169,12 +174,19 @@ class VtctldClient:
         request = vtctldata_pb2.StartReplicationRequest(tablet_alias=alias_message(alias))
         await self._call("StartReplication", request, timeout_s=CALL_TIMEOUT_S)
 
-    async def execute_as_dba(self, alias: str, sql: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
-        """Run one statement on a tablet's MySQL as the dba user, binary logging off."""
+    async def execute_as_dba(self, alias: str, sql: str, *, timeout_s: float = CALL_TIMEOUT_S) -> list[dict[str, str]]:
+        """Run one statement on a tablet's MySQL as the dba user, binary logging off; its rows by column name."""
         request = vtctldata_pb2.ExecuteFetchAsDBARequest(
             tablet_alias=alias_message(alias), query=sql, max_rows=1000, disable_binlogs=True
         )
-        await self._call("ExecuteFetchAsDBA", request, timeout_s=timeout_s)
+        answer = await self._call("ExecuteFetchAsDBA", request, timeout_s=timeout_s)
+        names = [column.name for column in answer.result.fields]
+        return [dict(zip(names, _texts(row), strict=False)) for row in answer.result.rows]
+
+    async def configured_delay_s(self, alias: str) -> int:
+        """SOURCE_DELAY of a tablet's MySQL; 0 for one that replicates from nobody."""
+        rows = await self.execute_as_dba(alias, "SHOW REPLICA STATUS")
+        return int(rows[0]["SQL_Delay"]) if rows else 0
 
 
 @asynccontextmanager
@@ -201,3 +213,13 @@ def _record(tablet: Any) -> TabletRecord:
         mysql_port=tablet.mysql_port,
         primary_term_start_ns=start.seconds * 1_000_000_000 + start.nanoseconds,
     )
+
+
+def _texts(row: Any) -> list[str]:
+    """The values of a query.Row: all bytes in one string, a length each, -1 for NULL."""
+    texts, at = [], 0
+    for length in row.lengths:
+        size = max(int(length), 0)
+        texts.append(row.values[at : at + size].decode(errors="replace"))
+        at += size
+    return texts

@@ -122,6 +122,8 @@ def _inner(
     kernel.signal_when_parent_dies(signal.SIGKILL)
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | (kernel.CLONE_NEWNET if own_network else 0))
     kernel.own_mounts()
+    if config["memory"]:
+        kernel.mount_memory(config["memory"])
     outer.send(b"r")
     outer.recv(1)  # end of file: the pair is made (or the outer process is dead, and so are we)
     outer.close()

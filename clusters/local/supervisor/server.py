@@ -16,9 +16,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from . import kernel
+from . import datadir, kernel
 
 Request = dict[str, Any]
 
@@ -40,6 +41,7 @@ class Server:
         self._lifeline = lifeline
         self._uid = uid
         self._programs: dict[str, Program] = {}
+        self._helpers: dict[int, tuple[socket.socket, Request]] = {}
         self._buffers: dict[socket.socket, bytearray] = {}
         self._ending = False
         self._wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -106,7 +108,11 @@ class Server:
         *lines, rest = bytes(buffer).split(b"\n")
         buffer[:] = rest
         for line in lines:
-            self._send(client, self._answer(json.loads(line)))
+            request = json.loads(line)
+            if request["op"] == "prepare":
+                self._prepare(client, request)  # answers later
+            else:
+                self._send(client, self._answer(request))
 
     def _send(self, client: socket.socket, message: Request) -> None:
         try:
@@ -177,6 +183,37 @@ class Server:
         self._ending = True
         return True
 
+    # ------------------------------------------------------------ helpers
+
+    def _prepare(self, client: socket.socket, request: Request) -> None:
+        """Make a node's folder in a process of its own, as the cluster's user; the answer comes with its end.
+
+        `folder` is made, `template` (if any) copied to its `data`, `files` written into it.
+        """
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                self._make_folder(request)
+                code = 0
+            except BaseException as error:  # noqa: BLE001  a forked child must not return into the server
+                os.write(2, f"prepare {request['folder']}: {error!r}\n".encode())
+            finally:
+                os._exit(code)
+        self._helpers[pid] = (client, request)
+
+    def _make_folder(self, request: Request) -> None:
+        folder = Path(request["folder"])
+        folder.mkdir(parents=True)
+        if self._uid is not None:
+            os.chown(folder, self._uid, self._uid)
+            kernel.become(self._uid)
+        (folder / "tmp").mkdir()
+        if request["template"]:
+            datadir.copy_tree(Path(request["template"]), folder / "data")
+        for name, text in request["files"].items():
+            (folder / name).write_text(text)
+
     # ------------------------------------------------------------ exits
 
     def _reap(self) -> None:
@@ -192,6 +229,12 @@ class Server:
             self._ended(pid, os.waitstatus_to_exitcode(status))
 
     def _ended(self, pid: int, status: int) -> None:
+        if pid in self._helpers:
+            client, request = self._helpers.pop(pid)
+            outcome = {"result": True} if status == 0 else {"error": f"cannot prepare {request['folder']}"}
+            if client in self._buffers:
+                self._send(client, {"id": request["id"], **outcome})
+            return
         program = next((each for each in self._programs.values() if each.process.pid == pid), None)
         if program is None:  # an orphan of one of the programs
             return

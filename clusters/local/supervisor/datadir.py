@@ -16,18 +16,15 @@ _FICLONE = 0x40049409
 _NOT_SHARED = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM, errno.ETXTBSY)
 
 
-def copy_tree(source: Path, target: Path, *, owner: int | None) -> None:
-    """Copy a folder of plain files. `owner` (uid and gid) gets everything; None keeps us."""
-    target.mkdir(parents=True)
-    _give(target, owner)
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder of plain files and folders."""
+    target.mkdir()
     for folder, names, files in os.walk(source):
         into = target / os.path.relpath(folder, source)
         for name in names:
             (into / name).mkdir()
-            _give(into / name, owner)
         for name in files:
             copy_file(os.path.join(folder, name), os.path.join(into, name))
-            _give(into / name, owner)
 
 
 def copy_file(source: str, target: str) -> None:
@@ -84,8 +81,3 @@ def dig_holes(folder: Path) -> None:
             write.truncate(path.stat().st_size)
         shutil.copymode(path, sparse)
         sparse.replace(path)
-
-
-def _give(path: Path, owner: int | None) -> None:
-    if owner is not None:
-        os.chown(path, owner, owner)
