@@ -1,0 +1,23 @@
+"""The experiments: one module a family, each ending in EXPERIMENTS; the one table of names is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from experiments import reparent
+from harness.contracts import Experiment
+
+FAMILIES: tuple[tuple[Experiment, ...], ...] = (reparent.EXPERIMENTS,)
+
+
+def _table() -> Mapping[str, Experiment]:
+    table: dict[str, Experiment] = {}
+    for experiment in (each for family in FAMILIES for each in family):
+        if experiment.name in table:
+            raise ValueError(f"two experiments are called {experiment.name}")
+        table[experiment.name] = experiment
+    return table
+
+
+EXPERIMENTS: Mapping[str, Experiment] = _table()
+"""Name → experiment."""

@@ -62,11 +62,20 @@ class Backend(Protocol):
     ) -> AbstractAsyncContextManager[Cluster]: ...  # serving on entry, gone on exit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What a fault is about to hit, resolved before the intent is written. `details` also hold what the
+    world was like before, so that the evidence afterwards has something to differ from."""
+
+    targets: tuple[str, ...]
+    details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
 class SpanRecorder(Protocol):
     """Where a fault writes its own story; every call is appended to the ledger at once."""
 
-    def begin(self) -> None: ...  # the act starts now
-    def active(self) -> None: ...  # in force (one-shot: returned)
+    def begin(self, at_ns: int = 0) -> None: ...  # the act started (0 = now)
+    def active(self, at_ns: int = 0) -> None: ...  # in force (one-shot: returned)
     def detail(self, **details: str | int | float | bool) -> None: ...
     def failed(self, error: str) -> None: ...  # the operation's own error
 
@@ -81,9 +90,10 @@ class Stage(Protocol):
     @property
     def seed(self) -> int: ...
     def phase(self, name: str) -> None: ...
+    def note(self, text: str, **details: str | int | float | bool) -> None: ...
     async def hold(self, seconds: float) -> None: ...
     async def until(self, name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float) -> T: ...
-    def inject(self, fault: Fault) -> AbstractAsyncContextManager[tuple[str, ...]]: ...
+    def inject(self, fault: Fault) -> AbstractAsyncContextManager[Aim]: ...
     async def shared(self, opener: Callable[[Cluster], AbstractAsyncContextManager[T]]) -> T: ...
 
     # ^ one client per opener and run, closed when the run ends
@@ -96,9 +106,11 @@ class Fault(Protocol):
     def name(self) -> str: ...
     @property
     def needs(self) -> frozenset[Capability]: ...
-    def targets(self, stage: Stage) -> tuple[str, ...]: ...  # resolved before the intent is written
-    def inject(self, stage: Stage, span: SpanRecorder) -> AbstractAsyncContextManager[None]: ...
-    async def observed(self, stage: Stage, targets: tuple[str, ...]) -> bool: ...  # False without injection
+    @property
+    def one_shot(self) -> bool: ...  # an operation that is over when it returned: nothing to heal
+    async def aim(self, stage: Stage) -> Aim: ...
+    def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AbstractAsyncContextManager[None]: ...
+    async def observed(self, stage: Stage, aim: Aim) -> bool: ...  # False without injection
 
 
 class Probe(Protocol):

@@ -1,0 +1,1 @@
+"""Faults: frozen dataclasses; leaving the block heals, and waits until healed."""

@@ -1,41 +1,60 @@
-"""When operations arrive in a lane: an open loop, fixed by the seed, whatever the database does."""
+"""When operations arrive, in which lane, and what they want: fixed by the seed, whatever the database does.
+
+All lanes of a worker have one rate, so their Poisson processes together are one Poisson process of the
+summed rate whose arrivals fall into the lanes at random: one sequence, no heap. Evenly spaced lanes
+with evenly spaced phases together are one evenly spaced sequence that visits the lanes in turn.
+
+Drawn by numpy in chunks: an arrival costs its worker three list look-ups.
+"""
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
 from harness.base.rng import child
 
+CHUNK = 512
+
 
 class Arrivals:
-    """The arrival times of one lane, from its common start on.
+    """The arrivals of one worker, in order. `times`, `lanes` and `writes` are the present chunk, `at` the
+    position in it of the next arrival; `refill` when `at` has reached the end.
 
-    Poisson arrivals have exponential gaps; even ones have one gap, and each lane its own phase so that
-    the lanes of a run do not all knock at once. The schedule is kept in float seconds since the start:
-    53 bits are 0.1 µs after ten years.
+    Offsets are float seconds since the start: 53 bits are 0.1 µs after ten years.
     """
 
-    __slots__ = ("_at_s", "_draw", "_gap_s", "_poisson", "_start_ns", "next_ns")
-
-    def __init__(self, *, rate: float, poisson: bool, seed: int, name: str) -> None:
-        self._draw = child(seed, f"arrivals/{name}").random
-        self._gap_s = 1.0 / rate
+    def __init__(self, *, lanes: int, rate: float, write_share: float, poisson: bool, seed: int, name: str) -> None:
+        source = child(seed, f"arrivals/{name}")
+        self._draw = np.random.Generator(np.random.PCG64(source.getrandbits(128)))
+        self._lanes = lanes
+        self._gap_s = 1.0 / (rate * lanes)
+        self._write_share = write_share
         self._poisson = poisson
-        self._at_s = self._gap() if poisson else self._draw() * self._gap_s
+        self._turn = 0
+        self._last_s = 0.0 if poisson else -self._draw.random() * self._gap_s
         self._start_ns = 0
-        self.next_ns = 0
-
-    def _gap(self) -> float:
-        return -math.log(1.0 - self._draw()) * self._gap_s
+        self.times: list[int] = []
+        self.lanes: list[int] = []
+        self.writes: list[bool] = []
+        self.at = 0
 
     def begin(self, start_ns: int) -> None:
-        """The lane starts at this stamp."""
+        """Arrivals begin at this stamp."""
         self._start_ns = start_ns
-        self.next_ns = start_ns + int(self._at_s * 1e9)
+        self.refill()
 
-    def take(self) -> int:
-        """The arrival that is due next; `next_ns` moves on to the one after it."""
-        taken = self.next_ns
-        self._at_s += self._gap() if self._poisson else self._gap_s
-        self.next_ns = self._start_ns + int(self._at_s * 1e9)
-        return taken
+    def refill(self) -> None:
+        """The next chunk."""
+        if self._poisson:
+            gaps = self._draw.exponential(self._gap_s, CHUNK)
+            lanes = self._draw.integers(0, self._lanes, CHUNK)
+        else:
+            gaps = np.full(CHUNK, self._gap_s)
+            lanes = np.arange(self._turn, self._turn + CHUNK) % self._lanes
+            self._turn += CHUNK
+        offsets_s = self._last_s + np.cumsum(gaps)
+        self._last_s = float(offsets_s[-1])
+        self.times = ((offsets_s * 1e9).astype(np.int64) + self._start_ns).tolist()
+        self.lanes = lanes.tolist()
+        self.writes = (self._draw.random(CHUNK) < self._write_share).tolist()
+        self.at = 0

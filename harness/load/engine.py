@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 
+from harness.load.arrivals import Arrivals
 from harness.load.config import WorkerConfig
+from harness.load.operation import Operation
 from harness.load.pool import Connection, Pool, PoolRules
+from harness.load.reads import Read
 from harness.load.recorder import Recorder
 from harness.load.traffic import Traffic
+from harness.load.transactions import Transaction
+from harness.load.writes import Write
 from harness.model import ConnectionMode
 from harness.mysql.wire import WireOwner
 
@@ -25,6 +29,7 @@ class Engine:
         clock: Callable[[], int],
     ) -> None:
         spec = config.spec
+        self._clock = clock
         self._rules = PoolRules(
             connect=connect,
             recorder=recorder,
@@ -34,9 +39,21 @@ class Engine:
             per_operation=spec.mode is ConnectionMode.PER_OPERATION,
             abrupt=config.abrupt,
         )
-        self.lanes = [Traffic(lane, spec, config.seed) for lane in config.lanes]
+        self._write: Operation = Write()
+        self._read: Operation = Read()
+        if spec.mode is ConnectionMode.TRANSACTION:  # everything is a transaction
+            self._write = self._read = Transaction()
+        self._arrivals = Arrivals(
+            lanes=len(config.lanes),
+            rate=spec.rate_per_shard,
+            write_share=spec.write_share,
+            poisson=spec.poisson,
+            seed=config.seed,
+            name=f"{config.target.vtgate}/{config.worker}",
+        )
+        self.lanes = [Traffic(lane, config.seed) for lane in config.lanes]
         self.pools, self._pool_of = self._pools(config)
-        self._heap: list[tuple[int, int]] = []
+        self.late_ns: list[int] = []  # how late each arrival was offered; the owner takes and clears it
 
     def _pools(self, config: WorkerConfig) -> tuple[list[Pool], list[Pool]]:
         """The pools, and each lane's. Twice what can arrive within `issue_within_s` may wait in a pool: the
@@ -67,23 +84,31 @@ class Engine:
         """Arrivals start at this stamp."""
         for lane in self.lanes:
             lane.begin(start_ns)
-        self._heap = [(lane.arrivals.next_ns, position) for position, lane in enumerate(self.lanes)]
-        heapq.heapify(self._heap)
+        self._arrivals.begin(start_ns)
 
     @property
     def next_ns(self) -> int:
         """The next arrival of any lane; `begin` must have been called."""
-        return self._heap[0][0]
+        return self._arrivals.times[self._arrivals.at]
 
     def issue(self, until_ns: int) -> None:
-        """Offer every arrival that is due up to `until_ns` to its pool."""
-        heap = self._heap
-        while heap[0][0] <= until_ns:
-            position = heap[0][1]
+        """Offer every arrival that is due up to `until_ns` to its lane's pool."""
+        arrivals = self._arrivals
+        intended_ns = arrivals.times[arrivals.at]
+        while intended_ns <= until_ns:
+            at = arrivals.at
+            position = arrivals.lanes[at]
             lane = self.lanes[position]
-            intended_ns = lane.arrivals.take()
-            heapq.heapreplace(heap, (lane.arrivals.next_ns, position))
-            self._pool_of[position].offer(lane, lane.draw(), intended_ns)
+            # with nothing acknowledged to read yet, a read becomes a write
+            operation = self._write if arrivals.writes[at] or not lane.ledger.ids else self._read
+            if at + 1 < len(arrivals.times):
+                arrivals.at = at + 1
+            else:
+                arrivals.refill()
+            now_ns = self._clock()
+            self.late_ns.append(now_ns - intended_ns)
+            self._pool_of[position].offer(lane, operation, intended_ns, now_ns)
+            intended_ns = arrivals.times[arrivals.at]
 
     def scan(self, now_ns: int) -> None:
         for pool in self.pools:

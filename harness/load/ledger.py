@@ -14,18 +14,14 @@ class Ledger:
     """Invariant: an id is handed out once, whatever becomes of it; 0 is never handed out (it means
     "no row" in a record); only acknowledged rows are ever read back."""
 
-    __slots__ = ("_draw", "_ids", "_next", "_seed", "_values")
+    __slots__ = ("_draw", "_next", "_seed", "_values", "ids")
 
     def __init__(self, *, shard: str, lane: int, seed: int) -> None:
         self._next = first_id(shard, lane) + 1
         self._seed = seed
-        self._ids = array("Q")
+        self.ids = array("Q")  # acknowledged
         self._values = array("Q")
         self._draw = child(seed, f"reads/{lane}").random
-
-    def __len__(self) -> int:
-        """How many rows were acknowledged."""
-        return len(self._ids)
 
     def fresh(self, rows: int = 1) -> tuple[int, int]:
         """An unused id and its value; with `rows`, the ids and values that follow it are taken as well."""
@@ -35,10 +31,10 @@ class Ledger:
 
     def acknowledge(self, key: int, value: int, rows: int = 1) -> None:
         for offset in range(rows):
-            self._ids.append(key + offset)
+            self.ids.append(key + offset)
             self._values.append((value + offset) & _MASK)
 
     def acknowledged(self) -> tuple[int, int]:
         """Any acknowledged row: id and value."""
-        index = int(self._draw() * len(self._ids))
-        return self._ids[index], self._values[index]
+        index = int(self._draw() * len(self.ids))
+        return self.ids[index], self._values[index]

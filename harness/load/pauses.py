@@ -9,10 +9,10 @@ from harness.base.rundir import LineLog
 from harness.model import Sample, Scalar
 
 
-def quantile(values: list[float], share: float) -> float:
-    """The value that `share` of the values do not exceed; 0 of none. Sorts in place."""
-    values.sort()
-    return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0
+def quantile_ms(values_ns: list[int], share: float) -> float:
+    """The value that `share` of the values do not exceed, in milliseconds; 0 of none. Sorts in place."""
+    values_ns.sort()
+    return round(values_ns[min(len(values_ns) - 1, int(share * len(values_ns)))] / 1e6, 3) if values_ns else 0.0
 
 
 class Pauses:
@@ -20,31 +20,22 @@ class Pauses:
 
     def __init__(self, path: Path) -> None:
         self._log = LineLog(path)
-        self._loop_lags_ms: list[float] = []
-        self._schedule_lags_ms: list[float] = []
+        self.ticks_ns: list[int] = []  # how late the loop called us, each time
 
-    def tick(self, late_ns: int) -> None:
-        """The loop was to call us `late_ns` ago."""
-        self._loop_lags_ms.append(late_ns / 1e6)
-
-    def arrival(self, late_ns: int) -> None:
-        """An arrival was to be offered `late_ns` ago."""
-        self._schedule_lags_ms.append(late_ns / 1e6)
-
-    def sample(self, at_ns: int, **more: Scalar) -> None:
-        """Write what was collected, and start anew."""
+    def sample(self, at_ns: int, arrivals_ns: list[int], **more: Scalar) -> None:
+        """Write what was collected (`arrivals_ns`: how late each arrival was offered), and start anew."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         values: dict[str, Scalar] = {
-            "loop_lag_max_ms": round(max(self._loop_lags_ms, default=0.0), 3),
-            "loop_lag_p99_ms": round(quantile(self._loop_lags_ms, 0.99), 3),
-            "schedule_lag_max_ms": round(max(self._schedule_lags_ms, default=0.0), 3),
-            "schedule_lag_p99_ms": round(quantile(self._schedule_lags_ms, 0.99), 3),
+            "loop_lag_max_ms": quantile_ms(self.ticks_ns, 1.0),
+            "loop_lag_p99_ms": quantile_ms(self.ticks_ns, 0.99),
+            "schedule_lag_max_ms": quantile_ms(arrivals_ns, 1.0),
+            "schedule_lag_p99_ms": quantile_ms(arrivals_ns, 0.99),
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 6),
             "involuntary_switches": usage.ru_nivcsw,
             **more,
         }
-        self._loop_lags_ms.clear()
-        self._schedule_lags_ms.clear()
+        self.ticks_ns.clear()
+        arrivals_ns.clear()
         self._log.append(Sample(at_ns=at_ns, took_ns=0, values=values))
 
     def failed(self, at_ns: int, error: str) -> None:

@@ -71,16 +71,19 @@ class Slot:
 
     __slots__ = (
         "_attempts",
+        "_clock",
         "_flight",
         "_intended_ns",
         "_lane",
         "_operation",
         "_pool",
         "_ready",
+        "_record",
         "_rules",
         "_sent_ns",
         "_since_ns",
         "_statement",
+        "_timeout_ns",
         "_wire",
         "deadline_ns",
         "number",
@@ -90,6 +93,9 @@ class Slot:
     def __init__(self, pool: Pool, number: int) -> None:
         self._pool = pool
         self._rules = pool.rules
+        self._clock = pool.rules.clock
+        self._record = pool.rules.recorder.record
+        self._timeout_ns = pool.rules.operation_timeout_ns
         self._wire: Connection | None = None
         self._lane: Traffic | None = None
         self._operation: Operation | None = None
@@ -104,19 +110,17 @@ class Slot:
 
     # ------------------------------------------------ an operation
 
-    def start(self, lane: Traffic, operation: Operation, intended_ns: int) -> None:
+    def start(self, lane: Traffic, operation: Operation, intended_ns: int, now_ns: int) -> None:
         """Carry this operation; the slot is idle."""
-        operation = lane.settled(operation)
         self._lane = lane
         self._operation = operation
         self._intended_ns = intended_ns
-        statement = operation.begin(self._flight, lane.ledger)
-        now_ns = self._rules.clock()
         self._sent_ns = now_ns
-        self.deadline_ns = now_ns + self._rules.operation_timeout_ns
+        self.deadline_ns = now_ns + self._timeout_ns
         self.state = _BUSY
         lane.issued += 1
         lane.in_flight += 1
+        statement = operation.begin(self._flight, lane.ledger)
         if self._wire is None:  # one connection per operation
             self._statement = statement
             self._ready = False
@@ -125,50 +129,60 @@ class Slot:
             self._wire.query(statement)
 
     def _answered(self, rows: list[Row] | None) -> None:
-        lane, operation = self._lane, self._operation
+        """The hot path: in one piece, because every call costs when the caches are cold."""
+        lane, operation, flight, wire = self._lane, self._operation, self._flight, self._wire
         assert lane is not None
         assert operation is not None
-        assert self._wire is not None
-        following = operation.proceed(self._flight, lane.ledger, rows)
+        assert wire is not None
+        following = operation.proceed(flight, lane.ledger, rows)
         if following is not None:
-            self._wire.query(following)
+            wire.query(following)
             return
-        self._end(_OK, 0, 0)
+        now_ns = self._clock()
+        self._record(
+            self._intended_ns, self._sent_ns, now_ns, flight.key, flight.value, 0, 0, lane.number, self.number,
+            operation.kind, _OK, flight.rows,
+        )  # fmt: skip
+        lane.succeeded(now_ns)
         if self._rules.per_operation:
-            self._wire.quit()
+            wire.quit()
             self._wire = None
         self.state = _IDLE
         self.deadline_ns = NEVER_NS
-        self._pool.release(self)
+        pool = self._pool
+        if pool.waiting:
+            pool.release(self, now_ns)
+        else:
+            pool.free.append(self)
 
     def _failed(self, errno: int, message: str) -> None:
         """The operation that is out ended with an error; its connection goes with it."""
         self._lose(errno, message)
         if self._rules.per_operation:
-            self.state = _IDLE
-            self.deadline_ns = NEVER_NS
-            self._pool.release(self)
+            self._settle()
         else:
             self.connect()
 
     def _lose(self, errno: int, message: str) -> None:
-        assert self._operation is not None
-        phase = self._operation.phase(self._flight) if self._ready else Phase.CONNECT
-        outcome = outcome_of(errno, message, phase, abrupt=self._rules.abrupt)
-        self._end(int(outcome), errno, self._rules.recorder.messages.number(errno, message))
-        self._drop()
-
-    def _end(self, outcome: int, errno: int, message: int) -> None:
         lane, operation, flight = self._lane, self._operation, self._flight
         assert lane is not None
         assert operation is not None
-        now_ns = self._rules.clock()
-        self._lane = self._operation = None
-        self._rules.recorder.record(
-            self._intended_ns, self._sent_ns, now_ns, flight.key, flight.value, message, errno, lane.number,
-            self.number, operation.kind, outcome, flight.rows,
+        phase = operation.phase(flight) if self._ready else Phase.CONNECT
+        outcome = outcome_of(errno, message, phase, abrupt=self._rules.abrupt)
+        now_ns = self._clock()
+        self._record(
+            self._intended_ns, self._sent_ns, now_ns, flight.key, flight.value,
+            self._rules.recorder.messages.number(errno, message), errno, lane.number, self.number,
+            operation.kind, outcome, flight.rows,
         )  # fmt: skip
-        lane.count(outcome, errno, now_ns)
+        lane.failed(outcome, errno, now_ns)
+        self._drop()
+
+    def _settle(self) -> None:
+        """Ready for the next operation."""
+        self.state = _IDLE
+        self.deadline_ns = NEVER_NS
+        self._pool.release(self, self._clock())
 
     # ------------------------------------------------ its connection
 
@@ -176,17 +190,16 @@ class Slot:
         """Begin an attempt to connect."""
         self.state = SlotState.CONNECTING
         self._ready = False
-        self._since_ns = self._rules.clock()
+        self._since_ns = self._clock()
         self.deadline_ns = self._since_ns + CONNECT_TIMEOUT_NS
         self._wire = self._rules.connect(self)
 
     def _not_connected(self, errno: int, message: str) -> None:
         """Record the failed attempt, and wait longer before each next one."""
         self._drop()
-        now_ns = self._rules.clock()
-        recorder = self._rules.recorder
-        number = recorder.messages.number(errno, message)
-        recorder.record(
+        now_ns = self._clock()
+        number = self._rules.recorder.messages.number(errno, message)
+        self._record(
             self._since_ns, self._since_ns, now_ns, 0, 0, number, errno, self._pool.lane_of_errors,
             self.number, OpKind.READ, Outcome.FAIL, 0,
         )  # fmt: skip
@@ -230,9 +243,7 @@ class Slot:
             self._wire.query(self._statement)
             return
         self._attempts = 0
-        self.state = _IDLE
-        self.deadline_ns = NEVER_NS
-        self._pool.release(self)
+        self._settle()
 
     def wire_ok(self) -> None:
         self._answered(None)
@@ -262,8 +273,8 @@ class Pool:
         self.slots = [Slot(self, number) for number in range(slots)]
         self.lane_of_errors = lane_of_errors  # which lane a failed reconnection is recorded under
         self.trouble = ""
-        self._free: deque[Slot] = deque()
-        self._waiting: deque[tuple[int, Traffic, Operation]] = deque()
+        self.free: deque[Slot] = deque()
+        self.waiting: deque[tuple[int, Traffic, Operation]] = deque()
         self._queue_limit = queue_limit
 
     def open(self) -> None:
@@ -271,40 +282,40 @@ class Pool:
         for slot in self.slots:
             if self.rules.per_operation:
                 slot.state = _IDLE
-                self._free.append(slot)
+                self.free.append(slot)
             else:
                 slot.connect()
 
-    def offer(self, lane: Traffic, operation: Operation, intended_ns: int) -> None:
+    def offer(self, lane: Traffic, operation: Operation, intended_ns: int, now_ns: int) -> None:
         """An arrival."""
-        if self._free:
-            self._free.popleft().start(lane, operation, intended_ns)
-        elif len(self._waiting) < self._queue_limit:
+        if self.free:
+            self.free.popleft().start(lane, operation, intended_ns, now_ns)
+        elif len(self.waiting) < self._queue_limit:
             lane.queued += 1
-            self._waiting.append((intended_ns, lane, operation))
+            self.waiting.append((intended_ns, lane, operation))
         else:
             self._give_up(lane, operation, intended_ns)
 
-    def release(self, slot: Slot) -> None:
+    def release(self, slot: Slot, now_ns: int) -> None:
         """The slot is idle: the arrival that waited longest gets it."""
-        while self._waiting:
-            intended_ns, lane, operation = self._waiting.popleft()
+        while self.waiting:
+            intended_ns, lane, operation = self.waiting.popleft()
             lane.queued -= 1
-            if self.rules.clock() - intended_ns <= self.rules.issue_within_ns:
-                slot.start(lane, operation, intended_ns)
+            if now_ns - intended_ns <= self.rules.issue_within_ns:
+                slot.start(lane, operation, intended_ns, now_ns)
                 return
             self._give_up(lane, operation, intended_ns)
-        self._free.append(slot)
+        self.free.append(slot)
 
     def withdraw(self, slot: Slot) -> None:
         """An idle slot lost its connection."""
-        if slot in self._free:
-            self._free.remove(slot)
+        if slot in self.free:
+            self.free.remove(slot)
 
     def scan(self, now_ns: int) -> None:
         """Give up what waited too long; expire what is due. Every 20 ms."""
         oldest_ns = now_ns - self.rules.issue_within_ns
-        while self._waiting and self._waiting[0][0] < oldest_ns:
+        while self.waiting and self.waiting[0][0] < oldest_ns:
             self._drop_oldest()
         for slot in self.slots:
             if slot.deadline_ns <= now_ns:
@@ -312,14 +323,14 @@ class Pool:
 
     def abandon(self) -> None:
         """The load ends now: what waits was never issued, what is out is given up."""
-        while self._waiting:
+        while self.waiting:
             self._drop_oldest()
-        self._free.clear()
+        self.free.clear()
         for slot in self.slots:
             slot.abandon()
 
     def _drop_oldest(self) -> None:
-        intended_ns, lane, operation = self._waiting.popleft()
+        intended_ns, lane, operation = self.waiting.popleft()
         lane.queued -= 1
         self._give_up(lane, operation, intended_ns)
 
@@ -336,4 +347,4 @@ class Pool:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing is out."""
-        return not self._waiting and all(slot.state is not _BUSY for slot in self.slots)
+        return not self.waiting and all(slot.state is not _BUSY for slot in self.slots)

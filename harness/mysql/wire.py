@@ -53,19 +53,6 @@ def lenenc(data: bytes, at: int) -> tuple[int, int]:
     return int.from_bytes(data[at + 1 : at + 1 + width], "little"), at + 1 + width
 
 
-def row_of(data: bytes, at: int, columns: int) -> Row:
-    """One row of a text result set."""
-    values: list[bytes | None] = []
-    for _ in range(columns):
-        length, at = lenenc(data, at)
-        if length < 0:
-            values.append(None)
-        else:
-            values.append(data[at : at + length])
-            at += length
-    return tuple(values)
-
-
 def error_of(data: bytes, at: int, end: int) -> tuple[int, str]:
     """Number and text of an ERR packet whose payload begins at `at`."""
     errno = int.from_bytes(data[at + 1 : at + 3], "little")
@@ -124,12 +111,10 @@ class Wire(asyncio.Protocol):
 
     def query(self, statement: bytes) -> None:
         """Send a statement of less than 16 MB; the answer comes as one call of the owner."""
-        self._awaiting = self._reply
-        transport = self._transport
-        if transport is None:
+        if self._transport is None:
             self._lost("the connection is closed")
         else:
-            transport.write((len(statement) + 1).to_bytes(3, "little") + b"\0\x03" + statement)
+            self._transport.write((len(statement) + 1).to_bytes(3, "little") + b"\0\x03" + statement)
 
     def discard(self) -> None:
         """Throw the connection away at once; no call of the owner follows."""
@@ -321,13 +306,23 @@ def _rows(data: bytes, at: int, columns: int) -> list[Row] | tuple[int, str] | N
     size = len(data)
     while size >= at + 5:
         body = at + 4
-        end = body + _length(data, at)
+        end = body + (data[at] | data[at + 1] << 8 | data[at + 2] << 16)
         if size < end:
             return None
-        if data[body] == 0xFE and end - body < 0xFFFFFF:
+        first = data[body]
+        if first == 0xFE and end - body < 0xFFFFFF:
             return rows
-        if data[body] == 0xFF:
+        if first == 0xFF:
             return error_of(data, body, end)
-        rows.append(row_of(data, body, columns))
+        values: list[bytes | None] = []
+        for _ in range(columns):
+            length = data[body]
+            if length < 0xFB:  # short: the only kind the load meets
+                body += 1
+            else:
+                length, body = lenenc(data, body)
+            values.append(data[body : body + length] if length >= 0 else None)
+            body += max(length, 0)
+        rows.append(tuple(values))
         at = end
     return None

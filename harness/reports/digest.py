@@ -6,7 +6,7 @@ and reparent times come from `harness.facts`, so that a report shows what the ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,14 +110,12 @@ class Digest:
 
 
 def digest(history: History) -> Digest:
-    parts = dict(split_by_lane(history))
     spans = reparents_of_shards(history)
     trouble = aftermath(history)
     since_ns = trouble[0] if trouble else 0
     ends_ns = cut_ns(history)
     lanes = tuple(
-        _lane(lane, parts.get(lane.number, history.ops[:0]), since_ns, ends_ns, spans.get(lane.shard, ()))
-        for lane in history.lanes
+        _lane(lane, history.ops_of([lane]), since_ns, ends_ns, spans.get(lane.shard, ())) for lane in history.lanes
     )
     from_ns, until_ns = window(history)
     return Digest(
@@ -130,16 +128,6 @@ def digest(history: History) -> Digest:
         zero_ns=trouble[0] if trouble else from_ns,
         zero_words="the first fault" if first_fault_ns(history) else "the control's storm" if trouble else "the load",
     )
-
-
-def split_by_lane(history: History) -> Iterator[tuple[int, Ops]]:
-    """(lane number, its operations by intended start), for lanes that have any."""
-    if not len(history.ops):
-        return
-    ordered = history.ops[np.argsort(history.ops["lane"], kind="stable")]
-    numbers, starts = np.unique(ordered["lane"], return_index=True)
-    for number, part in zip(numbers, np.split(ordered, starts[1:]), strict=True):
-        yield int(number), part
 
 
 def vtgate_names(history: History) -> tuple[str, ...]:

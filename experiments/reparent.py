@@ -1,0 +1,237 @@
+"""What concurrent PlannedReparentShard calls do to the clients of a sharded keyspace (vitess#17629).
+
+Goal: vtgate promises to hide a failover by buffering. A rollout reparents many shards at once; does the
+promise hold for every shard's clients, and for how long do they wait?
+
+Method: an open-loop load with a lane of its own for every shard; a baseline; all reparents through one
+gate; recovery; quiet. The first row of the family is the control: the same run without a reparent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from experiments.serving import until_settled
+from harness.checks import STANDARD as CHECKS
+from harness.contracts import Experiment, Stage
+from harness.faults.reparent import Gate, LaggingReplicas, PlannedReparent
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
+from harness.probes import STANDARD as PROBES
+
+SETTLED_WITHIN_S = 60.0
+DEADLINE_S = 600.0
+
+CLUSTER = ClusterSpec(
+    shards=32,
+    tablets_per_shard=2,
+    vtgate_flags={"enable-buffer": ""},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+LOAD = LoadSpec()
+PARAMS = {"baseline_s": 10.0, "recovery_s": 8.0, "quiet_s": 3.0, "reparents": 0.0}
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def all_at_once(stage: Stage) -> None:
+    """Every shard's PlannedReparentShard leaves through one gate."""
+    await _baseline(stage)
+    stage.phase("storm")
+    await reparent_together(stage, _shards(stage))
+    await _aftermath(stage)
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the same phases, no reparent."""
+    await _baseline(stage)
+    stage.phase("no-storm")
+    await stage.hold(stage.params["hold_s"])
+    await _aftermath(stage)
+
+
+async def staggered(stage: Stage) -> None:
+    """The calls leave `stagger_s` apart; they may overlap."""
+    await _baseline(stage)
+    stage.phase("storm")
+    async with AsyncExitStack() as storm, asyncio.TaskGroup() as group:
+        for shard in _shards(stage):
+            group.create_task(storm.enter_async_context(stage.inject(PlannedReparent(shard=shard))))
+            await stage.hold(stage.params["stagger_s"])
+    await _aftermath(stage)
+
+
+async def rolling(stage: Stage) -> None:
+    """One shard after the other, each when the one before has returned: a careful rollout."""
+    await _baseline(stage)
+    stage.phase("storm")
+    for shard in _shards(stage):
+        async with stage.inject(PlannedReparent(shard=shard)):
+            pass
+    await _aftermath(stage)
+
+
+async def twice(stage: Stage) -> None:
+    """A second storm within --buffer-min-time-between-failovers, which vtgate does not buffer by design."""
+    await _baseline(stage)
+    stage.phase("storm")
+    await reparent_together(stage, _shards(stage))
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    stage.phase("between")
+    await stage.hold(stage.params["between_s"])
+    stage.phase("second-storm")
+    await reparent_together(stage, _shards(stage))
+    await _aftermath(stage)
+
+
+async def lagging_candidate(stage: Stage) -> None:
+    """The candidate applies what it receives `delay_s` late: the reparent outlasts the buffer window (#9433)."""
+    await _baseline(stage)
+    shard = stage.cluster.spec.shard_names[0]
+    delay_s = int(stage.params["delay_s"])
+    async with stage.inject(LaggingReplicas(shard=shard, delay_s=delay_s)):
+        stage.phase("storm")
+        slow = PlannedReparent(shard=shard, wait_replicas_timeout_s=3.0 * delay_s)
+        async with stage.inject(slow):
+            pass
+    await _aftermath(stage)
+
+
+async def reparent_together(stage: Stage, shards: tuple[str, ...]) -> None:
+    """All intents are on disk before the first call leaves; then all calls leave in one turn of the loop."""
+    gate = Gate(len(shards))
+    async with AsyncExitStack() as storm, asyncio.TaskGroup() as group:
+        for shard in shards:
+            fault = PlannedReparent(shard=shard, gate=gate)
+            group.create_task(storm.enter_async_context(stage.inject(fault)))
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.params["quiet_s"])
+
+
+def _shards(stage: Stage) -> tuple[str, ...]:
+    """All shards, or the first `reparents` of them."""
+    names = stage.cluster.spec.shard_names
+    return names[: int(stage.params["reparents"])] if stage.params["reparents"] else names
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]] = all_at_once,
+    *,
+    shards: int = 32,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: dict[str, float] | None = None,
+    known_bugs: tuple[KnownBug, ...] = (),
+    vtgate_flags: dict[str, str] | None = None,
+) -> Experiment:
+    flags = {**CLUSTER.vtgate_flags, **(vtgate_flags or {})}
+    return Experiment(
+        name=f"reparent/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags),
+        load=LOAD,
+        probes=PROBES,
+        checks=CHECKS,
+        timeline=timeline,
+        params={**PARAMS, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+# By design since buffering exists, and what operators ask about most (go/vt/vtgate/buffer/shard_buffer.go).
+TOO_SOON = KnownBug(
+    issue="vitess design: no buffering within --buffer-min-time-between-failovers",
+    check="clients/errors",
+    component=Role.VTGATE,
+    also=("clients/stall", "buffering/evictions", "buffering/keyspace-consistency"),
+)
+WINDOW_SHORTER = KnownBug(
+    issue="vitess#9433",
+    check="buffering/evictions",
+    component=Role.VTGATE,
+    also=("clients/errors", "clients/stall", "buffering/stops"),
+)
+SWITCHED_OFF = KnownBug(
+    issue="self-test: buffering is switched off",
+    check="clients/errors",
+    component=Role.VTGATE,
+    also=("clients/stall",),
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load and phases without a reparent: what the machine and the harness do on their own.",
+        nothing,
+        shards=8,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"hold_s": 5.0},
+    ),
+    _member(
+        "storm",
+        "Do clients notice when every shard of a keyspace is reparented at once (vitess#17629)?",
+    ),
+    *(
+        _member(
+            f"storm-{shards}",
+            f"The storm with {shards} shard{'s' if shards > 1 else ''}, all reparented at once.",
+            shards=shards,
+            suites=frozenset({Suite.SMOKE, Suite.CI}) if shards == 2 else frozenset({Suite.NIGHTLY}),
+        )
+        for shards in (1, 2, 8, 16, 32)
+    ),
+    _member(
+        "staggered",
+        "Does it help to start the reparents a little apart?",
+        staggered,
+        params={"stagger_s": 0.5},
+    ),
+    _member("rolling", "The careful rollout: one shard after the other.", rolling),
+    _member(
+        "second-storm",
+        "A second reparent within --buffer-min-time-between-failovers is not buffered: what do clients see?",
+        twice,
+        shards=2,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"between_s": 3.0},
+        known_bugs=(TOO_SOON,),
+    ),
+    _member(
+        "lagging-candidate",
+        "A reparent that takes longer than the buffer window (vitess#9433): requests are evicted.",
+        lagging_candidate,
+        shards=2,
+        params={"delay_s": 14.0},
+        known_bugs=(WINDOW_SHORTER,),
+    ),
+    _member(
+        "unbuffered",
+        "The storm with buffering switched off: clients must see errors, or the checks are blind.",
+        shards=2,
+        suites=frozenset({Suite.SMOKE, Suite.CI}),
+        vtgate_flags={"enable-buffer": "false"},
+        known_bugs=(SWITCHED_OFF,),
+    ),
+)

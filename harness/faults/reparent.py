@@ -1,0 +1,153 @@
+"""PlannedReparentShard as a fault, and a replica that lags so that a reparent takes long.
+
+A one-shot operation: `inject` performs the call and heals nothing. Its error is recorded, not raised: a
+reparent that fails is something to judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from harness.base.clock import now_ns
+from harness.contracts import Aim, SpanRecorder, Stage
+from harness.model import Capability
+from harness.vitess.vtctld import VtctldError, vtctld_of
+
+
+class Gate:
+    """Opens for everybody at once: all calls that wait at it leave in one turn of the loop."""
+
+    def __init__(self, expected: int) -> None:
+        self._barrier = asyncio.Barrier(expected)
+
+    async def passed(self) -> None:
+        await self._barrier.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedReparent:
+    """PlannedReparentShard of one shard through vtctld's gRPC.
+
+    `new_primary` "" lets vtctld choose. `gate`: where this call waits for the others of its storm, after
+    its intent was written. `timeout_s` 0 = the client's default (it follows `wait_replicas_timeout_s`).
+    """
+
+    shard: str
+    new_primary: str = ""
+    wait_replicas_timeout_s: float = 15.0
+    tolerable_replication_lag_s: float = 0.0
+    timeout_s: float = 0.0
+    gate: Gate | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        return "PlannedReparent"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return True
+
+    async def aim(self, stage: Stage) -> Aim:
+        keyspace = stage.cluster.spec.keyspace
+        vtctld = await stage.shared(vtctld_of)
+        was = await vtctld.shard_primary(keyspace, self.shard)
+        return Aim(targets=(self.shard,), details={"keyspace": keyspace, "shard": self.shard, "was_primary": was})
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtctld = await stage.shared(vtctld_of)
+        if self.gate is not None:
+            await self.gate.passed()
+        left_ns = now_ns()
+        call = asyncio.ensure_future(
+            vtctld.planned_reparent(
+                stage.cluster.spec.keyspace,
+                self.shard,
+                new_primary=self.new_primary,
+                wait_replicas_timeout_s=self.wait_replicas_timeout_s,
+                tolerable_replication_lag_s=self.tolerable_replication_lag_s,
+                timeout_s=self.timeout_s or None,
+            )
+        )
+        span.begin(left_ns)
+        try:
+            promotion = await call
+        except VtctldError as error:
+            span.failed(str(error))
+        else:
+            span.active(now_ns())
+            span.detail(promoted=promotion.promoted)
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The topology's shard record, which the promoted tablet writes itself, names another primary."""
+        vtctld = await stage.shared(vtctld_of)
+        now = await vtctld.shard_primary(stage.cluster.spec.keyspace, self.shard)
+        return bool(now) and now != aim.details["was_primary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaggingReplicas:
+    """Every replica of a shard applies what it receives only `delay_s` later (SOURCE_DELAY).
+
+    A PlannedReparentShard then waits until its candidate has caught up, longer than the buffer window (#9433).
+    """
+
+    shard: str
+    delay_s: int
+
+    @property
+    def name(self) -> str:
+        return "LaggingReplicas"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return False
+
+    async def aim(self, stage: Stage) -> Aim:
+        vtctld = await stage.shared(vtctld_of)
+        tablets = await vtctld.tablets(stage.cluster.spec.keyspace, self.shard)
+        replicas = tuple(tablet.alias for tablet in tablets if tablet.type != "primary")
+        return Aim(targets=replicas, details={"shard": self.shard, "delay_s": self.delay_s})
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        try:
+            span.begin()
+            await self._delay(stage, aim, self.delay_s)
+            span.active()
+            yield
+        finally:
+            # A promoted replica has no source any more: RESET REPLICA ALL took the delay with it.
+            await self._delay(stage, aim, 0, tolerate=True)
+
+    async def _delay(self, stage: Stage, aim: Aim, delay_s: int, *, tolerate: bool = False) -> None:
+        vtctld = await stage.shared(vtctld_of)
+        for alias in aim.targets:
+            for sql in (
+                "STOP REPLICA SQL_THREAD",
+                f"CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {delay_s}",
+                "START REPLICA SQL_THREAD",
+            ):
+                try:
+                    await vtctld.execute_as_dba(alias, sql)
+                except VtctldError:
+                    if not tolerate:
+                        raise
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """What the replicas' own SHOW REPLICA STATUS says."""
+        vtctld = await stage.shared(vtctld_of)
+        delays = [await vtctld.configured_delay_s(alias) for alias in aim.targets]
+        return bool(delays) and all(delay == self.delay_s for delay in delays)

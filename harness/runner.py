@@ -1,0 +1,221 @@
+"""The only place where cluster, load, fault and probe meet.
+
+A run is one AsyncExitStack: run dir → cluster → probes → load → timeline. Whatever ends it, it is left in
+reverse: stop the load, heal every fault, read the tables, stop the probes, stop the processes. Nothing is
+judged here; what was seen is in the run directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from harness.base import jsonio, wait
+from harness.base.clock import ClockBase
+from harness.base.errors import HarnessError, VtchaosError
+from harness.base.procs import tail_of
+from harness.base.rundir import RunDir
+from harness.contracts import Cluster, Experiment, Observer, Probe
+from harness.interrupts import Interrupted, Interrupts
+from harness.load import driver, readback
+from harness.load.config import Target
+from harness.load.reset import empty_ledger
+from harness.model import Event, Plan, Role
+from harness.stage import EventLog, RunStage
+
+READBACK_TIMEOUT_S = 60.0
+LAST_SAMPLES_S = 0.6  # two rounds of every probe after the load has ended
+OBITUARY_LINES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended. `error` is the harness's own failure; the run directory tells the rest."""
+
+    interrupted: bool
+    error: VtchaosError | None
+
+
+class ClusterEvents:
+    """Completes what a backend tells about ended processes: whether we asked for it, and the log's tail."""
+
+    def __init__(self, events: EventLog, run: RunDir) -> None:
+        self._events = events
+        self._run = run
+
+    def on_event(self, event: Event) -> None:
+        if event.kind == "exit":
+            asked = bool(event.details.get("asked", False))
+            more: dict[str, Any] = {"expected": asked}
+            if not asked:
+                more["tail"] = tail_of(self._run.logs / f"{event.subject}.log", OBITUARY_LINES)
+            event = Event(at_ns=event.at_ns, kind="exit", subject=event.subject, details={**event.details, **more})
+        self._events.on_event(event)
+
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None:
+        self._events.on_progress(what, done, total)
+
+
+class Runner:
+    """One run of one experiment."""
+
+    def __init__(self, plan: Plan, experiment: Experiment, run: RunDir, observer: Observer) -> None:
+        self._plan = plan
+        self._experiment = experiment
+        self._run = run
+        self._events = EventLog(run, observer)
+        self.cluster_observer: Observer = ClusterEvents(self._events, run)
+        self._interrupts = Interrupts()
+
+    async def run(self, opened: AbstractAsyncContextManager[Cluster]) -> Ended:
+        """Everything between save 0 and the judging. Raises nothing of the harness's own: see Ended."""
+        jsonio.save(self._run.clock, ClockBase.take())
+        error: VtchaosError | None = None
+        async with self._interrupts.installed():
+            try:
+                await self._whole(opened)
+            except Interrupted:
+                pass
+            except VtchaosError as caught:
+                error = caught
+            except BaseExceptionGroup as group:
+                error = _first(group)
+            except Exception as caught:  # noqa: BLE001  the border of a run: recorded, never swallowed
+                error = HarnessError(f"{type(caught).__name__}: {caught}")
+                error.__cause__ = caught
+            if error is not None:
+                self._events.add("harness-error", str(error))
+            self._events.close()
+        return Ended(interrupted=self._interrupts.count > 0, error=error)
+
+    async def _whole(self, opened: AbstractAsyncContextManager[Cluster]) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            cluster = await self._started(stack, opened)
+            jsonio.save(self._run.nodes, list(cluster.nodes()))
+            self._events.add("cluster", "serving")
+            if self._plan.cluster_name:
+                await self._interrupts.may_end(empty_ledger(_targets(cluster)[0], keyspace=cluster.spec.keyspace))
+            stage = await stack.enter_async_context(
+                RunStage(cluster, self._run, self._events, params=self._plan.params, seed=self._plan.seed)
+            )
+            async with probing(self._experiment.probes, stage, self._run):
+                await self._acted(stage)
+                await self._collected(cluster)
+            self._events.add("cluster", "removing" if not self._plan.cluster_name else "left running")
+
+    async def _started(self, stack: contextlib.AsyncExitStack, opened: AbstractAsyncContextManager[Cluster]) -> Cluster:
+        try:
+            return await self._interrupts.may_end(stack.enter_async_context(opened))
+        except Interrupted:
+            self._events.add("interrupt", "while the cluster was starting")
+            raise
+
+    async def _acted(self, stage: RunStage) -> None:
+        """Load and timeline. An interruption is recorded, and the run goes on to collecting."""
+        gc.collect()
+        gc.freeze()  # what exists now lives to the end: no full collections that pause the loop
+        try:
+            await self._interrupts.may_end(
+                wait.finish("the experiment's timeline", self._under_load(stage), timeout_s=self._plan.timeout_s)
+            )
+        except Interrupted:
+            self._events.add("interrupt", "in the timeline")
+        finally:
+            gc.unfreeze()
+
+    async def _under_load(self, stage: RunStage) -> None:
+        spec = self._plan.load
+        if spec is None:
+            await self._experiment.timeline(stage)
+            return
+        cluster = stage.cluster
+        async with driver.running(
+            spec,
+            _targets(cluster),
+            keyspace=cluster.spec.keyspace,
+            shards=cluster.spec.shard_names,
+            run=self._run,
+            seed=self._plan.seed,
+        ) as load:
+            try:
+                await _beside(load.watch(), self._experiment.timeline(stage))
+            finally:
+                await load.stop(timeout_s=spec.operation_timeout_s)
+
+    async def _collected(self, cluster: Cluster) -> None:
+        try:
+            await self._interrupts.may_end(self._collect(cluster))
+        except Interrupted:
+            self._events.add("interrupt", "while collecting")
+
+    async def _collect(self, cluster: Cluster) -> None:
+        await wait.hold(LAST_SAMPLES_S)
+        if self._plan.load is None:
+            return
+        failed = await readback.read_ledger(
+            _targets(cluster)[0],
+            keyspace=cluster.spec.keyspace,
+            shards=cluster.spec.shard_names,
+            run=self._run,
+            timeout_s=READBACK_TIMEOUT_S,
+            progress=self._events.on_progress,
+        )
+        for shard, why in failed.items():
+            self._events.add("note", f"rows of {shard} were not read", why=why)
+
+
+@contextlib.asynccontextmanager
+async def probing(probes: tuple[Probe, ...], stage: RunStage, run: RunDir) -> AsyncIterator[None]:
+    """The probes run for as long as the block; one that breaks is the harness's failure and ends the run."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(probe.run(stage, run.path), name=f"probe {probe.name}") for probe in probes]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _beside(watch: Awaitable[None], work: Awaitable[None]) -> None:
+    """`work`, given up at once when `watch` raises."""
+    watching, working = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done() and not working.done():
+            watching.result()
+        await working
+    finally:
+        for task in (watching, working):
+            task.cancel()
+        await asyncio.gather(watching, working, return_exceptions=True)
+
+
+def _targets(cluster: Cluster) -> list[Target]:
+    targets = []
+    for node in cluster.nodes(Role.VTGATE):
+        host, port = cluster.address(node, "mysql")
+        targets.append(Target(vtgate=node.name, host=host, port=port))
+    return targets
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> VtchaosError:
+    """The error that says most: the first of ours, else whatever there is."""
+    leaves: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending += error.exceptions
+        else:
+            leaves.append(error)
+    ours = [leaf for leaf in leaves if isinstance(leaf, VtchaosError)]
+    if ours:
+        return ours[0]
+    wrapped = HarnessError(f"{type(leaves[0]).__name__}: {leaves[0]}")
+    wrapped.__cause__ = leaves[0]
+    return wrapped
