@@ -50,6 +50,8 @@ _STYLES = {
     "REPRODUCED": "black on cyan",
     "UNKNOWN": "black on yellow",
     "FINDING": "white on red",
+    "HARNESS ERROR": "black on yellow",
+    "INTERRUPTED": "black on yellow",
 }
 _ASCII = str.maketrans({"–": "-", "×": "x", "…": "~", "µ": "u", "✗": "x", "✓": "+", "─": "-", "→": ">", "·": "-"})
 
@@ -234,7 +236,7 @@ def _problem(console: Console, result: CheckResult) -> None:
     }[result.verdict]
     console.print(_hanging(mark, f"{_name(result)}: {clean(result.summary)} ({word}, {result.kind})", style))
     for detail in result.details[:DETAILS]:
-        console.print(Padding(Text(clean(detail)), (0, 0, 0, 4), expand=False))
+        console.print(_hanging("   -", clean(detail), "dim"))
     if len(result.details) > DETAILS:
         console.print(
             Padding(

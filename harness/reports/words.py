@@ -20,6 +20,7 @@ EXIT_MEANING: Mapping[int, str] = {
     4: "harness error",
     130: "interrupted",
 }
+_BROKEN_OFF: Mapping[int, str] = {4: "HARNESS ERROR", 130: "INTERRUPTED"}
 _CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 
@@ -77,7 +78,10 @@ def plural(number: int, noun: str) -> str:
 
 
 def verdict_word(verdict: RunVerdict) -> str:
-    """The verdict as a word that cannot be misread: a reproduced known bug is not a plain pass."""
+    """The verdict as a word that cannot be misread: a reproduced known bug is not a plain pass, and a run
+    that the harness or the user broke off is none at all (but a finding stays a finding)."""
+    if verdict.verdict is not Verdict.FAIL and verdict.exit_code in _BROKEN_OFF:
+        return _BROKEN_OFF[verdict.exit_code]
     if verdict.verdict is Verdict.PASS and verdict.reproduced:
         return "REPRODUCED"
     return {Verdict.PASS: "PASS", Verdict.UNKNOWN: "UNKNOWN", Verdict.FAIL: "FINDING"}[verdict.verdict]
@@ -86,6 +90,8 @@ def verdict_word(verdict: RunVerdict) -> str:
 def verdict_sentence(verdict: RunVerdict) -> str:
     """What the verdict means to somebody who has never seen this tool."""
     issues = ", ".join(verdict.reproduced)
+    if verdict_word(verdict) in _BROKEN_OFF.values():
+        return "The run did not come to its end, so it proves nothing about Vitess."
     if verdict.verdict is Verdict.FAIL:
         return "Vitess did not keep a promise that this run could judge."
     if verdict.verdict is Verdict.UNKNOWN:

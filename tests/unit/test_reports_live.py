@@ -14,6 +14,7 @@ from rich.console import Console
 from harness.base import jsonio
 from harness.base.rundir import LineLog, RunDir
 from harness.history import History
+from harness.load.live import LANE_DTYPE
 from harness.model import Event, Sample
 from harness.reports.live import LiveView, PlainObserver, status_words
 from harness.reports.live_rows import frame
@@ -231,3 +232,7 @@ def test_run_tail_tells_the_host_and_faults_in_force(run: RunDir) -> None:
     ledger.close()
     shutil.rmtree(run.path)
     assert tail().faults == ()  # a view never fails because a file went away
+
+
+def test_the_load_counts_what_the_view_asks_for() -> None:
+    assert set(LIVE_ROW.names or ()) <= set(LANE_DTYPE.names or ())

@@ -87,6 +87,7 @@ def test_summary_of_a_run_that_never_started(history: History) -> None:
     verdict = dataclasses.replace(storm_verdict(history), results=(), verdict=Verdict.UNKNOWN, exit_code=4)
     told = whole(summary(empty, verdict, 80))
     assert "No operation was recorded." in told
+    assert "HARNESS ERROR vtgate-1 (21.0.2)" in told
     assert "exit code 4 (harness error)" in told
     assert "vtgate-1 (planned) 21.0.2" in told
 
