@@ -37,6 +37,6 @@ def judge(rows: list[Row] | None, key: int, value: int) -> ReadResult:
     if not rows:
         return ReadResult.MISSING
     expected = (b"%d" % key, b"%d" % value)
-    if any(row != expected for row in rows):
-        return ReadResult.WRONG_VALUE
-    return ReadResult.FOUND if len(rows) == 1 else ReadResult.REPEATED
+    if rows[0] == expected and len(rows) == 1:
+        return ReadResult.FOUND
+    return ReadResult.REPEATED if all(row == expected for row in rows) else ReadResult.WRONG_VALUE

@@ -1,0 +1,343 @@
+"""The command line and the composition root: it alone looks names up in BACKENDS and EXPERIMENTS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import importlib.metadata
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from clusters import BACKENDS, software
+from clusters.local import capacity
+from experiments import EXPERIMENTS
+from harness import history, planning
+from harness.base import jsonio
+from harness.base.errors import PlanError, UsageError, VtchaosError
+from harness.base.hostfacts import host_facts
+from harness.base.rundir import RunDir
+from harness.checks.judge import judge
+from harness.contracts import Backend, Cluster, Experiment
+from harness.load.live import NAME as LIVE_NAME
+from harness.load.live import LiveFile
+from harness.model import Plan, RunVerdict
+from harness.options import cluster_options, load_options, overrides
+from harness.reports import RENDERERS, render_all, terminal
+from harness.reports.live import LiveView, PlainObserver
+from harness.reports.tail import RunTail
+from harness.runner import Ended, Runner
+
+EXIT_INTERRUPTED = 130
+EXIT_HARNESS_ERROR = 4
+RUNS = Path("runs")
+FOLDER_PREFIX = "vtchaos-"
+
+
+class _Group(click.Group):
+    """Errors of ours as one sentence and their exit code; never a traceback for the user's mistake."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VtchaosError as error:
+            click.echo(f"vtchaos: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("vtchaos: interrupted", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(importlib.metadata.version("vitess-chaos"), prog_name="vtchaos")
+def main() -> None:
+    """Chaos and fault injection for real Vitess clusters.
+
+    Exit codes: 0 passed, or a known bug reproduced where it was expected; 1 finding; 2 usage; 3 unknown (the
+    run proves nothing); 4 the harness failed; 130 interrupted.
+    """
+
+
+@main.command("list")
+def list_() -> None:
+    """Show the experiments."""
+    table = Table("experiment", "shards", "suites", "what it asks", box=None, padding=(0, 2, 0, 0))
+    for experiment in EXPERIMENTS.values():
+        suites = ", ".join(sorted(suite.value for suite in experiment.suites))
+        table.add_row(experiment.name, str(experiment.cluster.shards), suites, experiment.why)
+    _console().print(table)
+
+
+@main.command()
+@click.argument("experiment")
+@cluster_options
+@load_options
+@click.option("--seed", type=int)
+@click.option("--backend", default="local", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The whole plan as JSON.")
+def plan(experiment: str, seed: int | None, backend: str, as_json: bool, **given: Any) -> None:
+    """Say what `run` would do, and refuse what it would refuse; starts nothing."""
+    made, _ = asyncio.run(_planned(experiment, given, backend_name=backend, seed=seed, cluster_name=""))
+    if as_json:
+        click.echo(jsonio.dumps(made).decode(), nl=False)
+    else:
+        _show_plan(made)
+
+
+@main.command()
+@click.argument("experiment")
+@cluster_options
+@load_options
+@click.option("--seed", type=int, help="Seed of everything that is drawn; printed in every report.")
+@click.option("--backend", default="local", show_default=True)
+@click.option("--cluster", "cluster_name", default="", metavar="NAME", help="A cluster made by `vtchaos up`.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<run id>.")
+@click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+def run(
+    experiment: str,
+    seed: int | None,
+    backend: str,
+    cluster_name: str,
+    out: Path | None,
+    plain: bool,
+    **given: Any,
+) -> None:
+    """Run an experiment and judge it."""
+    made, chosen = asyncio.run(_planned(experiment, given, backend_name=backend, seed=seed, cluster_name=cluster_name))
+    folder = RunDir.create((out or RUNS / made.run_id).absolute())
+    jsonio.save(folder.plan, made)
+    jsonio.save(folder.host, host_facts())
+    _show_plan(made)
+    ended = asyncio.run(_run(made, chosen, folder, plain=plain))
+    sys.exit(_closed(folder, ended))
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+def check(run_dir: Path) -> None:
+    """Judge a recorded run (again), with the checks of this version."""
+    folder = RunDir.open(run_dir)
+    verdict = _judged(folder)
+    sys.exit(verdict.exit_code)
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--format", "formats", multiple=True, type=click.Choice(list(RENDERERS)), help="Only these.")
+def report(run_dir: Path, formats: tuple[str, ...]) -> None:
+    """Render the reports of a recorded run, also of one whose harness was killed."""
+    folder = RunDir.open(run_dir)
+    seen = history.load(folder)
+    for path in render_all(seen, judge(seen), folder, formats or tuple(RENDERERS)).values():
+        click.echo(path)
+
+
+@main.command()
+@click.option("--vitess", "releases", default=software.DEFAULT_RELEASE, show_default=True, metavar="RELEASE[,…]")
+def doctor(releases: str) -> None:
+    """Say what is installed, what is missing, and what this host permits."""
+    sources = software.Sources.of_environment()
+    wanted = tuple(release.strip() for release in releases.split(","))
+    found = asyncio.run(software.inventory(wanted, sources=sources))
+    permits = asyncio.run(software.host_permits(sources))
+    console = _console()
+    table = Table("program", "wanted", "state", "version", "where, or how it will be obtained", box=None)
+    for row in found:
+        table.add_row(row.name, row.wanted, _coloured(row.state), row.version, row.where)
+    console.print(table, "")
+    table = Table("host", "state", "value", "meaning", box=None)
+    for each in permits:
+        table.add_row(each.name, _coloured(each.state), each.value, each.meaning)
+    console.print(table)
+
+
+# ---------------------------------------------------------------- planning
+
+
+async def _planned(
+    name: str, given: dict[str, Any], *, backend_name: str, seed: int | None, cluster_name: str
+) -> tuple[Plan, Experiment]:
+    experiment = planning.choose(name, EXPERIMENTS)
+    backend = _backend(backend_name)
+    wanted = overrides(given)
+    notes: list[str] = []
+    if not cluster_name and wanted.shards is None:
+        experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted).tablets_per_shard)
+    made = planning.build(
+        experiment,
+        wanted,
+        backend=backend.name,
+        seed=seed,
+        command_line=("vtchaos", *sys.argv[1:]),
+        harness_version=importlib.metadata.version("vitess-chaos"),
+        running=_kept(cluster_name) if cluster_name else None,
+        cluster_name=cluster_name,
+    )
+    if not cluster_name:
+        reasons = await backend.refusals(made.cluster)
+        if reasons:
+            raise PlanError("; ".join(reasons))
+    return dataclasses.replace(made, notes=tuple(notes)), experiment
+
+
+def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]:
+    """Fewer shards than the experiment has by default where memory does not hold them, with the reason."""
+    available = capacity.available_bytes()
+    fits = capacity.largest_shard_count(tablets, available)
+    if fits >= experiment.cluster.shards or fits == 0:
+        return experiment, []
+    why = (
+        f"{fits} shards instead of {experiment.cluster.shards}: {available / 1e9:.1f} GB of memory are available, "
+        f"which holds {fits} x {tablets} tablets"
+    )
+    return dataclasses.replace(experiment, cluster=dataclasses.replace(experiment.cluster, shards=fits)), [why]
+
+
+def _backend(name: str) -> Backend:
+    if name not in BACKENDS:
+        raise PlanError(
+            f"no backend is called {name}; there {'is' if len(BACKENDS) == 1 else 'are'} {', '.join(BACKENDS)}"
+        )
+    return BACKENDS[name]
+
+
+def _show_plan(made: Plan) -> None:
+    console = _console()
+    spec, load = made.cluster, made.load
+    vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates)))
+    console.print(f"[bold]{made.experiment}[/bold]  {made.why}", highlight=False)
+    console.print(
+        f"  {spec.shards} shards x {spec.tablets_per_shard} tablets on {made.backend}, Vitess {spec.vitess}, "
+        f"vtgate {vtgates}",
+        highlight=False,
+    )
+    if load is not None:
+        total = load.rate_per_shard * spec.shards * len(spec.vtgates)
+        console.print(
+            f"  load: {load.rate_per_shard:g}/s for each shard ({total:g}/s in all), {load.write_share:.0%} writes, "
+            f"{load.connections_per_shard} {load.mode.value} connections for each shard",
+            highlight=False,
+        )
+    for note in made.notes:
+        console.print(f"  [yellow]note[/yellow]: {note}", highlight=False)
+    console.print(f"  seed {made.seed}, at most {made.timeout_s:g} s", highlight=False)
+
+
+# ---------------------------------------------------------------- running
+
+
+async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: bool) -> Ended:
+    with contextlib.ExitStack() as stack:
+        snapshot = RunTail(folder, _lane_counters(folder))
+        view: LiveView | PlainObserver
+        if plain or not sys.stdout.isatty():
+            view = PlainObserver(snapshot, out=sys.stdout)
+        else:
+            view = LiveView(snapshot, title=f"{made.experiment}  seed {made.seed}")
+        stack.enter_context(view)
+        runner = Runner(made, experiment, folder, view)
+        opened = stack.enter_context(_opened(made, folder, runner))
+        watching = asyncio.create_task(view.run(), name="live view")
+        try:
+            return await runner.run(opened)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _opened(made: Plan, folder: RunDir, runner: Runner) -> Iterator[AbstractAsyncContextManager[Cluster]]:
+    """The cluster of the plan: a kept one, or one of its own in a short-lived folder."""
+    if made.cluster_name:
+        yield _attached(made.cluster_name, runner)
+        return
+    with scratch_folder() as scratch:
+        yield _backend(made.backend).cluster(
+            made.cluster, folder=scratch, logs=folder.logs, observer=runner.cluster_observer
+        )
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder with a short path (mysqld's sockets allow 107 characters) that an unprivileged mysqld can reach.
+
+    What a killed harness left (a few kB: data lives in the cluster's own mounts) is removed by the next one.
+    """
+    base = Path(tempfile.gettempdir())
+    for left in base.glob(f"{FOLDER_PREFIX}run-*"):
+        pid = left.name.split("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}run-{os.getpid()}-", dir=base))
+    folder.chmod(0o755)
+    try:
+        yield folder / "cluster"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lane_counters(folder: RunDir) -> Any:
+    """Opens the load's live counters once they are there; mapped until the process ends."""
+    opened: list[LiveFile] = []
+
+    def read() -> Any:
+        if not opened:
+            if not (folder.path / LIVE_NAME).is_file() or (folder.path / LIVE_NAME).stat().st_size == 0:
+                return None
+            opened.append(LiveFile(folder.path / LIVE_NAME))
+        return opened[0].lanes()
+
+    return read
+
+
+def _closed(folder: RunDir, ended: Ended) -> int:
+    """Judge, save, tell. Returns the exit code."""
+    verdict = _judged(folder)
+    if ended.error is not None:
+        click.echo(f"vtchaos: {ended.error}", err=True)
+    if ended.interrupted:
+        return EXIT_INTERRUPTED
+    if ended.error is not None:
+        return ended.error.exit_code
+    return verdict.exit_code
+
+
+def _judged(folder: RunDir) -> RunVerdict:
+    seen = history.load(folder)
+    verdict = judge(seen)
+    jsonio.save(folder.verdict, verdict)
+    render_all(seen, verdict, folder)
+    terminal.show(seen, verdict, _console(), folder=folder.path)
+    return verdict
+
+
+def _console() -> Console:
+    return Console()
+
+
+def _coloured(state: str) -> str:
+    colour = {"found": "green", "ok": "green", "warn": "yellow", "missing": "red"}.get(state, "white")
+    return f"[{colour}]{state}[/{colour}]"
+
+
+def _kept(name: str) -> Any:
+    raise UsageError(f"no cluster is called {name}; `vtchaos up` makes one")
+
+
+def _attached(name: str, runner: Runner) -> AbstractAsyncContextManager[Cluster]:
+    raise UsageError(f"no cluster is called {name}; `vtchaos up` makes one")
+
+
+if __name__ == "__main__":
+    main()

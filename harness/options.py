@@ -1,0 +1,88 @@
+"""The options that `plan`, `run` and `up` share, and their reading into Overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+from harness.base.errors import PlanError
+from harness.model import ConnectionMode
+from harness.planning import Overrides
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CLUSTER = (
+    click.option("--shards", type=int, help="Shards of the keyspace."),
+    click.option("--tablets", type=int, help="Tablets a shard (mysqld + vttablet each)."),
+    click.option("--vitess", metavar="RELEASE|DIR", help="Release of all components, or a folder of binaries."),
+    click.option(
+        "--vtgate",
+        "vtgates",
+        metavar="RELEASE[,RELEASE…]",
+        help="A vtgate of each of these releases; each gets the load and is judged on its own.",
+    ),
+    click.option("--mysql", metavar="SERIES|DIR", help="MySQL server, e.g. 9.7 or 8.0."),
+    click.option("--durability", metavar="POLICY", help="Keyspace durability policy: none, semi_sync, …"),
+    click.option("--vtorc/--no-vtorc", default=None, help="Run a vtorc."),
+    click.option("--window", metavar="DURATION", help="vtgate's --buffer-window, e.g. 10s."),
+    click.option("--vtgate-flag", "vtgate_flags", metavar="FLAG=VALUE", multiple=True, help="Any vtgate flag."),
+    click.option("--vttablet-flag", "vttablet_flags", metavar="FLAG=VALUE", multiple=True, help="Any vttablet flag."),
+    click.option("--vtctld-flag", "vtctld_flags", metavar="FLAG=VALUE", multiple=True, help="Any vtctld flag."),
+    click.option("--mysqld-setting", "mysqld_settings", metavar="KEY=VALUE", multiple=True, help="Any my.cnf key."),
+)
+_LOAD = (
+    click.option("--rate", type=float, metavar="N", help="Operations a second for each shard, through each vtgate."),
+    click.option("--connections", type=int, metavar="N", help="Connections for each shard, to each vtgate."),
+    click.option("--write-share", type=float, metavar="SHARE", help="Share of writes, 0 to 1."),
+    click.option("--mode", type=click.Choice([mode.value for mode in ConnectionMode]), help="How clients connect."),
+    click.option("--workers", type=int, metavar="N", help="Load processes for each vtgate."),
+    click.option(
+        "--operation-timeout", "operation_timeout_s", type=float, metavar="SECONDS", help="A client's patience."
+    ),
+    click.option("--set", "params", metavar="NAME=NUMBER", multiple=True, help="A parameter of the experiment."),
+    click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Bound of the whole timeline."),
+)
+
+
+def cluster_options(command: F) -> F:
+    return _with(_CLUSTER, command)
+
+
+def load_options(command: F) -> F:
+    return _with(_LOAD, command)
+
+
+def _with(options: Iterable[Callable[[F], F]], command: F) -> F:
+    for option in reversed(tuple(options)):
+        command = option(command)
+    return command
+
+
+def overrides(given: dict[str, Any]) -> Overrides:
+    """What click parsed, as Overrides. Raises PlanError."""
+    words = {key: value for key, value in given.items() if value is not None}
+    for key in ("vtgate_flags", "vttablet_flags", "vtctld_flags", "mysqld_settings"):
+        words[key] = dict(_pair(text, key) for text in words.get(key, ()))
+    words["params"] = {name: _number(name, text) for name, text in (_pair(t, "--set") for t in words.get("params", ()))}
+    if "vtgates" in words:
+        words["vtgates"] = tuple(text.strip() for text in words["vtgates"].split(",") if text.strip())
+    if "mode" in words:
+        words["mode"] = ConnectionMode(words["mode"])
+    return Overrides(**words)
+
+
+def _pair(text: str, what: str) -> tuple[str, str]:
+    """`flag=value`; a bare `flag` has the value "" (the bare flag). Leading dashes are forgiven."""
+    name, equals, value = text.lstrip("-").partition("=")
+    if not name or (what == "--set" and not equals):
+        raise PlanError(f"{text!r} is not of the form name=value")
+    return name if what == "mysqld_settings" else name.replace("_", "-") if what != "--set" else name, value
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise PlanError(f"--set {name}={text}: it takes a number") from None
