@@ -148,7 +148,7 @@ class LoadSpec:
     `issue_within_s` and is then recorded as NOT_ISSUED.
     """
 
-    rate_per_shard: float = 20.0
+    rate_per_shard: float = 10.0
     write_share: float = 0.5
     connections_per_shard: int = 8
     mode: ConnectionMode = ConnectionMode.PERSISTENT

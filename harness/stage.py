@@ -51,9 +51,8 @@ class LedgerSpan:
         self._ledger = ledger
         self._number = number
 
-    def step(self, step: str, *, at_ns: int = 0, sync: bool = False, **more: object) -> None:
-        line = {"number": self._number, "step": step, "at_ns": at_ns or now_ns(), **more}
-        self._ledger.append(line, sync=sync)
+    def step(self, step: str, *, at_ns: int = 0, **more: object) -> None:
+        self._ledger.append({"number": self._number, "step": step, "at_ns": at_ns or now_ns(), **more})
 
     def begin(self, at_ns: int = 0) -> None:
         self.step("begin", at_ns=at_ns)
@@ -126,7 +125,8 @@ class RunStage:
         aim = await fault.aim(self)
         self._faults += 1
         span = LedgerSpan(self._ledger, self._faults)
-        span.step("intent", sync=True, fault=fault.name, targets=list(aim.targets), details=dict(aim.details))
+        span.step("intent", fault=fault.name, targets=list(aim.targets), details=dict(aim.details))
+        await self._ledger.synced()
         try:
             async with fault.inject(self, aim, span):
                 await self._observe(fault, aim, span)

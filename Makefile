@@ -1,0 +1,42 @@
+# make run    install what is missing, then the main job: the 32-shard reparent storm (ARGS="--shards 8" changes it)
+# make test   install what is missing, then every test, with real clusters
+# make check  format, lint, types, layers, unit and golden tests; no cluster, under a minute
+# make bench  measure the figures; one line each, and bench.json
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+ARGS ?=
+
+.PHONY: run test check bench format clean
+
+run: $(STAMP)
+	$(BIN)/vtchaos run reparent/storm $(ARGS)
+
+test: check
+	$(BIN)/pytest tests/faults tests/cluster -p no:cacheprovider --timeout 900
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest tests/unit tests/golden -q -p no:cacheprovider
+
+bench: $(STAMP)
+	$(BIN)/python -m ci.bench $(ARGS)
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vtchaos needs Python 3.11 or later; make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) runs bench.json
