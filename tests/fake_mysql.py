@@ -95,7 +95,7 @@ def _greeting(number: int) -> bytes:
     )
 
 
-def _encode(reply: Ok | Rows | Err, deprecate_eof: bool) -> bytes:
+def encode(reply: Ok | Rows | Err, deprecate_eof: bool) -> bytes:
     if isinstance(reply, Ok):
         return _frame(1, b"\0" + _lenenc(reply.affected) + b"\0\x02\x00\x00\x00")
     if isinstance(reply, Err):
@@ -135,7 +135,7 @@ async def _converse(fake: FakeMysql, reader: asyncio.StreamReader, writer: async
         if isinstance(reply, Hang):
             await reader.read()
             return
-        writer.write(_encode(reply, deprecate_eof))
+        writer.write(encode(reply, deprecate_eof))
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from harness.model import Lane, LoadSpec
 
 CONNECT_WITHIN_S = 30.0
 START_IN_NS = 100_000_000  # all workers see the order and begin at one instant
+WATCH_S = 0.2
 GIVE_UP_S = 5.0  # for the workers' last writes, once in-flight operations are abandoned
 
 
@@ -30,7 +31,7 @@ class _Process:
 
 
 class LoadHandle:
-    """A running load."""
+    """A running load; its counters stay readable afterwards."""
 
     def __init__(self, run: RunDir, lanes: tuple[Lane, ...], live: LiveFile) -> None:
         self.lanes = lanes
@@ -51,13 +52,15 @@ class LoadHandle:
     async def watch(self) -> None:
         """Runs until the load is stopped. Raises HarnessError as soon as a worker dies: a TaskGroup
         that runs this next to the timeline ends an experiment whose load is gone."""
-        while not self._stopping:
-            self.require_alive()
-            await asyncio.wait(
-                [asyncio.ensure_future(each.process.wait()) for each in self._processes],
-                timeout=0.2,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+        ends = [asyncio.create_task(each.process.wait()) for each in self._processes]
+        try:
+            while not self._stopping:
+                await asyncio.wait(ends, timeout=WATCH_S, return_when=asyncio.FIRST_COMPLETED)
+                if not self._stopping:
+                    self.require_alive()
+        finally:
+            for end in ends:
+                end.cancel()
 
     def require_alive(self) -> None:
         """Raises HarnessError that says which worker ended, how, and what it printed last."""
@@ -141,14 +144,11 @@ async def running(
     configs = _configs(spec, targets, lanes, keyspace=keyspace, run=run, seed=seed, abrupt=abrupt)
     live = LiveFile.create(run.path / NAME, workers=len(configs), lanes=len(lanes))
     handle = LoadHandle(run, lanes, live)
-    try:
-        async with AsyncExitStack() as stack:
-            for config in configs:
-                await handle._spawn(stack, config)
-            await handle._begin(connect_within_s)
-            yield handle
-    finally:
-        live.close()
+    async with AsyncExitStack() as stack:
+        for config in configs:
+            await handle._spawn(stack, config)
+        await handle._begin(connect_within_s)
+        yield handle
 
 
 def _configs(
