@@ -36,11 +36,11 @@ class LocalCluster:
     ) -> None:
         self.layout = layout
         self.supervisor = supervisor
-        self._commands = commands
+        self.commands = commands
         self._observer = observer
         self._kernel_cleanup = kernel_cleanup
         self._running = set(running)
-        self._ended: dict[str, asyncio.Event] = {}
+        self._ended = {name: asyncio.Event() for name in running}
         self._last_exit: dict[str, Exit] = {}
         self._exit_watchers: list[Callable[[Exit], None]] = []
         supervisor.on_exit(self._on_exit)
@@ -112,7 +112,7 @@ class LocalCluster:
 
     async def launch(self, node: Node) -> None:
         """Start a node without waiting for anything. Raises ClusterError."""
-        command = self._commands[node.name]
+        command = self.commands[node.name]
         self._ended[node.name] = asyncio.Event()
         self._running.add(node.name)
         try:

@@ -88,6 +88,14 @@ class Supervisor:
         """Per program: `cpu_s`, `rss` and, if asked for, `pss` (bytes)."""
         return dict(await self._ask("usage", pss=pss))
 
+    async def tie(self) -> None:
+        """Let the cluster end when this connection does."""
+        await self._ask("tie")
+
+    async def untie(self) -> None:
+        """Let the cluster outlive this connection."""
+        await self._ask("untie")
+
     async def shutdown(self) -> None:
         """Ask for the end; the socket closes when it comes."""
         with contextlib.suppress(ClusterError):
@@ -172,6 +180,12 @@ async def owned(config: Mapping[str, object], *, log: Path, end_timeout_s: float
                 await wait.finish("the cluster's supervisor ends", process.wait(), timeout_s=end_timeout_s)
 
 
+async def detached(config: Mapping[str, object], *, socket_path: Path, log: Path) -> None:
+    """A supervisor that outlives us, listening at `socket_path` when this returns. Raises ProcessError."""
+    words = command({**config, "listen": str(socket_path), "log": str(log)})
+    await procs.run(words, timeout_s=ANSWER_TIMEOUT_S)
+
+
 def config(
     *,
     isolation: str,
@@ -197,6 +211,7 @@ def config(
         "remove": [str(path) for path in remove],
         "control_fd": None,
         "listen": "",
+        "log": "",
     }
 
 

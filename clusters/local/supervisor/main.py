@@ -37,6 +37,8 @@ def main() -> None:
     if lifeline is not None:
         lifeline.set_inheritable(False)
     listener = _listen(config["listen"]) if config["listen"] else None
+    if listener is not None:
+        _detach(config["log"])
     if config["isolation"] == PROCESS_GROUP:
         code = _serve_here(config, lifeline, listener)
     else:
@@ -55,6 +57,19 @@ def _listen(path: str) -> socket.socket:
     listener.listen(16)
     os.close(handle)
     return listener
+
+
+def _detach(log: str) -> None:
+    """Go on in a session of our own; whoever started us sees us end at once, with the socket in place."""
+    sys.stdout.flush()
+    if os.fork() != 0:
+        os._exit(0)
+    os.setsid()
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
 
 
 def _remove(path: str) -> None:

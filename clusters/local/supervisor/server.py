@@ -112,7 +112,7 @@ class Server:
             if request["op"] == "prepare":
                 self._prepare(client, request)  # answers later
             else:
-                self._send(client, self._answer(request))
+                self._send(client, self._answer(client, request))
 
     def _send(self, client: socket.socket, message: Request) -> None:
         try:
@@ -122,11 +122,13 @@ class Server:
 
     # ------------------------------------------------------------ requests
 
-    def _answer(self, request: Request) -> Request:
+    def _answer(self, client: socket.socket, request: Request) -> Request:
         operations: dict[str, Callable[[Request], Any]] = {
             "spawn": self._spawn,
             "signal": self._signal,
             "list": self._list,
+            "tie": lambda _: self._tie(client),
+            "untie": lambda _: self._tie(None),
             "usage": self._usage,
             "shutdown": self._shutdown,
         }
@@ -178,6 +180,11 @@ class Server:
             name: _usage_of(program.process.pid, pss=bool(request.get("pss")))
             for name, program in self._programs.items()
         }
+
+    def _tie(self, client: socket.socket | None) -> bool:
+        """From here on we end when this client goes: a start that is broken off leaves nothing behind."""
+        self._lifeline = client
+        return True
 
     def _shutdown(self, _: Request) -> bool:
         self._ending = True
