@@ -76,6 +76,7 @@ class Slot:
         "_intended_ns",
         "_lane",
         "_operation",
+        "_per_operation",
         "_pool",
         "_ready",
         "_record",
@@ -96,6 +97,7 @@ class Slot:
         self._clock = pool.rules.clock
         self._record = pool.rules.recorder.record
         self._timeout_ns = pool.rules.operation_timeout_ns
+        self._per_operation = pool.rules.per_operation
         self._wire: Connection | None = None
         self._lane: Traffic | None = None
         self._operation: Operation | None = None
@@ -143,8 +145,12 @@ class Slot:
             self._intended_ns, self._sent_ns, now_ns, flight.key, flight.value, 0, 0, lane.number, self.number,
             operation.kind, _OK, flight.rows,
         )  # fmt: skip
-        lane.succeeded(now_ns)
-        if self._rules.per_operation:
+        lane.ok += 1
+        lane.in_flight -= 1
+        if now_ns - lane.last_ok_ns > lane.max_stall_ns:
+            lane.max_stall_ns = now_ns - lane.last_ok_ns
+        lane.last_ok_ns = now_ns
+        if self._per_operation:
             wire.quit()
             self._wire = None
         self.state = _IDLE
@@ -158,7 +164,7 @@ class Slot:
     def _failed(self, errno: int, message: str) -> None:
         """The operation that is out ended with an error; its connection goes with it."""
         self._lose(errno, message)
-        if self._rules.per_operation:
+        if self._per_operation:
             self._settle()
         else:
             self.connect()

@@ -11,7 +11,7 @@ from harness.load.ledger import Ledger
 from harness.load.operation import Flight
 from harness.model import OpKind, ReadResult
 from harness.mysql.outcome import Phase
-from harness.mysql.wire import Row
+from harness.mysql.wire import Row, row
 
 
 class Read:
@@ -36,7 +36,7 @@ def judge(rows: list[Row] | None, key: int, value: int) -> ReadResult:
     """What the rows say about the acknowledged row (key, value)."""
     if not rows:
         return ReadResult.MISSING
-    expected = (b"%d" % key, b"%d" % value)
-    if rows[0] == expected and len(rows) == 1:
+    expected = row(key, value)
+    if len(rows) == 1 and rows[0] == expected:
         return ReadResult.FOUND
-    return ReadResult.REPEATED if all(row == expected for row in rows) else ReadResult.WRONG_VALUE
+    return ReadResult.REPEATED if all(found == expected for found in rows) else ReadResult.WRONG_VALUE

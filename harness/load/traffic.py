@@ -7,7 +7,8 @@ from harness.model import Lane, Outcome
 
 
 class Traffic:
-    """Counters are plain integers that the worker copies into the live file; the records are the truth."""
+    """Counters are plain integers that the worker copies into the live file; the records are the truth. Slots
+    count (harness.load.pool): what succeeds there, in place; what fails, here."""
 
     __slots__ = (
         "fail",
@@ -34,14 +35,6 @@ class Traffic:
 
     def begin(self, start_ns: int) -> None:
         self.last_ok_ns = start_ns  # stalls are counted from here
-
-    def succeeded(self, now_ns: int) -> None:
-        self.in_flight -= 1
-        self.ok += 1
-        stall_ns = now_ns - self.last_ok_ns
-        if stall_ns > self.max_stall_ns:
-            self.max_stall_ns = stall_ns
-        self.last_ok_ns = now_ns
 
     def failed(self, outcome: Outcome, errno: int, now_ns: int) -> None:
         self.in_flight -= 1

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 from harness.mysql.outcome import CR_CONN_HOST_ERROR, CR_MALFORMED_PACKET, CR_SERVER_LOST
 
-Row = tuple[bytes | None, ...]
+Row = bytes  # the payload of a row packet: length-encoded strings, see `row`
 
 _LONG_PASSWORD, _LONG_FLAG, _CONNECT_WITH_DB, _PROTOCOL_41 = 0x1, 0x4, 0x8, 0x200
 _TRANSACTIONS, _SECURE_CONNECTION, _PLUGIN_AUTH, _DEPRECATE_EOF = 0x2000, 0x8000, 0x80000, 0x1000000
@@ -51,6 +51,12 @@ def lenenc(data: bytes, at: int) -> tuple[int, int]:
     if not width:
         raise ProtocolError(f"no length-encoded integer begins with {first:#x}")
     return int.from_bytes(data[at + 1 : at + 1 + width], "little"), at + 1 + width
+
+
+def row(first: int, second: int) -> Row:
+    """The row that a result set of two numbers has."""
+    one, two = b"%d" % first, b"%d" % second
+    return b"%c%b%c%b" % (len(one), one, len(two), two)
 
 
 def error_of(data: bytes, at: int, end: int) -> tuple[int, str]:
@@ -92,7 +98,7 @@ class Wire(asyncio.Protocol):
         self._database = database
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
-        self._head = (_NO_HEAD, 0)  # the column definitions of the last result set, and how many
+        self._head = _NO_HEAD  # the column definitions of the last result set
         self._awaiting = self._greeting
         self._salt = b""
         self._dialling: asyncio.Task[None] | None = None
@@ -238,33 +244,31 @@ class Wire(asyncio.Protocol):
     # ------------------------------------------------ the answer to a query
 
     def _reply(self, data: bytes) -> bool:
-        """Tell the owner when the answer is complete. The short ways first: OK, and rows under the same
-        column definitions as last time (byte for byte, so that they need no second reading)."""
-        if len(data) < 5:
-            return False
+        """Tell the owner when the answer is complete. The short ways first: rows under the same column
+        definitions as last time (byte for byte, so that they need no second reading), and OK."""
         owner = self._owner
         assert owner is not None
-        head, columns = self._head
+        head = self._head
         if data.startswith(head):
-            rows = _rows(data, len(head), columns)
+            rows = _rows(data, len(head))
+        elif len(data) < 5:
+            return False
         elif data[4] == 0x00 or data[4] == 0xFF:
             if not _whole(data):
                 return False
-            self._buffer = b""
             if data[4] == 0x00:
                 owner.wire_ok()
             else:
                 owner.wire_error(*error_of(data, 4, 4 + _length(data, 0)))
             return True
         else:
-            end, columns = _definitions(data)
+            end = _definitions(data)
             if end < 0:
                 return False
-            self._head = (data[:end], columns)
-            rows = _rows(data, end, columns)
+            self._head = data[:end]
+            rows = _rows(data, end)
         if rows is None:
             return False
-        self._buffer = b""
         if isinstance(rows, list):
             owner.wire_rows(rows)
         else:
@@ -287,42 +291,33 @@ def _whole(data: bytes) -> bool:
     return len(data) >= 4 and len(data) >= 4 + _length(data, 0)
 
 
-def _definitions(data: bytes) -> tuple[int, int]:
-    """Where the rows begin, and how many columns they have; (-1, 0) when not all is there yet."""
+def _definitions(data: bytes) -> int:
+    """Where the rows begin; -1 when not all is there yet."""
     columns, after = lenenc(data, 4)
     if after != 4 + _length(data, 0) or columns < 1:
         raise ProtocolError("neither OK, ERR nor a number of columns")
     at = after
     for _ in range(columns):
         if len(data) < at + 4 or len(data) < at + 4 + _length(data, at):
-            return -1, 0
+            return -1
         at += 4 + _length(data, at)
-    return at, columns
+    return at
 
 
-def _rows(data: bytes, at: int, columns: int) -> list[Row] | tuple[int, str] | None:
+def _rows(data: bytes, at: int) -> list[Row] | tuple[int, str] | None:
     """The rows up to the final OK; number and text when an ERR ends them; None when not all is there yet."""
     rows: list[Row] = []
     size = len(data)
     while size >= at + 5:
         body = at + 4
-        end = body + (data[at] | data[at + 1] << 8 | data[at + 2] << 16)
-        if size < end:
+        at = body + (data[at] | data[at + 1] << 8 | data[at + 2] << 16)
+        if size < at:
             return None
         first = data[body]
-        if first == 0xFE and end - body < 0xFFFFFF:
+        if first < 0xFE:
+            rows.append(data[body:at])
+        elif first == 0xFE and at - body < 0xFFFFFF:
             return rows
-        if first == 0xFF:
-            return error_of(data, body, end)
-        values: list[bytes | None] = []
-        for _ in range(columns):
-            length = data[body]
-            if length < 0xFB:  # short: the only kind the load meets
-                body += 1
-            else:
-                length, body = lenenc(data, body)
-            values.append(data[body : body + length] if length >= 0 else None)
-            body += max(length, 0)
-        rows.append(tuple(values))
-        at = end
+        else:
+            return error_of(data, body, at)
     return None

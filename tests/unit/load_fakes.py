@@ -14,7 +14,7 @@ from harness.load.config import Target, WorkerConfig, plan_lanes
 from harness.load.engine import Engine
 from harness.load.recorder import Recorder
 from harness.model import OP_DTYPE, LoadSpec
-from harness.mysql.wire import WireOwner
+from harness.mysql.wire import WireOwner, row
 
 SECOND_NS = 1_000_000_000
 START_NS = 100 * SECOND_NS
@@ -48,7 +48,7 @@ class FakeWire:
 
     def rows(self, *rows: tuple[int, int]) -> None:
         self.asked = ""
-        self.owner.wire_rows([(b"%d" % key, b"%d" % value) for key, value in rows])
+        self.owner.wire_rows([row(key, value) for key, value in rows])
 
     def error(self, errno: int = 1105, message: str = "primary is not serving, there may be a reparent") -> None:
         self.asked = ""
