@@ -1,11 +1,12 @@
 """What an experiment's timeline acts on: phases, faults with their ledger, shared clients.
 
-The intent of a fault reaches the disk (fsync) before the act, and its healing is recorded after it, so
-the ledger tells at any later time what may still be in force.
+The intent of a fault reaches the disk (fsync) before the act, and its healing is recorded after it and only if
+it succeeded, so the ledger tells at any later time what may still be in force.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -66,6 +67,14 @@ class LedgerSpan:
     def failed(self, error: str) -> None:
         self.step("failed", error=error)
 
+    def recover(self, fault: Fault) -> None:
+        if not fault.one_shot:
+            self.step("recover")
+
+    def healed(self, fault: Fault) -> None:
+        if not fault.one_shot:
+            self.step("healed")
+
 
 class RunStage:
     """The Stage of one run."""
@@ -80,6 +89,7 @@ class RunStage:
         self._ledger = LineLog(run.faults)
         self._faults = 0
         self._clients: dict[Callable[..., Any], Any] = {}
+        self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> RunStage:
@@ -114,8 +124,9 @@ class RunStage:
         return await wait.until(name, condition, timeout_s=timeout_s)
 
     async def shared(self, opener: Callable[[Cluster], AbstractAsyncContextManager[T]]) -> T:
-        if opener not in self._clients:
-            self._clients[opener] = await self._stack.enter_async_context(opener(self._cluster))
+        async with self._opening:  # of 32 faults that ask at once, one opens
+            if opener not in self._clients:
+                self._clients[opener] = await self._stack.enter_async_context(opener(self._cluster))
         return cast(T, self._clients[opener])
 
     @contextlib.asynccontextmanager
@@ -127,15 +138,24 @@ class RunStage:
         span = LedgerSpan(self._ledger, self._faults)
         span.step("intent", fault=fault.name, targets=list(aim.targets), details=dict(aim.details))
         await self._ledger.synced()
+        within: BaseException | None = None
         try:
             async with fault.inject(self, aim, span):
-                await self._observe(fault, aim, span)
-                yield aim
-                if not fault.one_shot:
-                    span.step("recover")
-        finally:
-            if not fault.one_shot:
-                span.step("healed")
+                try:
+                    await self._observe(fault, aim, span)
+                    yield aim
+                except BaseException as error:
+                    within = error
+                    raise
+                finally:
+                    span.recover(fault)
+        except BaseException as error:
+            if error is within:  # the block's own, after which the fault healed
+                span.healed(fault)
+            else:  # the act or the healing itself: it may still be in force
+                span.failed(f"{type(error).__name__}: {error}")
+            raise
+        span.healed(fault)
 
     async def _observe(self, fault: Fault, aim: Aim, span: LedgerSpan) -> None:
         """Evidence that cannot be had is evidence that is missing, not an end of the run."""
