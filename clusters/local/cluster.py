@@ -97,9 +97,12 @@ class LocalCluster:
             raise ClusterError(f"{error}; it was killed") from None
 
     async def signal(self, node: Node, signum: int) -> None:
-        """Raises ClusterError when the node is not running."""
+        """SIGKILL returns when the node is gone, any other signal at once. Raises ClusterError: it is not running."""
         if not await self.supervisor.signal(node.name, signum, ends=signum in _DEADLY):
             raise ClusterError(f"{node.name} is not running{self._how_it_ended(node)}")
+        if signum == signal.SIGKILL:
+            ended = self._ended[node.name]
+            await wait.finish(f"{node.name} ends after SIGKILL", ended.wait(), timeout_s=KILL_TIMEOUT_S)
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
         if rules:

@@ -12,10 +12,12 @@ from clusters.local.cluster import LocalCluster
 from clusters.local.commands import Programs
 from clusters.local.layout import Layout, Network
 from harness.contracts import Observer
-from harness.model import ClusterSpec
+from harness.model import ClusterSpec, Role
 
 SUPERVISOR_LOG = "supervisor.log"
 DATA = "data"
+END_TIMEOUT_S = 15.0
+UNLINK_S = 5.0  # a data directory that was written back to a slow disk
 
 
 def planned(spec: ClusterSpec, programs: Programs, isolation: host.Isolation, *, folder: Path, logs: Path) -> Layout:
@@ -78,7 +80,8 @@ async def stood_up(
     logs.mkdir(parents=True, exist_ok=True)
     plan.data.mkdir(parents=True)
     config = supervisor_config(plan, isolation, in_memory=in_memory)
-    async with supervision.owned(config, log=logs / SUPERVISOR_LOG) as supervisor:
+    end_timeout_s = END_TIMEOUT_S if in_memory else END_TIMEOUT_S + UNLINK_S * len(plan.of(Role.MYSQLD))
+    async with supervision.owned(config, log=logs / SUPERVISOR_LOG, end_timeout_s=end_timeout_s) as supervisor:
         cluster = assembled(plan, programs, isolation, supervisor, observer)
         await Bringup(cluster, programs, observer, template=template).run()
         yield cluster

@@ -1,0 +1,82 @@
+"""The start's own errors, and what a cluster answers without any process."""
+
+from __future__ import annotations
+
+import pytest
+
+from clusters.local import answers, bringup, obtained
+from clusters.local.cluster import LocalCluster
+from clusters.local.supervision import Exit, Supervisor
+from harness.base.errors import ClusterError, PlanError, WaitTimeout
+from harness.model import Capability, ClusterSpec, LinkRule, Role
+from tests.unit.local_fakes import Recorder, mysql_install, plan
+
+
+class Unconnected(Supervisor):
+    """A supervisor that nobody talks to."""
+
+    def __init__(self) -> None:
+        return
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def cluster(recorder: Recorder) -> LocalCluster:
+    return LocalCluster(plan(ClusterSpec(shards=2)), {}, Unconnected(), recorder, kernel_cleanup="")
+
+
+def test_nodes_by_role(cluster: LocalCluster) -> None:
+    assert len(cluster.nodes()) == 11
+    assert [node.name for node in cluster.nodes(Role.VTGATE)] == ["vtgate-1"]
+
+
+def test_capabilities_carry_reasons(cluster: LocalCluster) -> None:
+    assert cluster.capabilities[Capability.SIGNAL] == ""
+    assert "links" in cluster.capabilities[Capability.LINKS]
+
+
+async def test_links_are_refused_but_healing_is_not(cluster: LocalCluster) -> None:
+    await cluster.set_links(())
+    with pytest.raises(ClusterError, match="cannot cut single links"):
+        await cluster.set_links((LinkRule(source="vtgate-1", target="vttablet-100"),))
+
+
+async def test_stopping_what_does_not_run_is_nothing(cluster: LocalCluster) -> None:
+    await cluster.stop(cluster.nodes(Role.VTGATE)[0], timeout_s=1)
+
+
+def test_an_exit_becomes_an_event(cluster: LocalCluster, recorder: Recorder) -> None:
+    seen: list[Exit] = []
+    cluster.watch_exits(seen.append)
+    end = Exit(name="mysqld-100", status=-9, asked=False, at_ns=5)
+    cluster._on_exit(end)
+    (event,) = recorder.events
+    assert (event.kind, event.subject, event.at_ns) == ("exit", "mysqld-100", 5)
+    assert event.details == {"how": "signal 9", "status": -9, "asked": False}
+    assert seen == [end]
+
+
+def test_the_death_says_more_than_the_timeout() -> None:
+    death = ClusterError("mysqld-100 ended")
+    group = BaseExceptionGroup("x", [WaitTimeout("etcd answers", 1, None), BaseExceptionGroup("y", [death])])
+    assert bringup._plain(group) is death
+    alone = ValueError("a bug of ours")
+    assert bringup._plain(ExceptionGroup("x", [alone])) is alone
+
+
+def test_semi_sync_needs_the_plugin() -> None:
+    spec = ClusterSpec(shards=1)
+    obtained._check_fit(spec, mysql_install())
+    with pytest.raises(PlanError, match=r"MySQL 8\.0\.15 \(made up\) has no semi-sync plugin"):
+        obtained._check_fit(spec, mysql_install("8.0.15", semi_sync=False))
+
+
+async def test_nobody_there_is_no_answer() -> None:
+    nowhere = ("127.0.0.1", 1)
+    assert await answers.greets(nowhere) == ""
+    assert await answers.get(nowhere, "/") is None
+    assert await answers.variables(nowhere) == {}

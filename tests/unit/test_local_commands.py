@@ -1,0 +1,90 @@
+"""Command lines and my.cnf of a local cluster's nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clusters.local import commands, mysqld
+from harness.base.errors import UsageError
+from harness.model import ClusterSpec, VtgateSpec
+from tests.unit.local_fakes import mysql_install, plan, programs
+
+
+def test_each_vtgate_is_spelled_for_its_own_version() -> None:
+    spec = ClusterSpec(
+        shards=1,
+        vtgates=(VtgateSpec(), VtgateSpec(version="21.0.2", flags={"buffer-window": "5s"})),
+        vtgate_flags={"enable-buffer": "", "buffer-window": "10s"},
+    )
+    here, made = plan(spec), programs("24.0.3", "21.0.2")
+    new = commands.command(here, made, here.node("vtgate-1")).argv
+    old = commands.command(here, made, here.node("vtgate-2")).argv
+    assert {"--enable-buffer", "--buffer-window=10s", "--log-format=text"} <= set(new)
+    assert {"--enable_buffer", "--buffer_window=5s", "--logtostderr", "--bind-address=198.19.0.1"} <= set(old)
+    assert not any("log-format" in word for word in old)
+    assert "--logtostderr" not in new
+
+
+def test_flags_of_the_spec_win_over_ours() -> None:
+    spec = ClusterSpec(shards=1, vttablet_flags={"init-tablet-type": "rdonly"})
+    here = plan(spec)
+    assert commands.wanted_flags(here, here.node("vttablet-100"))["init-tablet-type"] == "rdonly"
+
+
+def test_unknown_flag_is_refused() -> None:
+    here = plan(ClusterSpec(shards=1, vtgate_flags={"no-such-flag": "1"}))
+    with pytest.raises(UsageError, match=r"vtgate 24\.0\.3 has no flag --no-such-flag"):
+        commands.command(here, programs(), here.node("vtgate-1"))
+
+
+def test_a_single_tablet_has_no_replica_to_wait_for() -> None:
+    here = plan(ClusterSpec(shards=1, tablets_per_shard=1))
+    assert commands.wanted_flags(here, here.node("vtgate-1"))["tablet-types-to-wait"] == "PRIMARY"
+
+
+def test_the_environment_is_our_own() -> None:
+    here = plan(ClusterSpec(shards=1))
+    command = commands.command(here, programs(), here.node("vttablet-100"))
+    assert command.env["VT_MYSQL_ROOT"] == "/opt/mysql"
+    assert set(command.env) == {"PATH", "HOME", "TMPDIR", "VTDATAROOT", "VT_MYSQL_ROOT"}
+    assert command.cwd == here.folder(here.node("mysqld-100")) / "data"  # where the socket is
+
+
+def rows(**overrides: str) -> dict[str, str]:
+    text = mysqld.my_cnf(
+        mysql=mysql_install(), folder=Path("/d"), server_id=100, address="198.19.0.1", port=27100, overrides=overrides
+    )
+    lines = [line.partition(" = ") for line in text.splitlines()[1:]]
+    return {key: value for key, _, value in lines}
+
+
+def test_nothing_acknowledged_may_be_lost_with_mysqld() -> None:
+    """Written to the page cache at each commit; a torn page is repaired; never innodb_flush_log_at_trx_commit=0."""
+    settings = rows()
+    assert settings["innodb_flush_log_at_trx_commit"] == "2"
+    assert "innodb_doublewrite" not in settings  # on by default
+
+
+def test_vttablet_finds_its_keys() -> None:
+    settings = rows()
+    assert (settings["server_id"], settings["port"], settings["socket"]) == ("100", "27100", "mysql.sock")
+
+
+def test_settings_of_the_spec_win() -> None:
+    settings = rows(**{"innodb-redo-log-capacity": "64M", "super_read_only": "OFF"})
+    assert settings["innodb_redo_log_capacity"] == "64M"
+    assert "loose_innodb_redo_log_capacity" not in settings
+    assert settings["super_read_only"] == "OFF"
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("8.0.15", ("skip_slave_start", "loose_rpl_semi_sync_master_wait_no_slave")),
+        ("8.4.3", ("skip_replica_start", "loose_rpl_semi_sync_source_wait_no_replica")),
+    ],
+)
+def test_replication_words_follow_the_server(version: str, words: tuple[str, ...]) -> None:
+    assert set(words) <= set(mysqld.as_vitess_wants(version))

@@ -1,0 +1,79 @@
+"""Names, ports and addresses of a local cluster."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from clusters.local import layout
+from harness.base.errors import ClusterError
+from harness.model import ClusterSpec, Role, VtgateSpec
+from tests.unit.local_fakes import plan
+
+LARGEST = ClusterSpec(shards=256, tablets_per_shard=3, vtorc=True, vtgates=tuple(VtgateSpec() for _ in range(16)))
+
+
+def test_nodes_have_the_names_of_the_model() -> None:
+    spec = ClusterSpec(shards=2, tablets_per_shard=2, vtorc=True, vtgates=(VtgateSpec(), VtgateSpec(version="21.0.2")))
+    nodes = layout.nodes_of(spec)
+    assert [node.name for node in nodes] == [
+        "etcd",
+        "vtctld",
+        *("mysqld-100", "vttablet-100", "mysqld-101", "vttablet-101"),
+        *("mysqld-102", "vttablet-102", "mysqld-103", "vttablet-103"),
+        "vtorc",
+        "vtgate-1",
+        "vtgate-2",
+    ]
+    assert [node.shard for node in nodes if node.role is Role.VTTABLET] == ["-80", "-80", "80-", "80-"]
+    assert [node.version for node in nodes if node.role is Role.VTGATE] == ["24.0.3", "21.0.2"]
+    assert nodes[3].tablet_alias == "zone1-0000000100"
+
+
+def test_fixed_ports_of_the_largest_cluster_are_distinct_and_never_taken_by_outgoing_connections() -> None:
+    ports = [port for row in layout.fixed_ports(layout.nodes_of(LARGEST)).values() for port in row.values()]
+    assert len(set(ports)) == len(ports)
+    assert max(ports) < 32768
+
+
+def test_a_tablets_two_processes_share_a_folder() -> None:
+    here = plan(ClusterSpec(shards=1))
+    vttablet = here.node("vttablet-100")
+    assert here.mysqld_of(vttablet).name == "mysqld-100"
+    assert here.folder(vttablet) == here.folder(here.node("mysqld-100"))
+    assert here.folder(here.node("etcd")) == here.data / "etcd"
+
+
+def test_unknown_port_says_which_there_are() -> None:
+    here = plan(ClusterSpec(shards=1))
+    assert here.address(here.node("vtgate-1"), "mysql") == ("198.19.0.1", 15306)
+    with pytest.raises(ClusterError, match="etcd has no port 'mysql'; it has: client, peer"):
+        here.address(here.node("etcd"), "mysql")
+
+
+def test_free_ports_avoid_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = layout.nodes_of(ClusterSpec(shards=1, tablets_per_shard=1))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(layout, "_SCAN_PORTS", range(port, port + 40))
+        rows = layout.free_ports(nodes, "127.0.0.1")
+    ports = [number for row in rows.values() for number in row.values()]
+    assert port not in ports
+    assert len(set(ports)) == len(ports)
+
+
+def test_too_few_free_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "_SCAN_PORTS", range(20000, 20003))
+    with pytest.raises(ClusterError, match="not enough free ports"):
+        layout.free_ports(layout.nodes_of(ClusterSpec(shards=4)), "127.0.0.1")
+
+
+def test_free_network_is_a_pair_of_neighbours_in_the_benchmarking_range() -> None:
+    network = layout.free_network()
+    host, cluster = (int(part) for part in (network.host.split(".")[3], network.cluster.split(".")[3]))
+    assert network.cluster.startswith("198.19.")
+    assert (host % 2, cluster) == (0, host + 1)
+    assert len(network.link) <= 15
