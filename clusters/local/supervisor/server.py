@@ -3,6 +3,9 @@
 One thread, one selector. Requests carry an `id` that the answer repeats; exits are told to every client.
 The first client may be an inherited socket: it is the lifeline, and when its other end is gone (the owner
 was killed, even with SIGKILL) the server ends, and with it the pid namespace and everything in it.
+
+All programs stay in the supervisor's session: the kernel's autogroups weigh sessions alike, and 130 of
+them would leave the harness 4 % of a core.
 """
 
 from __future__ import annotations
@@ -150,7 +153,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                process_group=0,  # not a session: the scheduler (autogroup) weighs sessions alike, and 130 of them would leave the harness 4 % of a core
+                process_group=0,  # not a session, see the module's last paragraph
                 preexec_fn=self._prepare_child,  # noqa: PLW1509  one thread
             )
         finally:
@@ -258,7 +261,7 @@ class Server:
 
 
 def _signal_group(pid: int, signum: int) -> None:
-    """Every program leads a session of its own; a helper that it started gets the signal too."""
+    """Every program leads a process group; a helper that it started gets the signal too."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signum)
 
