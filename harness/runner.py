@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from harness.base.clock import ClockBase
 from harness.base.errors import HarnessError, VtchaosError
 from harness.base.procs import tail_of
 from harness.base.rundir import RunDir
+from harness.base.scheduling import wake_in_time
 from harness.contracts import Cluster, Experiment, Observer, Probe
 from harness.interrupts import Interrupted, Interrupts
 from harness.load import driver, readback
@@ -32,7 +32,6 @@ from harness.stage import EventLog, RunStage
 READBACK_TIMEOUT_S = 60.0
 LAST_SAMPLES_S = 0.6  # two rounds of every probe after the load has ended
 OBITUARY_LINES = 8
-NICENESS = -5
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,38 +76,46 @@ class Runner:
     async def run(self, opened: AbstractAsyncContextManager[Cluster]) -> Ended:
         """Everything between save 0 and the judging. Raises nothing of the harness's own: see Ended."""
         jsonio.save(self._run.clock, ClockBase.take())
-        error: VtchaosError | None = None
+        errors: list[BaseException] = []
         async with self._interrupts.installed():
             try:
-                await self._whole(opened)
+                await self._whole(opened, errors)
             except Interrupted:
                 pass
-            except VtchaosError as caught:
-                error = caught
-            except BaseExceptionGroup as group:
-                error = _first(group)
-            except Exception as caught:  # noqa: BLE001  the border of a run: recorded, never swallowed
-                error = HarnessError(f"{type(caught).__name__}: {caught}")
-                error.__cause__ = caught
-            if error is not None:
-                self._events.add("harness-error", str(error))
-            self._events.close()
-        return Ended(interrupted=self._interrupts.count > 0, error=error)
+            except (Exception, BaseExceptionGroup) as caught:  # noqa: BLE001  the border of a run: recorded
+                if caught not in errors:
+                    errors.append(caught)
+        told = [_told(error) for error in errors]
+        for error in told:
+            self._events.add("harness-error", str(error))
+        self._events.close()
+        return Ended(interrupted=self._interrupts.count > 0, error=told[0] if told else None)
 
-    async def _whole(self, opened: AbstractAsyncContextManager[Cluster]) -> None:
+    async def _whole(self, opened: AbstractAsyncContextManager[Cluster], errors: list[BaseException]) -> None:
+        """`errors` keeps what ended the run, which an error of the removing would hide."""
         async with contextlib.AsyncExitStack() as stack:
-            cluster = await self._started(stack, opened)
-            jsonio.save(self._run.nodes, list(cluster.nodes()))
-            self._events.add("cluster", "serving", niceness=raised_priority())
-            if self._plan.cluster_name:
-                await self._interrupts.may_end(empty_ledger(_targets(cluster)[0], keyspace=cluster.spec.keyspace))
-            stage = await stack.enter_async_context(
-                RunStage(cluster, self._run, self._events, params=self._plan.params, seed=self._plan.seed)
-            )
-            async with probing(self._experiment.probes, stage, self._run):
+            try:
+                await self._inside(stack, opened)
+            except (Exception, BaseExceptionGroup) as caught:
+                if not isinstance(caught, Interrupted):
+                    errors.append(caught)
+                raise
+
+    async def _inside(self, stack: contextlib.AsyncExitStack, opened: AbstractAsyncContextManager[Cluster]) -> None:
+        cluster = await self._started(stack, opened)
+        jsonio.save(self._run.nodes, list(cluster.nodes()))
+        self._events.add("cluster", "serving", scheduling=wake_in_time())
+        if self._plan.cluster_name:
+            await self._emptied(cluster)
+        stage = await stack.enter_async_context(
+            RunStage(cluster, self._run, self._events, params=self._plan.params, seed=self._plan.seed)
+        )
+        async with probing(self._experiment.probes, stage, self._run):
+            try:
                 await self._acted(stage)
+            finally:
                 await self._collected(cluster)
-            self._events.add("cluster", "removing" if not self._plan.cluster_name else "left running")
+        self._events.add("cluster", "removing" if not self._plan.cluster_name else "left running")
 
     async def _started(self, stack: contextlib.AsyncExitStack, opened: AbstractAsyncContextManager[Cluster]) -> Cluster:
         try:
@@ -117,18 +124,26 @@ class Runner:
             self._events.add("interrupt", "while the cluster was starting")
             raise
 
+    async def _emptied(self, cluster: Cluster) -> None:
+        try:
+            await self._interrupts.may_end(empty_ledger(_targets(cluster)[0], keyspace=cluster.spec.keyspace))
+        except Interrupted:
+            self._events.add("interrupt", "before the timeline")
+            raise
+
     async def _acted(self, stage: RunStage) -> None:
         """Load and timeline. An interruption is recorded, and the run goes on to collecting."""
         gc.collect()
         gc.freeze()  # what exists now lives to the end: no full collections that pause the loop
         try:
-            await self._interrupts.may_end(
-                wait.finish("the experiment's timeline", self._under_load(stage), timeout_s=self._plan.timeout_s)
-            )
+            await self._interrupts.may_end(self._bounded(stage))
         except Interrupted:
             self._events.add("interrupt", "in the timeline")
         finally:
             gc.unfreeze()
+
+    async def _bounded(self, stage: RunStage) -> None:
+        await wait.finish("the experiment's timeline", self._under_load(stage), timeout_s=self._plan.timeout_s)
 
     async def _under_load(self, stage: RunStage) -> None:
         spec = self._plan.load
@@ -154,6 +169,8 @@ class Runner:
             await self._interrupts.may_end(self._collect(cluster))
         except Interrupted:
             self._events.add("interrupt", "while collecting")
+        except VtchaosError as error:  # what cannot be had is missing, and what ended the run stays its end
+            self._events.add("note", "not everything was collected", why=str(error))
 
     async def _collect(self, cluster: Cluster) -> None:
         await wait.hold(LAST_SAMPLES_S)
@@ -169,14 +186,6 @@ class Runner:
         )
         for shard, why in failed.items():
             self._events.add("note", f"rows of {shard} were not read", why=why)
-
-
-def raised_priority() -> int:
-    """Ask for a little more of the CPU than the cluster, so that we measure it and not our own waiting; called
-    once the cluster runs, which must not inherit it. Returns the niceness that was granted."""
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 @contextlib.asynccontextmanager
@@ -213,10 +222,10 @@ def _targets(cluster: Cluster) -> list[Target]:
     return targets
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> VtchaosError:
-    """The error that says most: the first of ours, else whatever there is."""
+def _told(error: BaseException) -> VtchaosError:
+    """What to tell the user: the first error of ours, else whatever there is."""
     leaves: list[BaseException] = []
-    pending: list[BaseException] = [group]
+    pending: list[BaseException] = [error]
     while pending:
         error = pending.pop(0)
         if isinstance(error, BaseExceptionGroup):

@@ -76,7 +76,11 @@ class PlannedReparent:
                 timeout_s=self.timeout_s or None,
             )
         )
+        await asyncio.sleep(0)  # the call's task, and with the next turn gRPC's own, have run: it has left
+        await asyncio.sleep(0)
+        left_by_ns = now_ns()
         span.begin(left_ns)
+        span.detail(left_by_ns=left_by_ns)
         try:
             promotion = await call
         except VtctldError as error:

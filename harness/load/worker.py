@@ -22,6 +22,7 @@ import uvloop
 
 from harness.base import jsonio
 from harness.base.clock import now_ns
+from harness.base.scheduling import wake_in_time
 from harness.load.config import WorkerConfig
 from harness.load.engine import Engine
 from harness.load.live import LiveFile, WorkerState
@@ -34,7 +35,6 @@ LOOK_NS = 20_000_000  # timeouts, orders of the driver
 FLUSH_NS = 50_000_000  # records and live counters
 SAMPLE_NS = 250_000_000
 COLLECT_NS = 10_000_000_000
-NICE = -5  # before the database in the queue for the CPU: a late load measures itself
 
 
 _RUNNING = WorkerState.RUNNING
@@ -64,9 +64,9 @@ class Worker:
         wire.dial(target.host, target.port)
         return wire
 
-    def open(self, nice: int) -> None:
+    def open(self, scheduling: str) -> None:
         """Begin: connect, and tick from now on."""
-        self._sample(pid=os.getpid(), nice=nice)
+        self._sample(pid=os.getpid(), scheduling=scheduling)
         self._engine.open()
         gc.collect()
         gc.freeze()
@@ -168,16 +168,9 @@ class Worker:
         self.finished.set_result(None)
 
 
-def raise_priority() -> int:
-    """Ask for NICE; the priority we got."""
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    return os.getpriority(os.PRIO_PROCESS, 0)
-
-
 async def run(config: WorkerConfig) -> None:
     """Work until stopped. Raises what a callback raised: a defect here must not look like a calm database."""
-    nice = raise_priority()
+    scheduling = wake_in_time()
     worker = Worker(config)
     loop = asyncio.get_running_loop()
 
@@ -188,7 +181,7 @@ async def run(config: WorkerConfig) -> None:
 
     loop.set_exception_handler(broken)
     loop.add_signal_handler(signal.SIGTERM, worker.abandon)
-    worker.open(nice)
+    worker.open(scheduling)
     try:
         await worker.finished
     except Exception as error:
