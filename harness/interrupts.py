@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -19,10 +19,12 @@ class Interrupted(Exception):
 
 
 class Interrupts:
-    """Signals of one run. Only what runs inside `may_end` is cancelled, and each signal cancels one part."""
+    """Signals of one run. Only what runs inside `may_end` is cancelled, and each signal ends one part: the one
+    that runs, or else (a further signal while that one cleans up) the next one before it begins."""
 
     def __init__(self) -> None:
         self.count = 0
+        self._spent = 0
         self._task: asyncio.Task[object] | None = None
 
     @contextlib.asynccontextmanager
@@ -36,24 +38,31 @@ class Interrupts:
             for signum in SIGNALS:
                 loop.remove_signal_handler(signum)
 
-    async def may_end(self, work: Awaitable[T]) -> T:
+    async def may_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` in the current task; a signal cancels it, and Interrupted is raised here once it has
         cleaned up. A further signal does not disturb that."""
         task = asyncio.current_task()
-        before = self.count
+        assert task is not None
+        if self.count > self._spent:
+            self._spent += 1
+            work.close()
+            raise Interrupted
+        spent, cancelling = self._spent, task.cancelling()
         self._task = task
         try:
             return await work
         except asyncio.CancelledError:
-            if self.count == before or task is None:
+            if self._spent == spent or task.cancelling() - 1 > cancelling:  # (also) somebody else's
                 raise
-            task.uncancel()
             raise Interrupted from None
         finally:
             self._task = None
+            if self._spent > spent:
+                task.uncancel()
 
     def _on_signal(self) -> None:
         self.count += 1
         if self._task is not None:
+            self._spent += 1
             self._task.cancel()
             self._task = None

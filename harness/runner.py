@@ -201,17 +201,18 @@ async def probing(probes: tuple[Probe, ...], stage: RunStage, run: RunDir) -> As
 
 
 async def _beside(watch: Awaitable[None], work: Awaitable[None]) -> None:
-    """`work`, given up at once when `watch` raises."""
+    """`work`, cancelled at once when `watch` raises. An error of its cleaning up is not lost."""
     watching, working = asyncio.ensure_future(watch), asyncio.ensure_future(work)
+    watching.add_done_callback(lambda ended: working.cancel() if not ended.cancelled() and ended.exception() else None)
     try:
-        await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done() and not working.done():
-            watching.result()
         await working
+    except BaseException:
+        if watching.done() and not watching.cancelled():
+            watching.result()  # raises what ended the work
+        raise
     finally:
-        for task in (watching, working):
-            task.cancel()
-        await asyncio.gather(watching, working, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _targets(cluster: Cluster) -> list[Target]:
