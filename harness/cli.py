@@ -23,9 +23,9 @@ from rich.table import Table
 from clusters import BACKENDS, software
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, planning
+from harness import history, kept, planning
 from harness.base import jsonio
-from harness.base.errors import PlanError, UsageError, VtchaosError
+from harness.base.errors import PlanError, VtchaosError
 from harness.base.hostfacts import host_facts
 from harness.base.rundir import RunDir
 from harness.checks.judge import judge
@@ -40,7 +40,6 @@ from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
 
 EXIT_INTERRUPTED = 130
-EXIT_HARNESS_ERROR = 4
 RUNS = Path("runs")
 FOLDER_PREFIX = "vtchaos-"
 
@@ -162,6 +161,10 @@ def doctor(releases: str) -> None:
     console.print(table)
 
 
+for _command in (kept.up, kept.down, kept.status):
+    main.add_command(_command)
+
+
 # ---------------------------------------------------------------- planning
 
 
@@ -181,7 +184,7 @@ async def _planned(
         seed=seed,
         command_line=("vtchaos", *sys.argv[1:]),
         harness_version=importlib.metadata.version("vitess-chaos"),
-        running=_kept(cluster_name) if cluster_name else None,
+        running=await kept.spec_of(cluster_name) if cluster_name else None,
         cluster_name=cluster_name,
     )
     if not cluster_name:
@@ -260,7 +263,7 @@ async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: boo
 def _opened(made: Plan, folder: RunDir, runner: Runner) -> Iterator[AbstractAsyncContextManager[Cluster]]:
     """The cluster of the plan: a kept one, or one of its own in a short-lived folder."""
     if made.cluster_name:
-        yield _attached(made.cluster_name, runner)
+        yield kept.attached(made.cluster_name, runner.cluster_observer)
         return
     with scratch_folder() as scratch:
         yield _backend(made.backend).cluster(
@@ -329,14 +332,6 @@ def _console() -> Console:
 def _coloured(state: str) -> str:
     colour = {"found": "green", "ok": "green", "warn": "yellow", "missing": "red"}.get(state, "white")
     return f"[{colour}]{state}[/{colour}]"
-
-
-def _kept(name: str) -> Any:
-    raise UsageError(f"no cluster is called {name}; `vtchaos up` makes one")
-
-
-def _attached(name: str, runner: Runner) -> AbstractAsyncContextManager[Cluster]:
-    raise UsageError(f"no cluster is called {name}; `vtchaos up` makes one")
 
 
 if __name__ == "__main__":

@@ -175,16 +175,21 @@ def _params(experiment: Experiment, given: Mapping[str, float]) -> Mapping[str, 
     return {**experiment.params, **given}
 
 
-def _refuse(spec: ClusterSpec, load: LoadSpec | None, params: Mapping[str, float]) -> None:
+def refuse_cluster(spec: ClusterSpec) -> None:
+    """Raises PlanError for a cluster that cannot be."""
     if not 1 <= spec.shards <= 256:
         raise PlanError(f"--shards {spec.shards}: a keyspace has 1 to 256 shards here")
     if spec.tablets_per_shard < 1:
         raise PlanError(f"--tablets {spec.tablets_per_shard}: a shard has at least one tablet, 2 or more to reparent")
+    _refuse_flags(spec)
+
+
+def _refuse(spec: ClusterSpec, load: LoadSpec | None, params: Mapping[str, float]) -> None:
+    refuse_cluster(spec)
     if spec.tablets_per_shard < 2 and "reparents" in params:
         raise PlanError("a shard with one tablet has nothing to reparent to; use --tablets 2 or more")
     if params.get("reparents", 0) > spec.shards:
         raise PlanError(f"--set reparents={params['reparents']:g}: there are only {spec.shards} shards")
-    _refuse_flags(spec)
     if load is not None:
         _refuse_load(load, spec)
 
