@@ -44,6 +44,20 @@ _LOAD = (
     click.option("--set", "params", metavar="NAME=NUMBER", multiple=True, help="A parameter of the experiment."),
     click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Bound of the whole timeline."),
 )
+_PAIRS = {
+    "vtgate_flags": "--vtgate-flag",
+    "vttablet_flags": "--vttablet-flag",
+    "vtctld_flags": "--vtctld-flag",
+    "mysqld_settings": "--mysqld-setting",
+    "params": "--set",
+}
+_FORM = {
+    "--vtgate-flag": "buffer-size=500",
+    "--vttablet-flag": "health-check-interval=5s",
+    "--vtctld-flag": "action-timeout=1m",
+    "--mysqld-setting": "max_connections=200",
+    "--set": "baseline_s=10",
+}
 
 
 def cluster_options(command: F) -> F:
@@ -63,9 +77,9 @@ def _with(options: Iterable[Callable[[F], F]], command: F) -> F:
 def overrides(given: dict[str, Any]) -> Overrides:
     """What click parsed, as Overrides. Raises PlanError."""
     words = {key: value for key, value in given.items() if value is not None}
-    for key in ("vtgate_flags", "vttablet_flags", "vtctld_flags", "mysqld_settings"):
-        words[key] = dict(_pair(text, key) for text in words.get(key, ()))
-    words["params"] = {name: _number(name, text) for name, text in (_pair(t, "--set") for t in words.get("params", ()))}
+    for key, option in _PAIRS.items():
+        words[key] = dict(_pair(text, option) for text in words.get(key, ()))
+    words["params"] = {name: _number(name, text) for name, text in words["params"].items()}
     if "vtgates" in words:
         words["vtgates"] = tuple(text.strip() for text in words["vtgates"].split(",") if text.strip())
     if "mode" in words:
@@ -73,12 +87,12 @@ def overrides(given: dict[str, Any]) -> Overrides:
     return Overrides(**words)
 
 
-def _pair(text: str, what: str) -> tuple[str, str]:
+def _pair(text: str, option: str) -> tuple[str, str]:
     """`flag=value`; a bare `flag` has the value "" (the bare flag). Leading dashes are forgiven."""
     name, equals, value = text.lstrip("-").partition("=")
-    if not name or (what == "--set" and not equals):
-        raise PlanError(f"{text!r} is not of the form name=value")
-    return name if what == "mysqld_settings" else name.replace("_", "-") if what != "--set" else name, value
+    if not name or (option == "--set" and not equals):
+        raise PlanError(f"{option} takes a name and a value, as in {_FORM[option]}, not {text!r}")
+    return name.replace("_", "-") if option.endswith("-flag") else name, value
 
 
 def _number(name: str, text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,9 @@ from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Plan, VtgateSpe
 T = TypeVar("T")
 
 MAX_RATE = 20_000.0  # operations a second in all: above it one machine measures only its own load
+MAX_SEED = 2**63 - 1  # what a JSON file holds
+# go/vt/vtctl/policy/durability.go (v0.21 to v0.24)
+DURABILITY_POLICIES = ("none", "semi_sync", "cross_cell", "semi_sync_with_rdonly_ack", "cross_cell_with_rdonly_ack")
 DEFAULT_WINDOW, DEFAULT_MAX_DURATION = "10s", "20s"  # go/vt/vtgate/buffer/flags.go, v0.19 to v0.24
 
 
@@ -74,7 +78,12 @@ def build(
     spec = cluster_spec(experiment.cluster, overrides) if running is None else _on(running, cluster_name, overrides)
     load = _load(experiment.load, overrides)
     params = _params(experiment, overrides.params)
+    timeout_s = _given(overrides.timeout_s, experiment.timeout_s)
     _refuse(spec, load, params)
+    if not (math.isfinite(timeout_s) and timeout_s > 0):
+        raise PlanError(f"--timeout {timeout_s:g}: it takes seconds, above 0")
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        raise PlanError(f"--seed {seed}: a seed is a whole number from 0 to {MAX_SEED}")
     now = datetime.datetime.now(tz=datetime.UTC)
     return Plan(
         run_id=f"{now:%Y%m%d-%H%M%S}-{experiment.name.replace('/', '-')}-{secrets.token_hex(2)}",
@@ -88,7 +97,7 @@ def build(
         checks=tuple(check.name for check in experiment.checks),
         known_bugs=experiment.known_bugs,
         seed=seed if seed is not None else secrets.randbelow(2**31),
-        timeout_s=overrides.timeout_s or experiment.timeout_s,
+        timeout_s=timeout_s,
         command_line=tuple(command_line),
         harness_version=harness_version,
     )
@@ -170,8 +179,8 @@ def _params(experiment: Experiment, given: Mapping[str, float]) -> Mapping[str, 
             raise PlanError(
                 f"{experiment.name} has no parameter {name}; --set takes {', '.join(sorted(experiment.params))}"
             )
-        if value < 0:
-            raise PlanError(f"--set {name}={value:g}: it cannot be negative")
+        if not (math.isfinite(value) and value >= 0):
+            raise PlanError(f"--set {name}={value:g}: it takes a number that is not negative")
     return {**experiment.params, **given}
 
 
@@ -181,6 +190,10 @@ def refuse_cluster(spec: ClusterSpec) -> None:
         raise PlanError(f"--shards {spec.shards}: a keyspace has 1 to 256 shards here")
     if spec.tablets_per_shard < 1:
         raise PlanError(f"--tablets {spec.tablets_per_shard}: a shard has at least one tablet, 2 or more to reparent")
+    if spec.durability_policy not in DURABILITY_POLICIES:
+        raise PlanError(
+            f"no durability policy is called {spec.durability_policy}; there are {', '.join(DURABILITY_POLICIES)}"
+        )
     _refuse_flags(spec)
 
 
@@ -210,15 +223,17 @@ def _refuse_flags(spec: ClusterSpec) -> None:
 
 def _refuse_load(load: LoadSpec, spec: ClusterSpec) -> None:
     total = load.rate_per_shard * spec.shards * len(spec.vtgates)
-    if load.rate_per_shard <= 0 or total > MAX_RATE:
+    if not (load.rate_per_shard > 0 and total <= MAX_RATE):
         raise PlanError(
             f"--rate {load.rate_per_shard:g} a shard makes {total:g} operations a second in all; "
             f"it must be above 0 and at most {MAX_RATE:g}"
         )
     if not 0 <= load.write_share <= 1:
         raise PlanError(f"--write-share {load.write_share:g}: a share is between 0 and 1")
-    if load.connections_per_shard < 1 or load.workers < 1 or load.operation_timeout_s <= 0:
-        raise PlanError("--connections and --workers must be at least 1, --operation-timeout above 0")
+    if load.connections_per_shard < 1 or load.workers < 1:
+        raise PlanError("--connections and --workers must be at least 1")
+    if not (math.isfinite(load.operation_timeout_s) and load.operation_timeout_s > 0):
+        raise PlanError(f"--operation-timeout {load.operation_timeout_s:g}: it takes seconds, above 0")
 
 
 def _given(value: T | None, default: T) -> T:

@@ -24,7 +24,7 @@ class LocalBackend:
         return "local"
 
     async def refusals(self, spec: ClusterSpec) -> Sequence[str]:
-        return await capacity.refusals(spec, isolation=self._isolation)
+        return (*obtained.refusals(spec), *await capacity.refusals(spec, isolation=self._isolation))
 
     def cluster(
         self, spec: ClusterSpec, *, folder: Path, logs: Path, observer: Observer

@@ -8,7 +8,7 @@ from clusters import software
 from clusters.local import commands
 from clusters.local.commands import VITESS_ROLES, Programs
 from clusters.local.layout import nodes_of
-from clusters.software import MysqlInstall, Sources, VitessInstall
+from clusters.software import MysqlInstall, Sources, VitessInstall, releases
 from harness.base.errors import PlanError
 from harness.contracts import Observer
 from harness.model import ClusterSpec
@@ -22,6 +22,18 @@ class _Shown:
 
     def step(self, what: str, done: int | None = None, total: int | None = None) -> None:
         self._observer.on_progress(what, done, total)
+
+
+def refusals(spec: ClusterSpec) -> tuple[str, ...]:
+    """Which releases of the spec can be neither found nor built; empty when all can."""
+    reasons = []
+    for version in dict.fromkeys(node.version for node in nodes_of(spec) if node.role in VITESS_ROLES):
+        try:
+            if "/" not in version:
+                releases.release(version)
+        except PlanError as error:
+            reasons.append(str(error))
+    return tuple(reasons)
 
 
 async def programs_for(spec: ClusterSpec, *, observer: Observer, sources: Sources | None = None) -> Programs:
