@@ -221,11 +221,18 @@ class History:
 
 
 def load(run: RunDir) -> History:
-    """Read a run directory. Raises RunDirError when the plan itself is unreadable."""
+    """Read a run directory. Raises RunDirError when what is there cannot be read: a broken file is no evidence."""
     try:
         plan = jsonio.load(run.plan, Plan)
     except ValueError as error:
         raise RunDirError(f"{run.plan} does not fit this version of vtchaos: {error}") from None
+    try:
+        return _load(run, plan)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise RunDirError(f"{run.path} is not whole: {type(error).__name__}: {error}") from error
+
+
+def _load(run: RunDir, plan: Plan) -> History:
     missing: list[str] = []
     clock = ClockBase(monotonic_ns=0, wall_ns=0)
     if run.clock.is_file():

@@ -46,17 +46,26 @@ def save(path: Path, value: object) -> None:
 
 
 def load(path: Path, kind: type[T]) -> T:
-    """Read a file into `kind`. Raises FileNotFoundError, ValueError."""
-    return structure(orjson.loads(path.read_bytes()), kind)
+    """Read a file into `kind`. Raises FileNotFoundError, ValueError that names the file."""
+    return structure(_parsed(path.read_bytes(), path.name), kind)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file; a torn last line (the writer was killed) is left out."""
+    """The objects of a JSON-lines file; a torn last line (the writer was killed) is left out.
+
+    Raises ValueError that names the file and the line of anything else that is not JSON."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
         return
     whole = raw if raw.endswith(b"\n") else raw[: raw.rfind(b"\n") + 1]
-    for text in whole.splitlines():
+    for number, text in enumerate(whole.splitlines(), start=1):
         if text:
-            yield orjson.loads(text)
+            yield _parsed(text, f"{path.name}, line {number}")
+
+
+def _parsed(raw: bytes, where: str) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"{where} is not JSON: {error}") from None

@@ -35,13 +35,14 @@ class RunDir:
 
     @classmethod
     def create(cls, path: Path) -> RunDir:
-        """A new, empty run directory. Raises RunDirError if something is already there."""
+        """A new, empty run directory. Raises RunDirError if something is already there, or nothing can be."""
         try:
-            path.mkdir(parents=True)
-        except FileExistsError:
+            path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
-                raise RunDirError(f"{path} exists and is not empty; give another --out") from None
-        (path / "logs").mkdir()
+                raise RunDirError(f"{path} exists and is not empty; give another --out")
+            (path / "logs").mkdir()
+        except OSError as error:
+            raise RunDirError(f"{path} cannot be made ({error.strerror}); give another --out") from None
         return cls(path)
 
     @classmethod
