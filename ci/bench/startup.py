@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from ci.bench.figure import Figure
 from clusters.local.backend import LocalBackend
 from clusters.local.cluster import LocalCluster
@@ -29,16 +31,19 @@ async def measure() -> list[Figure]:
         _figure("2 x 2 tablets: start to serving", small.start_s, "s", SMALL_START_S, _cpu(small)),
         _figure("32 x 2 tablets: start to serving", large.start_s, "s", LARGE_START_S, _cpu(large)),
         _figure("32 x 2 tablets: memory (PSS)", large.total("pss") / 1e9, "GB", LARGE_MEMORY_GB, _memory(large)),
+        Figure(name="32 x 2 tablets: memory no longer available to others", value=large.taken_bytes / 1e9, unit="GB"),
         _figure("32 x 2 tablets: torn down", large.end_s, "s", TEARDOWN_S),
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """One cluster's life. `usage`: per role, sums of `cpu_s`, `rss` and `pss` when it began to serve."""
+    """One cluster's life. `usage`: per role, sums of `cpu_s`, `rss` and `pss` when it began to serve;
+    `taken_bytes` includes the data, which are in memory, too."""
 
     start_s: float
     end_s: float
+    taken_bytes: int
     usage: Mapping[str, Mapping[str, float]]
 
     def total(self, what: str) -> float:
@@ -49,13 +54,16 @@ async def _stand(shards: int) -> Stand:
     spec = ClusterSpec(shards=shards, tablets_per_shard=2, schema=(LEDGER_SQL,), vschema=LEDGER_VSCHEMA)
     with tempfile.TemporaryDirectory(prefix="vtchaos-bench-") as name:
         folder = Path(name)
+        available = psutil.virtual_memory().available
         begin_ns = now_ns()
         async with LocalBackend().cluster(spec, folder=folder, logs=folder / "logs", observer=_Nobody()) as cluster:
             serving_ns = now_ns()
             assert isinstance(cluster, LocalCluster)
             usage = await _usage(cluster)
+            taken = available - psutil.virtual_memory().available
             ending_ns = now_ns()
-        return Stand(start_s=(serving_ns - begin_ns) / 1e9, end_s=(now_ns() - ending_ns) / 1e9, usage=usage)
+        start_s, end_s = (serving_ns - begin_ns) / 1e9, (now_ns() - ending_ns) / 1e9
+        return Stand(start_s=start_s, end_s=end_s, taken_bytes=taken, usage=usage)
 
 
 async def _usage(cluster: LocalCluster) -> dict[str, dict[str, float]]:

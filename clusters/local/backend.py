@@ -24,7 +24,8 @@ class LocalBackend:
         return "local"
 
     async def refusals(self, spec: ClusterSpec) -> Sequence[str]:
-        return (*obtained.refusals(spec), *await capacity.refusals(spec, isolation=self._isolation))
+        """Unknown releases, unknown flags (where the programs are there already), memory, rights."""
+        return (*await obtained.refusals(spec), *await capacity.refusals(spec, isolation=self._isolation))
 
     def cluster(
         self, spec: ClusterSpec, *, folder: Path, logs: Path, observer: Observer

@@ -17,11 +17,11 @@ from harness.base.errors import PlanError
 from harness.model import ClusterSpec
 
 MIB = 1 << 20
-MYSQLD_BYTES = 150 * MIB
-VTTABLET_BYTES = 45 * MIB
+MYSQLD_BYTES = 130 * MIB  # 119 when it begins to serve
+VTTABLET_BYTES = 40 * MIB  # 20 when it begins to serve
 VTGATE_BYTES = 110 * MIB
 VTORC_BYTES = 60 * MIB
-DATA_BYTES = 45 * MIB  # of one tablet after the start; grows with what is written
+DATA_BYTES = 50 * MIB  # of one tablet after the start, with what the kernel keeps for it; grows with what is written
 REST_BYTES = 700 * MIB  # etcd, vtctld, the harness with its load workers
 SPARE_SHARE = 0.10  # of what is available: caches of the data files, growth under load
 AIO_PER_MYSQLD = 1100  # io_setup requests of one mysqld with native AIO

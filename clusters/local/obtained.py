@@ -9,9 +9,19 @@ from clusters.local import commands
 from clusters.local.commands import VITESS_ROLES, Programs
 from clusters.local.layout import nodes_of
 from clusters.software import MysqlInstall, Sources, VitessInstall, releases
-from harness.base.errors import PlanError
+from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
-from harness.model import ClusterSpec
+from harness.model import ClusterSpec, Event
+
+
+class _Nobody:
+    """Finding is quick; nobody watches."""
+
+    def on_event(self, event: Event) -> None:
+        return
+
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None:
+        return
 
 
 class _Shown:
@@ -24,7 +34,31 @@ class _Shown:
         self._observer.on_progress(what, done, total)
 
 
-def refusals(spec: ClusterSpec) -> tuple[str, ...]:
+async def refusals(spec: ClusterSpec) -> tuple[str, ...]:
+    """What cannot work with the programs that the spec names, as far as it shows without installing any."""
+    reasons = unknown_releases(spec)
+    if reasons:
+        return reasons
+    try:
+        programs = await programs_for(spec, observer=_Nobody(), sources=Sources.of_environment(install=False))
+    except PlanError as error:
+        return (str(error),)
+    except SoftwareError:  # not installed yet: the start will tell
+        return ()
+    return unknown_flags(spec, programs)
+
+
+def unknown_flags(spec: ClusterSpec, programs: Programs) -> tuple[str, ...]:
+    """A sentence for every flag of the spec that a binary of the cluster does not know."""
+    reasons: dict[str, None] = {}
+    for node in nodes_of(spec):
+        flags = commands.flags_of_spec(spec, node)
+        if flags:
+            reasons |= dict.fromkeys(programs.binary(node).unknown(flags))
+    return tuple(reasons)
+
+
+def unknown_releases(spec: ClusterSpec) -> tuple[str, ...]:
     """Which releases of the spec can be neither found nor built; empty when all can."""
     reasons = []
     for version in dict.fromkeys(node.version for node in nodes_of(spec) if node.role in VITESS_ROLES):

@@ -28,11 +28,12 @@ from harness.base.errors import ClusterError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Event, Role
 
-FORMAT = 2  # raise it when the making changes
+FORMAT = 3  # raise it when the making changes
 INITIALIZE_TIMEOUT_S = 120.0
 SHUTDOWN_TIMEOUT_S = 60.0
 _INIT_SQL = Path(__file__).with_name("init_db.sql")
 _OF_ONE_SERVER = ("auto.cnf", "binlog.*", "relay*", "ib_buffer_pool", "ibtmp1", "*.pid", "*.sock*", "*.err")
+_DOUBLEWRITE = "#ib_*dblwr"  # made anew; one that is there is read at start, and 26 MB of memory stay taken
 _EMPTIED = ("#innodb_temp", "performance_schema")  # the latter's files describe tables that are switched off
 
 
@@ -146,7 +147,7 @@ async def _forget(address: tuple[str, int], version: str) -> None:
 
 
 def _trim(data: Path) -> None:
-    for pattern in _OF_ONE_SERVER:
+    for pattern in (*_OF_ONE_SERVER, _DOUBLEWRITE):
         for path in data.glob(pattern):
             path.unlink()
     for name in _EMPTIED:

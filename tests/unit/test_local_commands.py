@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters.local import commands, mysqld
+from clusters.local import commands, mysqld, obtained
 from harness.base.errors import UsageError
 from harness.model import ClusterSpec, VtgateSpec
 from tests.unit.local_fakes import mysql_install, plan, programs
@@ -39,6 +39,21 @@ def test_unknown_flag_is_refused() -> None:
         commands.command(here, programs(), here.node("vtgate-1"))
 
 
+def test_unknown_flags_are_told_once_per_binary_before_anything_starts() -> None:
+    spec = ClusterSpec(
+        shards=2,
+        vtgates=(VtgateSpec(), VtgateSpec(), VtgateSpec(version="21.0.2", flags={"log-format": "text"})),
+        vtgate_flags={"bufer-window": "1s", "enable-buffer": ""},
+        vttablet_flags={"no-such": ""},
+    )
+    assert obtained.unknown_flags(spec, programs("24.0.3", "21.0.2")) == (
+        "vttablet 24.0.3 has no flag --no-such",
+        "vtgate 24.0.3 has no flag --bufer-window; did you mean --buffer-window?",
+        "vtgate 21.0.2 has no flag --bufer-window; did you mean --buffer-window?",
+        "vtgate 21.0.2 has no flag --log-format",
+    )
+
+
 def test_a_single_tablet_has_no_replica_to_wait_for() -> None:
     here = plan(ClusterSpec(shards=1, tablets_per_shard=1))
     assert commands.wanted_flags(here, here.node("vtgate-1"))["tablet-types-to-wait"] == "PRIMARY"
@@ -48,7 +63,8 @@ def test_the_environment_is_our_own() -> None:
     here = plan(ClusterSpec(shards=1))
     command = commands.command(here, programs(), here.node("vttablet-100"))
     assert command.env["VT_MYSQL_ROOT"] == "/opt/mysql"
-    assert set(command.env) == {"PATH", "HOME", "TMPDIR", "VTDATAROOT", "VT_MYSQL_ROOT"}
+    assert command.env["TMPDIR"] == str(here.folder(here.node("mysqld-100")) / "tmp")
+    assert "VTCHAOS_CACHE" not in command.env
     assert command.cwd == here.folder(here.node("mysqld-100")) / "data"  # where the socket is
 
 

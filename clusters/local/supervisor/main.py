@@ -10,6 +10,7 @@ The last argument is a JSON object: see `clusters.local.supervision.config`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -114,6 +115,9 @@ def _serve_in_namespaces(config: Config, lifeline: socket.socket | None, listene
         netlink.add_address(config["link"], config["host_address"], PREFIX)
     ours.close()  # tells the inner process to go on
     _, status = os.waitpid(inner, 0)
+    if own_network and config["link"]:
+        with contextlib.suppress(OSError):  # the kernel does it as well, but when it finds the time
+            netlink.delete(config["link"])
     return 0 if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
 
 

@@ -10,6 +10,7 @@ import socket
 import struct
 
 _RTM_NEWLINK = 16
+_RTM_DELLINK = 17
 _RTM_NEWADDR = 20
 _NLM_F_REQUEST = 1
 _NLM_F_ACK = 4
@@ -67,6 +68,11 @@ def add_address(name: str, address: str, prefix: int) -> None:
     body += _attribute(_IFA_LOCAL, raw) + _attribute(_IFA_ADDRESS, raw)
     _request(_RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL, body)
     bring_up(name)
+
+
+def delete(name: str) -> None:
+    """Remove an interface of our namespace, and the other end of its pair."""
+    _request(_RTM_DELLINK, 0, _link(socket.if_nametoindex(name)))
 
 
 def bring_up(name: str) -> None:
