@@ -36,8 +36,10 @@ class VarsClient:
         """All variables of one process. Raises aiohttp.ClientError, TimeoutError, ValueError."""
         async with self._session.get(f"http://{address[0]}:{address[1]}/debug/vars") as answer:
             answer.raise_for_status()
-            found: Mapping[str, Any] = orjson.loads(await answer.read())
-            return found
+            found = orjson.loads(await answer.read())
+        if not isinstance(found, dict):
+            raise ValueError(f"/debug/vars is a {type(found).__name__}, not an object")
+        return found
 
 
 def flatten(variables: Mapping[str, Any], keep: Collection[str]) -> dict[str, Scalar]:
