@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -25,6 +26,9 @@ from typing import Any
 from . import datadir, kernel
 
 Request = dict[str, Any]
+
+OPEN_FILES = 16384  # more costs memory: mysqld keeps a table of all that it may open
+OOM_SCORE = "500"
 
 
 class Program:
@@ -162,6 +166,7 @@ class Server:
         return process.pid
 
     def _prepare_child(self) -> None:
+        _limit()
         if self._uid is not None:
             kernel.become(self._uid)
         kernel.signal_when_parent_dies(signal.SIGKILL)
@@ -258,6 +263,16 @@ class Server:
         }
         for client in list(self._buffers):
             self._send(client, report)
+
+
+def _limit() -> None:
+    """Enough files for a mysqld; no core files in memory; if memory ends, a program of ours goes first."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(OOM_SCORE)
 
 
 def _signal_group(pid: int, signum: int) -> None:
