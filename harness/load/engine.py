@@ -94,21 +94,20 @@ class Engine:
     def issue(self, until_ns: int) -> None:
         """Offer every arrival that is due up to `until_ns` to its lane's pool."""
         arrivals = self._arrivals
-        intended_ns = arrivals.times[arrivals.at]
-        while intended_ns <= until_ns:
-            at = arrivals.at
+        times, at = arrivals.times, arrivals.at
+        while times[at] <= until_ns:
             position = arrivals.lanes[at]
             lane = self.lanes[position]
             # with nothing acknowledged to read yet, a read becomes a write
             operation = self._write if arrivals.writes[at] or not lane.ledger.ids else self._read
-            if at + 1 < len(arrivals.times):
-                arrivals.at = at + 1
-            else:
-                arrivals.refill()
             now_ns = self._clock()
-            self.late_ns.append(now_ns - intended_ns)
-            self._pool_of[position].offer(lane, operation, intended_ns, now_ns)
-            intended_ns = arrivals.times[arrivals.at]
+            self.late_ns.append(now_ns - times[at])
+            self._pool_of[position].offer(lane, operation, times[at], now_ns)
+            at += 1
+            if at == len(times):
+                arrivals.refill()
+                times, at = arrivals.times, 0
+        arrivals.at = at
 
     def scan(self, now_ns: int) -> None:
         for pool in self.pools:

@@ -4,7 +4,7 @@ Only what vtgate and mysqld need for plain statements: handshake without TLS, em
 password, COM_QUERY, one OK, ERR or result set. The server's default stands for everything else
 (autocommit is on in vtgate and mysqld, so that no SET is sent after the handshake).
 
-Why not a driver: docs/decisions/0003-load-driver.md has the numbers.
+Why not a driver: docs/decisions/load-driver.md has the numbers.
 """
 
 from __future__ import annotations
