@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from harness.base.clock import now_ns
 from harness.contracts import Aim, SpanRecorder, Stage
 from harness.model import Capability
-from harness.vitess.vtctld import VtctldError, vtctld_of
+from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 
 class Gate:
@@ -127,31 +127,40 @@ class LaggingReplicas:
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtctld = await stage.shared(vtctld_of)
         try:
             span.begin()
-            await self._delay(stage, aim, self.delay_s)
+            for alias in aim.targets:
+                await _set_delay(vtctld, alias, self.delay_s)
             span.active()
             yield
         finally:
-            # A promoted replica has no source any more: RESET REPLICA ALL took the delay with it.
-            await self._delay(stage, aim, 0, tolerate=True)
+            await self._heal(vtctld, aim)
 
-    async def _delay(self, stage: Stage, aim: Aim, delay_s: int, *, tolerate: bool = False) -> None:
-        vtctld = await stage.shared(vtctld_of)
+    async def _heal(self, vtctld: VtctldClient, aim: Aim) -> None:
+        """Every target is tried; the first error wins. A promoted replica has no source any more: RESET REPLICA ALL
+        took the delay with it, and a CHANGE REPLICATION SOURCE would make the next reparent of the shard fail."""
+        errors = []
         for alias in aim.targets:
-            for sql in (
-                "STOP REPLICA SQL_THREAD",
-                f"CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {delay_s}",
-                "START REPLICA SQL_THREAD",
-            ):
-                try:
-                    await vtctld.execute_as_dba(alias, sql)
-                except VtctldError:
-                    if not tolerate:
-                        raise
+            try:
+                if await vtctld.execute_as_dba(alias, "SHOW REPLICA STATUS"):
+                    await _set_delay(vtctld, alias, 0)
+            except VtctldError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """What the replicas' own SHOW REPLICA STATUS says."""
         vtctld = await stage.shared(vtctld_of)
         delays = [await vtctld.configured_delay_s(alias) for alias in aim.targets]
         return bool(delays) and all(delay == self.delay_s for delay in delays)
+
+
+async def _set_delay(vtctld: VtctldClient, alias: str, delay_s: int) -> None:
+    for sql in (
+        "STOP REPLICA SQL_THREAD",
+        f"CHANGE REPLICATION SOURCE TO SOURCE_DELAY = {delay_s}",
+        "START REPLICA SQL_THREAD",
+    ):
+        await vtctld.execute_as_dba(alias, sql)
