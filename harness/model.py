@@ -334,11 +334,14 @@ class CheckKind(enum.StrEnum):
     """How a result weighs.
 
     ASSUMPTION: when it does not hold, the run proves nothing about anything that a slow host can cause.
-    PROMISE: what Vitess promises (hides failovers …); a failed assumption turns its FAIL into UNKNOWN.
+    CONDITION: the host was slow: that may explain a promise that failed, and then the run proves nothing; it
+    takes nothing from a run in which no promise failed.
+    PROMISE: what Vitess promises (hides failovers …); a failed assumption or condition turns its FAIL into UNKNOWN.
     SAFETY: what no slowness may excuse (a lost acknowledged write); FAIL stays FAIL.
     """
 
     ASSUMPTION = "assumption"
+    CONDITION = "condition"
     PROMISE = "promise"
     SAFETY = "safety"
 

@@ -13,7 +13,7 @@ from harness.checks.buffering import Conservation, KeyspaceConsistency
 from harness.checks.clients import ClientErrors, ClientStall
 from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
 from harness.checks.evictions import BufferEvictions
-from harness.checks.host import HostFit
+from harness.checks.host import HarnessFit, HostFit
 from harness.checks.processes import NoCrash
 from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
@@ -21,6 +21,7 @@ from harness.checks.stops import BufferStops
 
 ASSUMPTIONS: tuple[Check, ...] = (
     RunComplete(),
+    HarnessFit(),
     HostFit(),
     RateReached(),
     ReparentsHappened(),

@@ -75,7 +75,7 @@ def _meaning(verdict: Verdict, results: Sequence[CheckResult], reproduced: Seque
         return f"Finding in {worst.check}: {_sentence(worst.summary)}{more}"
     if verdict is Verdict.UNKNOWN:
         unsure = [result for result in results if result.verdict is not Verdict.PASS]
-        worst = min(unsure, key=lambda result: result.kind is not CheckKind.ASSUMPTION)
+        worst = min(unsure, key=lambda result: result.kind not in (CheckKind.ASSUMPTION, CheckKind.CONDITION))
         return f"This proves nothing: {_sentence(worst.summary)}"
     if reproduced:
         return f"The known bug {listed(reproduced)} was reproduced, as expected."

@@ -8,7 +8,7 @@ core for as long as it lasts; what matters is whether that was long enough to ex
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -140,25 +140,41 @@ LIMITS: tuple[Limit, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class HostFit:
-    """Neither the host nor the harness itself was so slow that it explains what the clients saw."""
+INSTRUMENTS = ("harness", "load-*")  # what measures; everything else is the host
 
-    name: str = "assumptions/host"
+
+@dataclass(frozen=True, slots=True)
+class HarnessFit:
+    """The harness and its load kept time: what they recorded is what happened."""
+
+    name: str = "assumptions/harness"
     kind: CheckKind = CheckKind.ASSUMPTION
 
     def check(self, history: History) -> tuple[CheckResult, ...]:
-        return (result(self, _host(history)),)
+        limits = [limit for limit in LIMITS if limit.source in INSTRUMENTS]
+        return (result(self, _judged(history, limits, who="The harness", state="held up")),)
 
 
-def _host(history: History) -> Finding:
+@dataclass(frozen=True, slots=True)
+class HostFit:
+    """The host was not so slow that this explains what the clients saw."""
+
+    name: str = "assumptions/host"
+    kind: CheckKind = CheckKind.CONDITION
+
+    def check(self, history: History) -> tuple[CheckResult, ...]:
+        limits = [limit for limit in LIMITS if limit.source not in INSTRUMENTS]
+        return (result(self, _judged(history, limits, who="The host", state="starved")),)
+
+
+def _judged(history: History, limits: Sequence[Limit], *, who: str, state: str) -> Finding:
     windows = _windows(history)
     if not windows:
-        return unknown("The run never came to its baseline, so the host cannot be judged.")
+        return unknown(f"The run never came to its baseline, so {who.lower()} cannot be judged.")
     broken: list[str] = []
     silent: list[str] = []
     figures: dict[str, str | int | float] = {}
-    for limit in LIMITS:
+    for limit in limits:
         allowed = limit.limit * (_window_s(history) if limit.of_window else 1.0)
         values = list(_values(history, limit, windows)) if limit.during in windows else []
         if not values:
@@ -173,10 +189,10 @@ def _host(history: History) -> Finding:
                 f"{limit.name}: {worst:,.4g} {limit.unit} ({bound} {allowed:,.4g} would be right): {limit.why}"
             )
     if broken:
-        return unknown(f"The host was starved: {broken[0]}.", [*broken, *silent], figures)
+        return unknown(f"{who} was {state}: {broken[0]}.", [*broken, *silent], figures)
     if not figures:
-        return unknown("Neither the host nor the harness was watched.", silent)
-    return passed("Neither the host nor the harness held anything up.", silent, figures)
+        return unknown(f"{who} was not watched.", silent)
+    return passed(f"{who} was not {state}.", silent, figures)
 
 
 def _window_s(history: History) -> float:

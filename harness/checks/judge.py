@@ -5,6 +5,7 @@ How results weigh (`harness.model.CheckKind`):
 - SAFETY: FAIL is FAIL, whatever else holds. No slowness excuses a lost write.
 - ASSUMPTION: where one does not hold, the run proves nothing: every PROMISE that failed becomes UNKNOWN
   (its summary keeps what it would have been), and so does the run.
+- CONDITION: the host. Where it was slow *and* a promise failed, the same; where none failed, it takes nothing.
 - Then known bugs are taken out (`harness.checks.known_bugs`), and the worst verdict is the run's.
 
 `assumptions/complete` is always asked, whatever the plan says: a run that was cut off is never green.
@@ -24,6 +25,7 @@ from harness.checks.results import Check
 from harness.history import History
 from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
 
+PREMISES = (CheckKind.ASSUMPTION, CheckKind.CONDITION)
 EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
 
 
@@ -54,20 +56,30 @@ def asked_for(history: History, checks: Mapping[str, Check]) -> tuple[Check, ...
     always = RunComplete()
     found = {always.name: checks.get(always.name, always)}
     found |= {name: checks[name] for name in history.plan.checks}
-    return tuple(sorted(found.values(), key=lambda check: check.kind is not CheckKind.ASSUMPTION))
+    return tuple(sorted(found.values(), key=lambda check: check.kind not in PREMISES))
 
 
 def weighed(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
-    """Assumptions that do not hold are UNKNOWN, and take the promises that failed with them."""
-    broken = [r for r in results if r.kind is CheckKind.ASSUMPTION and r.verdict is not Verdict.PASS]
-    return tuple(_weighed(result, broken) for result in results)
+    """Premises that do not hold are UNKNOWN, and take the promises that failed with them; a condition that
+    does not hold where no promise failed takes nothing with it."""
+    failed = any(r.kind is CheckKind.PROMISE and r.verdict is Verdict.FAIL for r in results)
+    settled = [_settled(result, failed) for result in results]
+    broken = [r for r in settled if r.kind in PREMISES and r.verdict is not Verdict.PASS]
+    return tuple(_weighed(result, broken) for result in settled)
+
+
+def _settled(result: CheckResult, failed: bool) -> CheckResult:
+    if result.kind not in PREMISES or result.verdict is Verdict.PASS:
+        return result
+    if result.kind is CheckKind.CONDITION and not failed:
+        summary = f"No promise failed, so it excuses nothing: {result.summary}"
+        return dataclasses.replace(result, verdict=Verdict.PASS, summary=summary)
+    return dataclasses.replace(result, verdict=Verdict.UNKNOWN)
 
 
 def _weighed(result: CheckResult, broken: Sequence[CheckResult]) -> CheckResult:
-    if result.verdict is not Verdict.FAIL or result.kind is CheckKind.SAFETY or not broken:
+    if result.verdict is not Verdict.FAIL or result.kind is not CheckKind.PROMISE or not broken:
         return result
-    if result.kind is CheckKind.ASSUMPTION:
-        return dataclasses.replace(result, verdict=Verdict.UNKNOWN)
     names = ", ".join(dict.fromkeys(assumption.check for assumption in broken))
     return dataclasses.replace(
         result,

@@ -43,7 +43,7 @@ def settle(history: History, results: Sequence[CheckResult]) -> Settled:
     """Turn expected failures into reproductions, and missing ones into failures (where an assumption does not
     hold, a bug that stayed away proves as little as one that showed)."""
     settled = list(results)
-    sound = all(r.verdict is Verdict.PASS for r in results if r.kind is CheckKind.ASSUMPTION)
+    sound = all(r.verdict is Verdict.PASS for r in results if r.kind in (CheckKind.ASSUMPTION, CheckKind.CONDITION))
     reproduced: dict[str, None] = {}
     for case in _cases(history):
         expected = [r for r in settled if r.check == case.bug.check and case.concerns(r)]

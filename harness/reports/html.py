@@ -29,6 +29,7 @@ from harness.reports.pressure import pressure_sentence
 Values = dict[str, Any]
 _KINDS = {
     CheckKind.ASSUMPTION: "when it does not hold, the run proves nothing about what a slow host can cause",
+    CheckKind.CONDITION: "a slow host may explain a promise that failed; it takes nothing from a run without one",
     CheckKind.PROMISE: "what Vitess promises; not judged when an assumption failed",
     CheckKind.SAFETY: "what no slowness excuses",
 }

@@ -213,5 +213,6 @@ def test_every_assumption_has_a_test_here() -> None:
         "assumptions/probes",
         "assumptions/buffering",
         "assumptions/complete",
+        "assumptions/harness",  # test_checks_host.py
         "assumptions/host",  # test_checks_host.py
     }

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from harness.checks.host import LIMITS, Limit, Measure, measure
+from harness.checks.host import INSTRUMENTS, LIMITS, Limit, Measure, measure
+from harness.checks.judge import judge
 from harness.history import Series
 from harness.model import Plan, Sample
 from tests.fakes import STORM_S, HistoryBuilder, calm
@@ -44,11 +45,33 @@ def with_window(builder: HistoryBuilder, window: str) -> Plan:
     return dataclasses.replace(builder.plan, cluster=dataclasses.replace(builder.plan.cluster, vtgate_flags=flags))
 
 
+def asked_of(limit: Limit) -> str:
+    return "assumptions/harness" if limit.source in INSTRUMENTS else "assumptions/host"
+
+
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: limit.name)
 def test_each_limit_can_be_broken(limit: Limit) -> None:
-    result = only("assumptions/host", starved(limit))
+    result = only(asked_of(limit), starved(limit))
     assert result.verdict is UNKNOWN
     assert any(limit.name in line for line in result.details)
+
+
+def test_a_starved_host_takes_nothing_from_a_run_in_which_no_promise_failed() -> None:
+    limit = next(limit for limit in LIMITS if limit.measure is Measure.SATURATED_S)
+    builder = starved(limit)
+    builder.plan = dataclasses.replace(builder.plan, checks=("assumptions/host", "clients/errors"))
+    judged = judge(builder.build())
+    assert judged.verdict is PASS
+    host = next(result for result in judged.results if result.check == "assumptions/host")
+    assert host.verdict is PASS
+    assert host.summary.startswith("No promise failed, so it excuses nothing: The host was starved")
+
+
+def test_a_late_harness_makes_any_run_unknown() -> None:
+    limit = next(limit for limit in LIMITS if limit.source == "harness")
+    builder = starved(limit)
+    builder.plan = dataclasses.replace(builder.plan, checks=("assumptions/harness", "clients/errors"))
+    assert judge(builder.build()).verdict is UNKNOWN
 
 
 def test_a_host_that_is_busy_for_less_than_three_quarters_of_the_window_is_not_starved() -> None:
@@ -72,13 +95,14 @@ def test_a_run_without_any_watching_is_unknown() -> None:
     builder = calm()
     for source in ("host", "harness", "load-0"):
         del builder.shown[source]
-    assert "was watched" in only("assumptions/host", builder).summary
+    assert only("assumptions/host", builder).summary == "The host was not watched."
+    assert only("assumptions/harness", builder).summary == "The harness was not watched."
 
 
 def test_the_worst_of_all_load_workers_counts() -> None:
     builder = calm()
     builder.set("load-1", 6.0, {"loop_lag_max_ms": 900})
-    assert "longest pause of a load worker" in only("assumptions/host", builder).summary
+    assert "longest pause of a load worker" in only("assumptions/harness", builder).summary
 
 
 def test_measures_of_gauges_and_counters() -> None:

@@ -131,7 +131,7 @@ def test_a_check_that_nobody_knows() -> None:
 def test_names_are_unique() -> None:
     with pytest.raises(ValueError, match="two checks are called"):
         table([*STANDARD, STANDARD[0]])
-    assert len(CHECKS) == len(STANDARD) == 18
+    assert len(CHECKS) == len(STANDARD) == 19
 
 
 # ---------------------------------------------------------------- known bugs
