@@ -1,0 +1,76 @@
+"""One small cluster (1 shard x 2 tablets) for each backend, shared by all faults; a table of what was tested."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from _pytest.terminal import TerminalReporter
+
+from clusters import BACKENDS
+from harness.contracts import Cluster, Stage
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec
+from tests.faults.rows import ROWS
+from tests.unit.run_fakes import Watcher, a_stage
+
+SPEC = ClusterSpec(shards=1, vtgate_flags={"enable-buffer": ""}, schema=(LEDGER_SQL,), vschema=LEDGER_VSCHEMA)
+TESTED = pytest.StashKey[dict[str, tuple[str, str]]]()  # node id → (fault, backend)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=BACKENDS)
+async def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, watcher: Watcher
+) -> AsyncIterator[Cluster]:
+    backend = BACKENDS[request.param]
+    reasons = await backend.refusals(SPEC)
+    if reasons:
+        pytest.skip("; ".join(reasons))
+    folder = tmp_path_factory.mktemp("faults")
+    async with backend.cluster(SPEC, folder=folder / "cluster", logs=folder / "logs", observer=watcher) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def watcher() -> Watcher:
+    """Hears of every process of the shared cluster that ends."""
+    return Watcher()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(cluster: Cluster, watcher: Watcher, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage on the shared cluster, with a run directory of its own in `tmp_path`/run."""
+    watcher.events.clear()
+    async with a_stage(tmp_path / "run", cluster) as acting:
+        yield acting
+    assert [event.subject for event in watcher.events if event.kind == "exit"] == [], "a process of the cluster ended"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    known = config.stash.setdefault(TESTED, {})
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if "fault" in params:
+            known[item.nodeid] = (str(params["fault"]), str(params.get("cluster", "")))
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """For each fault and backend: tested, or skipped and why."""
+    known = config.stash.get(TESTED, {})
+    if not known:
+        return
+    said: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for outcome in ("failed", "error", "skipped", "passed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            if report.nodeid in known:
+                why = f": {report.longrepr[2]}" if outcome == "skipped" and isinstance(report.longrepr, tuple) else ""
+                said[known[report.nodeid]].append(outcome + why)
+    terminalreporter.section("faults")
+    for fault in ROWS:
+        for backend in BACKENDS:
+            results = said.get((fault, backend), [])
+            words = [f"{results.count(result)} {result}" for result in dict.fromkeys(results)] or ["not run"]
+            terminalreporter.line(f"{fault:<20} {backend:<12} {', '.join(words)}")

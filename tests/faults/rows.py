@@ -1,0 +1,50 @@
+"""The one table of faults under test: a fault without a row here is not merged."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from harness.contracts import Aim, Cluster, Fault
+from harness.faults.reparent import LaggingReplicas, PlannedReparent
+from harness.load.config import Target
+from harness.model import Role
+from harness.mysql.session import admin_session
+from harness.vitess.vtctld import vtctld_of
+
+ANSWER_WITHIN_S = 30.0
+
+
+async def clients_are_served(cluster: Cluster, _: Aim) -> None:
+    """A client of vtgate writes a row and finds it."""
+    host, port = cluster.address(cluster.nodes(Role.VTGATE)[0], "mysql")
+    who = Target(vtgate="vtgate-1", host=host, port=port)
+    async with admin_session(host, port, user=who.user, password=who.password, database=cluster.spec.keyspace) as ask:
+        for sql in ("INSERT INTO ledger (id, value) VALUES (7, 7)", "SELECT value FROM ledger WHERE id = 7"):
+            answer = await ask.query(sql, timeout_s=ANSWER_WITHIN_S)
+            answer.require(sql)
+    assert (7,) in answer.rows
+
+
+async def the_primary_is_not_delayed(cluster: Cluster, aim: Aim) -> None:
+    """Who is no target has no delay; its clients are served."""
+    async with vtctld_of(cluster) as vtctld:
+        others = [tablet.alias for tablet in await vtctld.tablets(cluster.spec.keyspace)]
+        others = [alias for alias in others if alias not in aim.targets]
+        assert others
+        assert [await vtctld.configured_delay_s(alias) for alias in others] == [0] * len(others)
+    await clients_are_served(cluster, aim)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A fault of the shared cluster's only shard, and who must not feel it."""
+
+    fault: Fault
+    bystander: Callable[[Cluster, Aim], Awaitable[None]]
+
+
+ROWS: Mapping[str, Row] = {
+    "PlannedReparent": Row(fault=PlannedReparent(shard="0"), bystander=clients_are_served),
+    "LaggingReplicas": Row(fault=LaggingReplicas(shard="0", delay_s=3), bystander=the_primary_is_not_delayed),
+}
