@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncmy
-import asyncmy.errors
-
 from clusters.local import answers
+from clusters.local.mysqld import ADMIN_USER
 from harness.base import wait
 from harness.contracts import Cluster, Observer
 from harness.model import Node, Role
+from harness.mysql.session import admin_session
 
 QUERY_TIMEOUT_S = 5.0
 
@@ -57,18 +56,12 @@ async def unreached_shards(cluster: Cluster, vtgate: Node) -> list[str]:
     """Shards that do not answer `SELECT 1` on their primary, with the answer."""
     host, port = cluster.address(vtgate, "mysql")
     unreached = []
-    try:
-        async with asyncio.timeout(QUERY_TIMEOUT_S):
-            connection = await asyncmy.connect(host=host, port=port, user="vtchaos", connect_timeout=QUERY_TIMEOUT_S)
-            try:
-                async with connection.cursor() as cursor:
-                    for shard in cluster.spec.shard_names:
-                        await cursor.execute(f"USE `{cluster.spec.keyspace}:{shard}@primary`")
-                        await cursor.execute("SELECT 1")
-                        if await cursor.fetchall() != ((1,),):
-                            unreached.append(shard)
-            finally:
-                connection.close()
-    except (asyncmy.errors.Error, OSError, TimeoutError) as error:
-        return [f"a query through {vtgate.name}: {error or type(error).__name__}"]
+    async with admin_session(host, port, user=ADMIN_USER) as session:
+        for shard in cluster.spec.shard_names:
+            target = await session.query(f"USE `{cluster.spec.keyspace}:{shard}@primary`", timeout_s=QUERY_TIMEOUT_S)
+            answer = await session.query("SELECT 1", timeout_s=QUERY_TIMEOUT_S) if target.ok else target
+            if not answer.ok:
+                return [f"a query through {vtgate.name}: {answer.message}"]
+            if answer.rows != ((1,),):
+                unreached.append(shard)
     return unreached

@@ -15,8 +15,6 @@ import os
 import shutil
 from pathlib import Path
 
-import asyncmy
-
 from clusters.local import host, mysqld, standup, supervision
 from clusters.local.commands import Programs
 from clusters.local.supervisor import datadir
@@ -27,10 +25,12 @@ from harness.base import procs, wait
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Event, Role
+from harness.mysql.session import Answer, admin_session
 
 FORMAT = 3  # raise it when the making changes
 INITIALIZE_TIMEOUT_S = 120.0
 SHUTDOWN_TIMEOUT_S = 60.0
+STATEMENT_TIMEOUT_S = 60.0
 _INIT_SQL = Path(__file__).with_name("init_db.sql")
 _OF_ONE_SERVER = ("auto.cnf", "binlog.*", "relay*", "ib_buffer_pool", "ibtmp1", "*.pid", "*.sock*", "*.err")
 _DOUBLEWRITE = "#ib_*dblwr"  # made anew; one that is there is read at start, and 26 MB of memory stay taken
@@ -132,18 +132,18 @@ async def _with_sidecar(
 async def _forget(address: tuple[str, int], version: str) -> None:
     """Leave the sidecar's empty tables and the users, and no history."""
     reset = "RESET BINARY LOGS AND GTIDS" if mysqld.version_key(version) >= (8, 2) else "RESET MASTER"
-    connection = await asyncmy.connect(host=address[0], port=address[1], user=mysqld.ADMIN_USER)
-    try:
-        async with connection.cursor() as cursor:
-            for statement in ("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF", "SET sql_log_bin = 0"):
-                await cursor.execute(statement)
-            await cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = '_vt'")
-            for (table,) in await cursor.fetchall():
-                await cursor.execute(f"TRUNCATE TABLE _vt.`{table}`")
-            await cursor.execute(reset)
-            await cursor.execute("SET GLOBAL innodb_fast_shutdown = 0")
-    finally:
-        connection.close()
+    async with admin_session(*address, user=mysqld.ADMIN_USER) as session:
+
+        async def run(statement: str) -> Answer:
+            return (await session.query(statement, timeout_s=STATEMENT_TIMEOUT_S)).require(f"{statement} in a template")
+
+        for statement in ("SET GLOBAL super_read_only = OFF", "SET GLOBAL read_only = OFF", "SET sql_log_bin = 0"):
+            await run(statement)
+        tables = await run("SELECT table_name FROM information_schema.tables WHERE table_schema = '_vt'")
+        for (table,) in tables.rows:
+            await run(f"TRUNCATE TABLE _vt.`{table}`")
+        await run(reset)
+        await run("SET GLOBAL innodb_fast_shutdown = 0")
 
 
 def _trim(data: Path) -> None:

@@ -124,7 +124,7 @@ class AdminSession:
                 **self._where,
                 ssl_disabled=True,
                 use_pure=True,
-                autocommit=None,  # the server's default; anything else costs a round trip
+                autocommit=True,  # the library switches it off otherwise
                 connection_timeout=CONNECT_TIMEOUT_S,
             )
         return self._connection.cursor(read_timeout=math.ceil(timeout_s), write_timeout=math.ceil(timeout_s))

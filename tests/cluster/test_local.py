@@ -12,7 +12,6 @@ from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncmy
 import psutil
 import pytest
 import pytest_asyncio
@@ -25,6 +24,7 @@ from harness.base.errors import ClusterError, UsageError
 from harness.contracts import Cluster
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import Capability, ClusterSpec, Node, Role, VtgateSpec
+from harness.mysql.session import Answer, admin_session
 from tests.unit.local_fakes import Recorder
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
@@ -38,6 +38,7 @@ SPEC = ClusterSpec(
     vschema=LEDGER_VSCHEMA,
 )
 RESTART_TIMEOUT_S = 60.0
+QUERY_TIMEOUT_S = 10.0
 GONE_TIMEOUT_S = 15.0
 
 
@@ -60,14 +61,11 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) 
 async def query(cluster: Cluster, node: Node, *statements: str, port: str = "mysql") -> list[tuple[Any, ...]]:
     """Rows of the last statement."""
     address, number = cluster.address(node, port)
-    connection = await asyncmy.connect(host=address, port=number, user="vtchaos", autocommit=True)
-    try:
-        async with connection.cursor() as cursor:
-            for statement in statements:
-                await cursor.execute(statement)
-            return list(await cursor.fetchall())
-    finally:
-        connection.close()
+    async with admin_session(address, number, user="vtchaos") as session:
+        answer = Answer()
+        for statement in statements:
+            answer = (await session.query(statement, timeout_s=QUERY_TIMEOUT_S)).require(statement)
+        return list(answer.rows)
 
 
 def one(cluster: Cluster, name: str) -> Node:
