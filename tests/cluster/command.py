@@ -109,7 +109,7 @@ class Traces:
         """What is still there, in words; a process that waits to be reaped is not."""
         found = [f"process {each}" for each in self.processes if _runs(each)]
         found += [f"link {link}" for link in self.links & set(psutil.net_if_addrs())]
-        found += [f"port {host}:{port}" for host, port in self.ports if _answers(host, port)]
+        found += [f"port {host}:{port}" for host, port in self.ports if _greets(host, port)]
         for pid in psutil.pids():
             found += [f"namespace {space} of process {pid}" for space in _namespaces(pid) & self.namespaces]
             with contextlib.suppress(OSError):
@@ -159,9 +159,11 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _answers(host: str, port: int) -> bool:
+def _greets(host: str, port: int) -> bool:
+    """A MySQL server says hello. That something accepts is no sign of one: the address is no longer ours, and
+    between us and wherever it leads now, a proxy may accept anything."""
     try:
-        with socket.create_connection((host, port), timeout=1.0):
-            return True
+        with socket.create_connection((host, port), timeout=1.0) as connection:
+            return connection.recv(5)[4:] == b"\x0a"
     except OSError:
         return False

@@ -1,0 +1,143 @@
+"""Goal: however a run is ended, nothing of it stays on the host, and what it saw until then can be judged.
+
+Method: the real command line, stopped at a moment that its own events name; what it had on the host (processes,
+namespaces, mounts, ports, links) is noted while it runs, and looked for when it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness import history
+from harness.base import procs, wait
+from harness.base.rundir import RunDir
+from harness.model import Verdict
+from tests.cluster.command import (
+    RUN_WITHIN_S,
+    TELL_WITHIN_S,
+    VTCHAOS,
+    Traces,
+    events_of,
+    results,
+    started,
+    until_event,
+    verdict_of,
+)
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(RUN_WITHIN_S + 100)]
+
+ENDS_WITHIN_S = 60.0
+LONG_BASELINE = ("reparent/storm-2", "--plain", "--set", "baseline_s=300")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A run that goes on."""
+
+    process: asyncio.subprocess.Process
+    folder: Path
+    log: Path
+    traces: Traces
+
+    async def until(self, kind: str, subject: str) -> None:
+        await until_event(self.folder, kind, subject, self.process, log=self.log)
+
+    async def ended(self) -> int:
+        return await wait.finish("vtchaos ends", self.process.wait(), timeout_s=ENDS_WITHIN_S)
+
+    def interruptions(self) -> list[str]:
+        return [event.subject for event in events_of(self.folder) if event.kind == "interrupt"]
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, *words: str) -> AsyncIterator[Running]:
+    """A run whose load has issued operations."""
+    run, log = folder / "run", folder / "output"
+    async with started("run", *words, "--out", run, log=log) as process:
+        await until_event(run, "phase", "baseline", process, log=log)
+
+        async def recorded() -> int:
+            return sum(path.stat().st_size for path in run.glob("ops-*.bin"))
+
+        await wait.until("operations are recorded", recorded, timeout_s=TELL_WITHIN_S)
+        traces = Traces.of(process.pid, run)
+        assert len(traces.left()) > 10, "the test sees nothing of a running cluster"
+        yield Running(process, run, log, traces)
+
+
+async def told(*words: str | Path) -> procs.Completed:
+    return await procs.run([VTCHAOS, *words], timeout_s=TELL_WITHIN_S, check=False, env={"COLUMNS": "120"})
+
+
+async def test_kill_9_in_mid_storm(tmp_path: Path) -> None:
+    """The kernel removes everything; what was recorded until then is judged UNKNOWN, and says what is missing."""
+    async with running(tmp_path, "reparent/storm-2", "--plain", "--set", "baseline_s=3") as run:
+        await run.until("phase", "storm")
+        run.process.kill()
+        assert await run.ended() == -signal.SIGKILL
+        await run.traces.until_gone()
+    assert not RunDir(run.folder).verdict.exists()
+
+    report = await told("report", run.folder)
+    assert report.returncode == 0, report.output
+    assert all(Path(line).stat().st_size for line in report.output.split())
+    check = await told("check", run.folder)
+    assert check.returncode == 3, check.output
+    verdict = verdict_of(run.folder)
+    assert verdict.verdict is Verdict.UNKNOWN
+    (complete,) = results(verdict, "assumptions/complete")
+    assert complete.verdict is Verdict.UNKNOWN
+    assert "never became quiet (its last phase was storm)" in complete.summary
+    assert "the tables of -80, 80- were not read back" in complete.details
+    assert "never became quiet" in check.output
+    assert len(history.load(RunDir.open(run.folder)).ops) > 0
+
+
+async def test_ctrl_c_in_the_baseline(tmp_path: Path) -> None:
+    """It is collected and judged, and everything is removed."""
+    async with running(tmp_path, *LONG_BASELINE) as run:
+        run.process.send_signal(signal.SIGINT)
+        assert await run.ended() == 130, run.log.read_text()
+        await run.traces.until_gone()
+    assert run.interruptions() == ["in the timeline"]
+    seen = history.load(RunDir.open(run.folder))
+    assert set(seen.rows) == {"-80", "80-"}
+    assert seen.incomplete == ()
+    verdict = verdict_of(run.folder)
+    assert verdict.verdict is Verdict.UNKNOWN
+    assert all(r.verdict is not Verdict.FAIL for r in verdict.results), run.log.read_text()
+    assert RunDir(run.folder).html.is_file()
+    assert not list(Path(run.traces.folder).parent.glob(Path(run.traces.folder).name + "*"))
+
+
+async def test_a_second_ctrl_c_skips_collecting(tmp_path: Path) -> None:
+    """But never removing. More of them change nothing."""
+    async with running(tmp_path, *LONG_BASELINE) as run:
+
+        async def collecting_was_skipped() -> bool:
+            if run.process.returncode is None and len(run.interruptions()) < 2:
+                run.process.send_signal(signal.SIGINT)
+            return len(run.interruptions()) == 2 or run.process.returncode is not None
+
+        await wait.until("collecting was skipped", collecting_was_skipped, timeout_s=ENDS_WITHIN_S)
+        assert await run.ended() == 130, run.log.read_text()
+        await run.traces.until_gone()
+    assert run.interruptions() == ["in the timeline", "while collecting"]
+    assert set(history.load(RunDir.open(run.folder)).rows) < {"-80", "80-"}
+    assert verdict_of(run.folder).verdict is Verdict.UNKNOWN
+
+
+async def test_sigterm_is_a_ctrl_c(tmp_path: Path) -> None:
+    """What a CI job sends when it runs out of time."""
+    async with running(tmp_path, *LONG_BASELINE) as run:
+        run.process.terminate()
+        assert await run.ended() == 130, run.log.read_text()
+        await run.traces.until_gone()
+    assert run.interruptions() == ["in the timeline"]
