@@ -21,6 +21,7 @@ from harness.base.rundir import RunDir
 from harness.model import Verdict
 from tests.cluster.command import (
     RUN_WITHIN_S,
+    SHORT,
     TELL_WITHIN_S,
     VTCHAOS,
     Traces,
@@ -141,3 +142,26 @@ async def test_sigterm_is_a_ctrl_c(tmp_path: Path) -> None:
         assert await run.ended() == 130, run.log.read_text()
         await run.traces.until_gone()
     assert run.interruptions() == ["in the timeline"]
+
+
+async def test_a_component_that_crashes_is_a_finding_with_the_tail_of_its_log(tmp_path: Path) -> None:
+    words = ("reparent/control", "--shards", "2", *SHORT, "--set", "hold_s=1")
+    async with running(tmp_path, *words) as run:
+        (replica,) = [
+            process
+            for process in run.traces.processes
+            if process.name() == "vttablet" and "zone1-0000000101" in " ".join(process.cmdline())
+        ]
+        replica.kill()
+        exit_code = await run.ended()
+        await run.traces.until_gone()
+    (crash,) = results(verdict_of(run.folder), "processes/crashes")
+    if exit_code == 3:  # a starved machine: the result says what it would have been
+        assert crash.figures["without_assumptions"] == "FAIL"
+    else:
+        assert (exit_code, crash.verdict) == (1, Verdict.FAIL), run.log.read_text()
+    assert "vttablet-101" in crash.summary
+    (end,) = [event for event in events_of(run.folder) if event.kind == "exit" and not event.details["expected"]]
+    assert (end.subject, end.details["how"]) == ("vttablet-101", "signal 9")
+    assert " INF " in str(end.details["tail"])
+    assert "vttablet-101" in run.log.read_text()
