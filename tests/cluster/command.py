@@ -18,9 +18,10 @@ import psutil
 from harness.base import jsonio, procs, wait
 from harness.base.procs import Completed
 from harness.base.rundir import RunDir
+from harness.checks.judge import PREMISES
 from harness.cli import FOLDER_PREFIX
 from harness.load.config import WorkerConfig
-from harness.model import CheckKind, CheckResult, Event, RunVerdict, Verdict
+from harness.model import CheckResult, Event, RunVerdict, Verdict
 
 VTCHAOS = Path(sys.executable).with_name("vtchaos")
 RUN_WITHIN_S = 1500.0  # a first run installs software; one with everything there takes 15 s
@@ -59,10 +60,10 @@ def results(verdict: RunVerdict, check: str) -> list[CheckResult]:
 
 
 def require_honest(verdict: RunVerdict, summary: str) -> None:
-    """A run that went well is a PASS, on a starved host UNKNOWN with the assumption that did not hold. Anything
-    else, a finding above all, fails the test with the run's own summary."""
+    """A run that went well is a PASS, on a starved host UNKNOWN with the premise that did not hold. Anything else,
+    a finding above all, fails the test with the run's own summary."""
     assert verdict.verdict is not Verdict.FAIL, f"a finding:\n{summary}"
-    unheld = [r.check for r in verdict.results if r.kind is CheckKind.ASSUMPTION and r.verdict is not Verdict.PASS]
+    unheld = [r.check for r in verdict.results if r.kind in PREMISES and r.verdict is not Verdict.PASS]
     assert bool(unheld) is (verdict.verdict is Verdict.UNKNOWN), f"{verdict.verdict.name} with {unheld}:\n{summary}"
     assert verdict.exit_code == (3 if unheld else 0), summary
 
