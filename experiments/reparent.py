@@ -17,7 +17,7 @@ from dataclasses import replace
 from experiments.serving import until_settled
 from harness.checks import STANDARD as CHECKS
 from harness.contracts import Experiment, Stage
-from harness.faults.reparent import Gate, LaggingReplicas, PlannedReparent
+from harness.faults.reparent import Gate, HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.probes import STANDARD as PROBES
@@ -90,7 +90,7 @@ async def twice(stage: Stage) -> None:
 
 
 async def lagging_candidate(stage: Stage) -> None:
-    """The candidate applies what it receives `delay_s` late: the reparent outlasts the buffer window (#9433)."""
+    """The candidate applies what it receives `delay_s` late: do the clients wait for it to catch up?"""
     await _baseline(stage)
     shard = stage.cluster.spec.shard_names[0]
     delay_s = int(stage.params["delay_s"])
@@ -98,6 +98,17 @@ async def lagging_candidate(stage: Stage) -> None:
         stage.phase("storm")
         slow = PlannedReparent(shard=shard, wait_replicas_timeout_s=3.0 * delay_s)
         async with stage.inject(slow):
+            pass
+    await _aftermath(stage)
+
+
+async def slow_demotion(stage: Stage) -> None:
+    """A transaction is open on the primary: its demotion waits for the grace period, beyond the buffer window."""
+    await _baseline(stage)
+    shard = stage.cluster.spec.shard_names[0]
+    async with stage.inject(HeldTransaction(shard=shard)):
+        stage.phase("storm")
+        async with stage.inject(PlannedReparent(shard=shard)):
             pass
     await _aftermath(stage)
 
@@ -143,6 +154,7 @@ def _member(
     params: dict[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
     vtgate_flags: dict[str, str] | None = None,
+    vttablet_flags: dict[str, str] | None = None,
 ) -> Experiment:
     flags = {**CLUSTER.vtgate_flags, **(vtgate_flags or {})}
     return Experiment(
@@ -150,7 +162,7 @@ def _member(
         why=why,
         suites=suites,
         timeout_s=DEADLINE_S,
-        cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags),
+        cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags, vttablet_flags=vttablet_flags or {}),
         load=LOAD,
         probes=PROBES,
         checks=CHECKS,
@@ -162,7 +174,7 @@ def _member(
 
 # By design since buffering exists, and what operators ask about most (go/vt/vtgate/buffer/shard_buffer.go).
 TOO_SOON = KnownBug(
-    issue="vitess design: no buffering within --buffer-min-time-between-failovers",
+    issue="no second buffering within --buffer-min-time-between-failovers, by design",
     check="clients/errors",
     component=Role.VTGATE,
     also=("clients/stall", "buffering/evictions", "buffering/keyspace-consistency"),
@@ -174,7 +186,7 @@ WINDOW_SHORTER = KnownBug(
     also=("clients/errors", "clients/stall", "buffering/stops"),
 )
 SWITCHED_OFF = KnownBug(
-    issue="self-test: buffering is switched off",
+    issue="errors without buffering (a test of the checks)",
     check="clients/errors",
     component=Role.VTGATE,
     also=("clients/stall",),
@@ -220,10 +232,17 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     _member(
         "lagging-candidate",
-        "A reparent that takes longer than the buffer window (vitess#9433): requests are evicted.",
+        "Do clients wait while a candidate that lags catches up?",
         lagging_candidate,
         shards=2,
         params={"delay_s": 14.0},
+    ),
+    _member(
+        "slow-demotion",
+        "A reparent that takes longer than the buffer window (vitess#9433): requests are evicted.",
+        slow_demotion,
+        shards=2,
+        vttablet_flags={"shutdown-grace-period": "13s"},  # beyond the window, within vtctld's 15 s for DemotePrimary
         known_bugs=(WINDOW_SHORTER,),
     ),
     _member(

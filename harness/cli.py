@@ -309,9 +309,6 @@ def _closed(folder: RunDir, ended: Ended) -> int:
     verdict = _judged(folder)
     if ended.error is not None:
         click.echo(f"vtchaos: {ended.error}", err=True)
-    if ended.interrupted:
-        return EXIT_INTERRUPTED
-    if ended.error is not None:
         return ended.error.exit_code
     return verdict.exit_code
 

@@ -138,7 +138,7 @@ class Runner:
         try:
             await self._interrupts.may_end(self._bounded(stage))
         except Interrupted:
-            self._events.add("interrupt", "in the timeline")
+            self._events.add("interrupt", "while the experiment ran")
         finally:
             gc.unfreeze()
 

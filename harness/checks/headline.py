@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.checks.clients import erroneous
+from harness.facts.buffer import settings
+from harness.facts.interruptions import interruptions, was_interrupted
 from harness.facts.service import service
 from harness.facts.storm import Storm, reparents, storms, trouble
 from harness.facts.words import counted, listed, seconds
@@ -16,8 +18,11 @@ from harness.model import CheckKind, CheckResult, Outcome, Verdict
 
 def headline(history: History, verdict: Verdict, results: Sequence[CheckResult], reproduced: Sequence[str]) -> str:
     """What happened, what clients felt; then what it means, unless all is well."""
-    said = "; ".join(part for part in (_reparents(history), _clients(history), _stall(history)) if part)
+    parts = (_reparents(history), _clients(history), _stall(history), _unbuffered(history))
+    said = "; ".join(part for part in parts if part)
     first = f"{said[0].upper()}{said[1:]}." if said else "Nothing was recorded."
+    if was_interrupted(history):
+        first = f"Interrupted {', '.join(interruptions(history))}. {first}"
     meaning = _meaning(verdict, results, reproduced)
     return f"{first} {meaning}" if meaning else first
 
@@ -28,6 +33,8 @@ def _reparents(history: History) -> str:
         return "no reparent was run" if history.phases else ""
     shards = {reparent.shard for reparent in found}
     good = sum(reparent.returned_ok for reparent in found)
+    if not any(reparent.end_ns for reparent in found):
+        return f"{counted(len(found), 'reparent')} under way when the run ended, none had returned"
     runs: tuple[Storm, ...] = storms(history)
     longest = max(runs, key=lambda storm: storm.duration_s)
     if len(found) == len(shards):
@@ -56,7 +63,7 @@ def _clients(history: History) -> str:
 
 def _stall(history: History) -> str:
     window = trouble(history)
-    if window is None or not len(history.ops):
+    if window is None or not len(history.ops) or window[0] >= window[1]:
         return ""
     found = [item for node in history.vtgates for item in service(history, node.name, window[0])]
     if not found:
@@ -64,6 +71,11 @@ def _stall(history: History) -> str:
     worst = max(found, key=lambda item: item.stall_s)
     through = f" through {worst.vtgate}" if len(history.vtgates) > 1 else ""
     return f"the worst shard ({worst.shard}{through}) stalled {seconds(worst.stall_s)}"
+
+
+def _unbuffered(history: History) -> str:
+    off = [node.name for node in history.vtgates if not settings(history, node.name).enabled]
+    return f"buffering is off on {listed(off)}" if off else ""
 
 
 def _meaning(verdict: Verdict, results: Sequence[CheckResult], reproduced: Sequence[str]) -> str:
@@ -78,7 +90,7 @@ def _meaning(verdict: Verdict, results: Sequence[CheckResult], reproduced: Seque
         worst = min(unsure, key=lambda result: result.kind not in (CheckKind.ASSUMPTION, CheckKind.CONDITION))
         return f"This proves nothing: {_sentence(worst.summary)}"
     if reproduced:
-        return f"The known bug {listed(reproduced)} was reproduced, as expected."
+        return f"Reproduced, as expected: {listed(reproduced)}."
     return ""
 
 

@@ -22,9 +22,11 @@ from harness.checks.assumptions import RunComplete
 from harness.checks.headline import headline
 from harness.checks.known_bugs import settle
 from harness.checks.results import Check
+from harness.facts.interruptions import was_interrupted
 from harness.history import History
 from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
 
+EXIT_INTERRUPTED = 130
 PREMISES = (CheckKind.ASSUMPTION, CheckKind.CONDITION)
 EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
 
@@ -39,11 +41,17 @@ def judge(history: History, checks: Mapping[str, Check] = CHECKS) -> RunVerdict:
         run_id=history.plan.run_id,
         experiment=history.plan.experiment,
         verdict=verdict,
-        exit_code=EXIT_CODES[verdict],
+        exit_code=_exit_code(history, verdict),
         headline=headline(history, verdict, settled.results, settled.reproduced),
         results=settled.results,
         reproduced=settled.reproduced,
     )
+
+
+def _exit_code(history: History, verdict: Verdict) -> int:
+    """A run that the user ended early is that, unless it had found something already."""
+    interrupted = was_interrupted(history) and verdict is not Verdict.FAIL
+    return EXIT_INTERRUPTED if interrupted else EXIT_CODES[verdict]
 
 
 def asked_for(history: History, checks: Mapping[str, Check]) -> tuple[Check, ...]:

@@ -1,4 +1,4 @@
-"""PlannedReparentShard as a fault, and a replica that lags so that a reparent takes long.
+"""PlannedReparentShard as a fault, and two things that may make it slow: lagging replicas, a held transaction.
 
 A one-shot operation: `inject` performs the call and heals nothing. Its error is recorded, not raised: a
 reparent that fails is something to judge.
@@ -12,9 +12,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from harness.base.clock import now_ns
+from harness.base.errors import WaitTimeout
 from harness.contracts import Aim, SpanRecorder, Stage
-from harness.model import Capability
+from harness.model import Capability, Role
+from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
+
+STATEMENT_TIMEOUT_S = 10.0
+OLD_WITHIN_S = 5.0
+_OLD_TRANSACTIONS = (
+    "SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_started < NOW() - INTERVAL 2 SECOND"
+)
 
 
 class Gate:
@@ -101,7 +109,8 @@ class PlannedReparent:
 class LaggingReplicas:
     """Every replica of a shard applies what it receives only `delay_s` later (SOURCE_DELAY).
 
-    A PlannedReparentShard then waits until its candidate has caught up, longer than the buffer window (#9433).
+    PlannedReparentShard of 24.0.3 first points the candidate at the primary anew, which forgets the delay, and
+    lets it catch up before it demotes anything (reparentutil/planned_reparenter.go, performGracefulPromotion).
     """
 
     shard: str
@@ -164,3 +173,56 @@ async def _set_delay(vtctld: VtctldClient, alias: str, delay_s: int) -> None:
         "START REPLICA SQL_THREAD",
     ):
         await vtctld.execute_as_dba(alias, sql)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldTransaction:
+    """A client leaves a transaction open on a shard's primary.
+
+    DemotePrimary has stopped serving by then and waits for it, for vttablet's --shutdown-grace-period (3 s by
+    default), before the transaction is killed: a grace period beyond the buffer window gives #9433.
+    """
+
+    shard: str
+
+    @property
+    def name(self) -> str:
+        return "HeldTransaction"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return False
+
+    async def aim(self, stage: Stage) -> Aim:
+        vtctld = await stage.shared(vtctld_of)
+        primary = await vtctld.shard_primary(stage.cluster.spec.keyspace, self.shard)
+        return Aim(targets=(primary,), details={"shard": self.shard})
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtgate = stage.cluster.nodes(Role.VTGATE)[0]
+        host, port = stage.cluster.address(vtgate, "mysql")
+        database = f"{stage.cluster.spec.keyspace}/{self.shard}@primary"
+        async with admin_session(host, port, database=database) as session:
+            span.begin()
+            for statement in ("BEGIN", "SELECT COUNT(*) FROM ledger"):
+                (await session.query(statement, timeout_s=STATEMENT_TIMEOUT_S)).require("holding a transaction open")
+            span.active()
+            yield  # closing the session rolls back what a reparent has not killed already
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The primary's own InnoDB lists a transaction that is older than any statement of the load takes."""
+        vtctld = await stage.shared(vtctld_of)
+
+        async def old() -> bool:
+            rows = await vtctld.execute_as_dba(aim.targets[0], _OLD_TRANSACTIONS)
+            return int(rows[0]["n"]) > 0
+
+        try:
+            return await stage.until("an old transaction", old, timeout_s=OLD_WITHIN_S)
+        except WaitTimeout:
+            return False

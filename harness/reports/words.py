@@ -97,7 +97,7 @@ def verdict_sentence(verdict: RunVerdict) -> str:
     if verdict.verdict is Verdict.UNKNOWN:
         return "This run proves nothing about Vitess: an assumption did not hold, or something could not be judged."
     if issues:
-        return f"The known bug {issues} showed where it was expected, and nothing else did."
+        return f"What was expected showed where it was expected, and nothing else did: {issues}."
     return "Everything that was checked held."
 
 

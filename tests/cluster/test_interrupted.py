@@ -107,7 +107,7 @@ async def test_ctrl_c_in_the_baseline(tmp_path: Path) -> None:
         run.process.send_signal(signal.SIGINT)
         assert await run.ended() == 130, run.log.read_text()
         await run.traces.until_gone()
-    assert run.interruptions() == ["in the timeline"]
+    assert run.interruptions() == ["while the experiment ran"]
     seen = history.load(RunDir.open(run.folder))
     assert set(seen.rows) == {"-80", "80-"}
     assert seen.incomplete == ()
@@ -130,7 +130,7 @@ async def test_a_second_ctrl_c_skips_collecting(tmp_path: Path) -> None:
         await wait.until("collecting was skipped", collecting_was_skipped, timeout_s=ENDS_WITHIN_S)
         assert await run.ended() == 130, run.log.read_text()
         await run.traces.until_gone()
-    assert run.interruptions() == ["in the timeline", "while collecting"]
+    assert run.interruptions() == ["while the experiment ran", "while collecting"]
     assert set(history.load(RunDir.open(run.folder)).rows) < {"-80", "80-"}
     assert verdict_of(run.folder).verdict is Verdict.UNKNOWN
 
@@ -141,7 +141,7 @@ async def test_sigterm_is_a_ctrl_c(tmp_path: Path) -> None:
         run.process.terminate()
         assert await run.ended() == 130, run.log.read_text()
         await run.traces.until_gone()
-    assert run.interruptions() == ["in the timeline"]
+    assert run.interruptions() == ["while the experiment ran"]
 
 
 async def test_a_component_that_crashes_is_a_finding_with_the_tail_of_its_log(tmp_path: Path) -> None:

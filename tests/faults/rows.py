@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from harness.contracts import Aim, Cluster, Fault
-from harness.faults.reparent import LaggingReplicas, PlannedReparent
+from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.load.config import Target
 from harness.model import Role
 from harness.mysql.session import admin_session
@@ -47,4 +47,5 @@ class Row:
 ROWS: Mapping[str, Row] = {
     "PlannedReparent": Row(fault=PlannedReparent(shard="0"), bystander=clients_are_served),
     "LaggingReplicas": Row(fault=LaggingReplicas(shard="0", delay_s=3), bystander=the_primary_is_not_delayed),
+    "HeldTransaction": Row(fault=HeldTransaction(shard="0"), bystander=clients_are_served),
 }

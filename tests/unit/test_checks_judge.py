@@ -93,7 +93,7 @@ def test_a_finding_without_its_assumptions_keeps_what_it_would_have_been() -> No
 def test_an_interrupted_run_is_unknown_but_what_is_lost_is_lost() -> None:
     builder = calm()
     builder.event("interrupt", "SIGINT", 13.0)
-    assert judged(*STANDARD, builder=builder).exit_code == 3
+    assert judged(*STANDARD, builder=builder).exit_code == 130
     builder.op(6.0, stored=0)
     verdict = judged(*STANDARD, builder=builder)
     assert verdict.exit_code == 1
@@ -158,7 +158,7 @@ def test_a_bug_that_shows_where_it_is_known_is_reproduced() -> None:
         "REPRODUCED #17629, as expected of vtgate-1 21.0.2: stops said so"
     )
     assert of(verdict, "errors", "vtgate-1").figures["known_bug"] == "#17629"
-    assert verdict.headline.endswith("The known bug #17629 was reproduced, as expected.")
+    assert verdict.headline.endswith("Reproduced, as expected: #17629.")
 
 
 def test_a_bug_that_shows_on_a_fixed_release_is_a_finding() -> None:

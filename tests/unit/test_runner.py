@@ -313,7 +313,7 @@ async def test_interrupted_in_the_timeline(world: World, tmp_path: Path) -> None
 
     ended, seen = await run(world, tmp_path, timeline, DiaryProbe(world.diary))
     assert ended == Ended(interrupted=True, error=None)
-    assert told(seen, "interrupt") == ["in the timeline"]
+    assert told(seen, "interrupt") == ["while the experiment ran"]
     assert world.diary[-6:] == ["heal", "load stops", "load ends", "tables are read", "probe stops", "cluster goes"]
     assert steps(tmp_path / "run")[-1] == "healed"
 
@@ -332,7 +332,7 @@ async def test_a_second_interruption_while_healing_skips_collecting_and_not_heal
 
     ended, seen = await run(world, tmp_path, timeline)
     assert ended == Ended(interrupted=True, error=None)
-    assert told(seen, "interrupt") == ["in the timeline", "while collecting"]
+    assert told(seen, "interrupt") == ["while the experiment ran", "while collecting"]
     assert world.diary[-4:] == ["heal", "load stops", "load ends", "cluster goes"]
     assert steps(tmp_path / "run")[-1] == "healed"
 
@@ -349,7 +349,7 @@ async def test_a_second_interruption_while_collecting_skips_the_rest_of_it(world
 
     ended, seen = await run(world, tmp_path, timeline)
     assert ended == Ended(interrupted=True, error=None)
-    assert told(seen, "interrupt") == ["in the timeline", "while collecting"]
+    assert told(seen, "interrupt") == ["while the experiment ran", "while collecting"]
     assert world.diary[-1] == "cluster goes"
 
 
