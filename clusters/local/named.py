@@ -29,7 +29,7 @@ from clusters.local.supervision import Supervisor
 from clusters.software import Sources
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, PlanError
-from harness.contracts import Cluster, Observer
+from harness.contracts import Observer
 from harness.model import ClusterSpec, Node, Role
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -166,23 +166,43 @@ async def _shut_down(name: str, folder: Path, channel: socket.socket) -> None:
     await wait.until(f"the supervisor of {name} ends", gone, timeout_s=STOP_TIMEOUT_S)
 
 
-def connect_hints(cluster: Cluster) -> tuple[str, ...]:
-    """Lines that tell a person how to reach the cluster."""
+def connect_hints(cluster: LocalCluster) -> tuple[str, ...]:
+    """Lines that tell a person how to reach the cluster, with programs that are there."""
+    mysql_client, vtctl_client = _clients(cluster)
     rows = []
     for vtgate in cluster.nodes(Role.VTGATE):
         mysql, web = cluster.address(vtgate, "mysql"), cluster.address(vtgate, "web")
-        rows.append(f"{vtgate.name} ({vtgate.version}): mysql -h {mysql[0]} -P {mysql[1]} {cluster.spec.keyspace}")
+        rows.append(
+            f"{vtgate.name} ({vtgate.version}): {mysql_client} -h {mysql[0]} -P {mysql[1]} {cluster.spec.keyspace}"
+        )
         rows.append(f"{vtgate.name}: http://{web[0]}:{web[1]}/debug/status")
     (vtctld,) = cluster.nodes(Role.VTCTLD)
     grpc, web = cluster.address(vtctld, "grpc"), cluster.address(vtctld, "web")
-    rows.append(f"vtctld: vtctldclient --server {grpc[0]}:{grpc[1]} GetTablets")
-    rows.append(f"vtctld: http://{web[0]}:{web[1]}/debug/status")
+    if vtctl_client:
+        rows.append(f"vtctld: {vtctl_client} --server {grpc[0]}:{grpc[1]} GetTablets")
+    rows.append(f"vtctld: gRPC {grpc[0]}:{grpc[1]}, http://{web[0]}:{web[1]}/debug/status")
     mysqlds = cluster.nodes(Role.MYSQLD)
     if mysqlds:
         direct = cluster.address(mysqlds[0], "mysql")
-        rows.append(f"{mysqlds[0].name} itself: mysql -h {direct[0]} -P {direct[1]} -u vtchaos")
+        rows.append(f"{mysqlds[0].name} itself: {mysql_client} -h {direct[0]} -P {direct[1]} -u vtchaos")
     rows.append(f"logs: {cluster.log_path(vtctld).parent}")
     return tuple(rows)
+
+
+def _clients(cluster: LocalCluster) -> tuple[str, str]:
+    """A mysql client and a vtctldclient: those on PATH, else those beside the cluster's own programs; "" for none.
+
+    The client of an unpacked MySQL looks for its plugins in a folder that is not there, so it is told.
+    """
+    mysql, vtctl = shutil.which("mysql") or "", shutil.which("vtctldclient") or ""
+    mysqld = next(Path(cluster.commands[node.name].argv[0]) for node in cluster.nodes(Role.MYSQLD))
+    beside = mysqld.parent.parent / "bin" / "mysql"
+    if not mysql and beside.is_file():
+        plugins = beside.parent.parent / "lib" / "mysql" / "plugin"
+        mysql = f"{beside} --plugin-dir={plugins}" if plugins.is_dir() else str(beside)
+    vtctld = Path(cluster.commands[cluster.nodes(Role.VTCTLD)[0].name].argv[0])
+    near = vtctld.with_name("vtctldclient")
+    return mysql or "mysql", vtctl or (str(near) if near.is_file() else "")
 
 
 # ---------------------------------------------------------------- folders and state
