@@ -20,6 +20,9 @@ from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 STATEMENT_TIMEOUT_S = 10.0
 OLD_WITHIN_S = 5.0
+# InnoDB refreshes innodb_trx only when nobody has read it for 100 ms (trx0i_s.cc, CACHE_MIN_IDLE_TIME): who looks
+# more often sees for ever what he saw first.
+TRANSACTIONS_CACHED_S = 0.2
 _OLD_TRANSACTIONS = (
     "SELECT COUNT(*) AS n FROM information_schema.innodb_trx WHERE trx_started < NOW() - INTERVAL 2 SECOND"
 )
@@ -212,17 +215,35 @@ class HeldTransaction:
             for statement in ("BEGIN", "SELECT COUNT(*) FROM ledger"):
                 (await session.query(statement, timeout_s=STATEMENT_TIMEOUT_S)).require("holding a transaction open")
             span.active()
-            yield  # closing the session rolls back what a reparent has not killed already
+            try:
+                yield
+            finally:  # what a reparent has killed already is none to vtgate, too
+                answer = await session.query("ROLLBACK", timeout_s=STATEMENT_TIMEOUT_S)
+                if not answer.ok:
+                    await self._killed(stage, aim)
+
+    async def _killed(self, stage: Stage, aim: Aim) -> None:
+        """The connection is gone: MySQL ends the transaction when it notices. Raises WaitTimeout."""
+
+        async def none() -> bool:
+            return not await _old_transaction(stage, aim)
+
+        await stage.until("the held transaction is gone", none, timeout_s=STATEMENT_TIMEOUT_S)
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """The primary's own InnoDB lists a transaction that is older than any statement of the load takes."""
-        vtctld = await stage.shared(vtctld_of)
 
         async def old() -> bool:
-            rows = await vtctld.execute_as_dba(aim.targets[0], _OLD_TRANSACTIONS)
-            return int(rows[0]["n"]) > 0
+            return await _old_transaction(stage, aim)
 
         try:
             return await stage.until("an old transaction", old, timeout_s=OLD_WITHIN_S)
         except WaitTimeout:
             return False
+
+
+async def _old_transaction(stage: Stage, aim: Aim) -> bool:
+    vtctld = await stage.shared(vtctld_of)
+    await stage.hold(TRANSACTIONS_CACHED_S)
+    rows = await vtctld.execute_as_dba(aim.targets[0], _OLD_TRANSACTIONS)
+    return int(rows[0]["n"]) > 0

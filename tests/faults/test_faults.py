@@ -12,7 +12,7 @@ import pytest
 
 from harness.base import wait
 from harness.contracts import Stage
-from harness.faults.reparent import LaggingReplicas, PlannedReparent
+from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.vitess.vtctld import VtctldError, vtctld_of
 from tests.faults.rows import ROWS, clients_are_served
 from tests.unit.run_fakes import spans, steps
@@ -98,3 +98,15 @@ async def test_a_replica_that_was_promoted_while_it_lagged_can_be_demoted_again(
 
     (status,) = await wait.until("the demoted tablet replicates", replicating, timeout_s=REPLICATES_WITHIN_S)
     assert (status["SQL_Delay"], status["Replica_SQL_Running"], status["Last_Error"]) == ("0", "Yes", "")
+
+
+@pytest.mark.parametrize("fault", ["HeldTransaction"])
+async def test_a_transaction_that_a_reparent_has_killed_is_healed_too(fault: str, stage: Stage, tmp_path: Path) -> None:
+    async with stage.inject(HeldTransaction(shard="0")), stage.inject(PlannedReparent(shard="0")):
+        pass
+    async with stage.inject(PlannedReparent(shard="0")) as back:
+        await clients_are_served(stage.cluster, back)
+    held, *reparents = spans(tmp_path / "run")
+    assert held.observed
+    assert held.healed_ns
+    assert [span.error for span in reparents] == ["", ""]
