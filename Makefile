@@ -9,13 +9,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
 
-.PHONY: run test check bench format clean
+
+.PHONY: run test software check bench format clean
 
 run: $(STAMP)
 	$(BIN)/vtchaos run reparent/storm $(ARGS)
 
-test: check
+test: check software
 	$(BIN)/pytest tests/faults tests/cluster -p no:cacheprovider --timeout 900
+
+# before the tests, so that no test waits for a build
+software: $(STAMP)
+	$(BIN)/python -m clusters.software install --mysql --etcd --vitess 24.0.3 --programs vtgate,vttablet,vtctld,vtorc
+	$(BIN)/python -m clusters.software install --vitess 21.0.2 --programs vtgate
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

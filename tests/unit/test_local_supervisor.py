@@ -20,6 +20,8 @@ from harness.base.errors import ClusterError, PlanError
 
 ENV = {"PATH": "/usr/bin:/bin"}
 
+LINK_GONE_WITHIN_S = 10.0
+
 
 class Exits:
     """Collects exits and waits for them."""
@@ -157,7 +159,11 @@ async def test_the_cluster_has_an_address_that_goes_with_it(tmp_path: Path) -> N
         assert network.link in psutil.net_if_addrs()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(network.cluster, 2379)
-    assert network.link not in psutil.net_if_addrs()
+
+    async def gone() -> bool:  # the kernel takes a dead namespace apart in its own time
+        return network.link not in psutil.net_if_addrs()
+
+    await wait.until(f"{network.link} is gone", gone, timeout_s=LINK_GONE_WITHIN_S)
 
 
 async def test_unknown_isolation_is_refused() -> None:
