@@ -210,6 +210,7 @@ def _refuse(spec: ClusterSpec, load: LoadSpec | None, params: Mapping[str, float
 def _refuse_flags(spec: ClusterSpec) -> None:
     for number, vtgate in enumerate(spec.vtgates, start=1):
         flags = {**spec.vtgate_flags, **vtgate.flags}
+        _refuse_misread(flags)
         window = seconds_of(flags.get("buffer-window", DEFAULT_WINDOW), "buffer-window")
         longest = seconds_of(
             flags.get("buffer-max-failover-duration", DEFAULT_MAX_DURATION), "buffer-max-failover-duration"
@@ -219,6 +220,19 @@ def _refuse_flags(spec: ClusterSpec) -> None:
                 f"vtgate-{number}: buffer-window ({window:g} s) must be at least 1 s and at most "
                 f"buffer-max-failover-duration ({longest:g} s)"
             )
+
+
+def _refuse_misread(flags: Mapping[str, str]) -> None:
+    """The checks read these flags, so they must mean what vtgate reads in them."""
+    for flag in ("buffer-size", "buffer-drain-concurrency"):
+        try:
+            int(flags.get(flag, "1"), 0)
+        except ValueError:
+            raise PlanError(f"--vtgate-flag {flag} takes a whole number, not {flags[flag]!r}") from None
+    if "buffer-min-time-between-failovers" in flags:
+        seconds_of(flags["buffer-min-time-between-failovers"], "buffer-min-time-between-failovers")
+    if flags.get("enable-buffer", "").lower() not in ("", "true", "false", "1", "0", "t", "f"):
+        raise PlanError(f"--vtgate-flag enable-buffer takes true or false, not {flags['enable-buffer']!r}")
 
 
 def _refuse_load(load: LoadSpec, spec: ClusterSpec) -> None:

@@ -45,8 +45,8 @@ def settings(history: History, vtgate: str) -> BufferSettings:
         enabled=_true(flags["enable-buffer"]),
         window_s=duration_s(flags["buffer-window"]),
         max_failover_duration_s=duration_s(flags["buffer-max-failover-duration"]),
-        size=int(flags["buffer-size"]),
-        drain_concurrency=int(flags["buffer-drain-concurrency"]),
+        size=int(flags["buffer-size"], 0),
+        drain_concurrency=int(flags["buffer-drain-concurrency"], 0),
         min_time_between_failovers_s=duration_s(flags["buffer-min-time-between-failovers"]),
     )
 

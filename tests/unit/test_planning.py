@@ -214,3 +214,13 @@ def test_every_experiment_can_be_planned(name: str) -> None:
 
 def test_a_cluster_without_a_name_has_even_shards() -> None:
     assert ClusterSpec(shards=4).shard_names == ("-40", "40-80", "80-c0", "c0-")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("buffer-size", "many"), ("enable-buffer", "maybe"), ("buffer-min-time-between-failovers", "soon")],
+)
+def test_a_buffer_flag_that_vtgate_would_misread_is_refused(flag: str, value: str) -> None:
+    spec = planning.cluster_spec(ClusterSpec(), Overrides(vtgate_flags={flag: value}))
+    with pytest.raises(PlanError, match=flag):
+        planning.refuse_cluster(spec)
