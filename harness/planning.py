@@ -201,6 +201,8 @@ def _refuse(spec: ClusterSpec, load: LoadSpec | None, params: Mapping[str, float
     refuse_cluster(spec)
     if spec.tablets_per_shard < 2 and "reparents" in params:
         raise PlanError("a shard with one tablet has nothing to reparent to; use --tablets 2 or more")
+    if params.get("reparents", 0) % 1:
+        raise PlanError(f"--set reparents={params['reparents']:g}: it takes a whole number of shards, 0 for all")
     if params.get("reparents", 0) > spec.shards:
         raise PlanError(f"--set reparents={params['reparents']:g}: there are only {spec.shards} shards")
     if load is not None:
