@@ -59,8 +59,8 @@ def results(verdict: RunVerdict, check: str) -> list[CheckResult]:
     return [result for result in verdict.results if result.check == check]
 
 
-# What Vitess 24.0.3 itself does in some runs of any size: a finding of the run, and no failure of this project. One row,
-# docs/track-record.md: TabletGateway.withRetry gives up on a race between its two views of a shard.
+# What Vitess 24.0.3 itself does in some runs of any size: a finding of the run, and no failure of this project.
+# See docs/track-record.md: TabletGateway.withRetry gives up on a race between its two views of a shard.
 KNOWN_RACES = ("inconsistent-state",)
 
 
