@@ -51,7 +51,7 @@ async def nothing(stage: Stage) -> None:
     """The control: the same phases, no reparent."""
     await _baseline(stage)
     stage.phase("no-storm")
-    await stage.hold(stage.params["hold_s"])
+    await stage.hold(stage.plan.params["hold_s"])
     await _aftermath(stage)
 
 
@@ -62,7 +62,7 @@ async def staggered(stage: Stage) -> None:
     async with AsyncExitStack() as storm, asyncio.TaskGroup() as group:
         for shard in _shards(stage):
             group.create_task(storm.enter_async_context(stage.inject(PlannedReparent(shard=shard))))
-            await stage.hold(stage.params["stagger_s"])
+            await stage.hold(stage.plan.params["stagger_s"])
     await _aftermath(stage)
 
 
@@ -83,7 +83,7 @@ async def twice(stage: Stage) -> None:
     await reparent_together(stage, _shards(stage))
     await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
     stage.phase("between")
-    await stage.hold(stage.params["between_s"])
+    await stage.hold(stage.plan.params["between_s"])
     stage.phase("second-storm")
     await reparent_together(stage, _shards(stage))
     await _aftermath(stage)
@@ -93,7 +93,7 @@ async def lagging_candidate(stage: Stage) -> None:
     """The candidate applies what it receives `delay_s` late: do the clients wait for it to catch up?"""
     await _baseline(stage)
     shard = stage.cluster.spec.shard_names[0]
-    delay_s = int(stage.params["delay_s"])
+    delay_s = int(stage.plan.params["delay_s"])
     async with stage.inject(LaggingReplicas(shard=shard, delay_s=delay_s)):
         stage.phase("storm")
         slow = PlannedReparent(shard=shard, wait_replicas_timeout_s=3.0 * delay_s)
@@ -124,21 +124,21 @@ async def reparent_together(stage: Stage, shards: tuple[str, ...]) -> None:
 
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
-    await stage.hold(stage.params["baseline_s"])
+    await stage.hold(stage.plan.params["baseline_s"])
 
 
 async def _aftermath(stage: Stage) -> None:
     stage.phase("recovery")
     await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.params["recovery_s"])
+    await stage.hold(stage.plan.params["recovery_s"])
     stage.phase("quiet")
-    await stage.hold(stage.params["quiet_s"])
+    await stage.hold(stage.plan.params["quiet_s"])
 
 
 def _shards(stage: Stage) -> tuple[str, ...]:
     """All shards, or the first `reparents` of them."""
     names = stage.cluster.spec.shard_names
-    return names[: int(stage.params["reparents"])] if stage.params["reparents"] else names
+    return names[: int(stage.plan.params["reparents"])] if stage.plan.params["reparents"] else names
 
 
 # ---------------------------------------------------------------- the family

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from harness.items import ItemsSpec
 from harness.model import (
     Capability,
     CheckKind,
@@ -18,9 +19,11 @@ from harness.model import (
     LinkRule,
     LoadSpec,
     Node,
+    Plan,
     Role,
     Suite,
 )
+from harness.streams import StreamSpec, StreamStatus
 
 if TYPE_CHECKING:
     from harness.history import History
@@ -80,15 +83,23 @@ class SpanRecorder(Protocol):
     def failed(self, error: str) -> None: ...  # the operation's own error
 
 
+class Streams(Protocol):
+    """The VStream clients of a run, in processes of their own."""
+
+    async def begin(self) -> None: ...  # all of them; a second call is harmless
+    def status(self) -> tuple[StreamStatus, ...]: ...
+    async def stop(self, *, timeout_s: float) -> None: ...  # end the streams; everything is written on return
+
+
 class Stage(Protocol):
     """What an experiment's timeline and the faults see of a run."""
 
     @property
     def cluster(self) -> Cluster: ...
     @property
-    def params(self) -> Mapping[str, float]: ...
+    def plan(self) -> Plan: ...
     @property
-    def seed(self) -> int: ...
+    def streams(self) -> Streams: ...
     def phase(self, name: str) -> None: ...
     def note(self, text: str, **details: str | int | float | bool) -> None: ...
     async def hold(self, seconds: float) -> None: ...
@@ -144,5 +155,10 @@ class Experiment:
     probes: tuple[Probe, ...]
     checks: tuple[Check, ...]
     timeline: Callable[[Stage], Awaitable[None]]
+    after_load: Callable[[Stage], Awaitable[None]] | None = (
+        None  # when the clients have stopped, before the reading back
+    )
+    items: ItemsSpec | None = None
+    streams: tuple[StreamSpec, ...] = ()
     params: Mapping[str, float] = field(default_factory=dict)
     known_bugs: tuple[KnownBug, ...] = ()

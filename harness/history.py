@@ -34,6 +34,7 @@ from harness.model import (
     Sample,
     Scalar,
 )
+from harness.streams import StreamRecord
 
 Ops = npt.NDArray[np.void]
 Rows = npt.NDArray[np.void]
@@ -141,6 +142,17 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TableRead:
+    """An item table of one shard after the run, read from its primary."""
+
+    keyspace: str
+    table: str
+    shard: str
+    rows: Rows  # ROW_DTYPE: (id, version), in any order
+    wrong: int = 0  # rows whose pad is not what their id and version say; counted by MySQL itself
+
+
+@dataclass(frozen=True, kw_only=True)
 class History:
     """Everything a run recorded, typed."""
 
@@ -152,6 +164,8 @@ class History:
     ops: Ops = field(default_factory=lambda: np.empty(0, dtype=OP_DTYPE))  # sorted by intended_ns
     messages: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (worker, number) → text
     rows: Mapping[str, Rows] = field(default_factory=dict)  # shard → ledger rows after the run
+    tables: Mapping[tuple[str, str, str], TableRead] = field(default_factory=dict)  # (keyspace, table, shard)
+    streams: tuple[StreamRecord, ...] = ()
     faults: tuple[FaultSpan, ...] = ()
     events: tuple[Event, ...] = ()
     series: Mapping[str, Series] = field(default_factory=dict)  # source (node name, "host", "harness")

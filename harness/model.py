@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.items import ItemsSpec
+from harness.streams import StreamSpec
+
 # ---------------------------------------------------------------- the cluster
 
 
@@ -90,6 +93,21 @@ def key_ranges(shards: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyspaceSpec:
+    """One keyspace of a cluster."""
+
+    name: str
+    shards: int = 1
+    tablets_per_shard: int = 2
+    schema: tuple[str, ...] = ()  # SQL, applied to every shard
+    vschema: str = ""  # JSON
+
+    @property
+    def shard_names(self) -> tuple[str, ...]:
+        return key_ranges(self.shards)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """What to stand up. Flags are in dashed spelling without leading dashes; the backend spells them for
     each binary's version. An empty flag value means the bare flag (`--flag`)."""
@@ -109,10 +127,23 @@ class ClusterSpec:
     mysqld_settings: Mapping[str, str] = field(default_factory=dict)  # my.cnf keys
     schema: tuple[str, ...] = ()  # SQL, applied to every shard
     vschema: str = ""  # JSON
+    others: tuple[KeyspaceSpec, ...] = ()  # keyspaces beside `keyspace`, e.g. the target of MoveTables
 
     @property
     def shard_names(self) -> tuple[str, ...]:
         return key_ranges(self.shards)
+
+    @property
+    def keyspaces(self) -> tuple[KeyspaceSpec, ...]:
+        """All keyspaces, the main one first."""
+        main = KeyspaceSpec(
+            name=self.keyspace,
+            shards=self.shards,
+            tablets_per_shard=self.tablets_per_shard,
+            schema=self.schema,
+            vschema=self.vschema,
+        )
+        return (main, *self.others)
 
     def vtgate_version(self, index: int) -> str:
         return self.vtgates[index].version or self.vitess
@@ -139,6 +170,13 @@ class ConnectionMode(enum.StrEnum):
     TRANSACTION = "transaction"  # persistent; every operation is BEGIN … COMMIT
 
 
+class Workload(enum.StrEnum):
+    """What the clients work on."""
+
+    LEDGER = "ledger"  # fresh rows, written once and read back (harness.load.ledger)
+    ITEMS = "items"  # changes of the item tables (harness.items), which streams copy meanwhile
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSpec:
     """What the clients of every vtgate do, per shard (= lane).
@@ -156,6 +194,7 @@ class LoadSpec:
     issue_within_s: float = 5.0
     workers: int = 1  # processes
     poisson: bool = True  # exponential gaps; False = evenly spaced
+    workload: Workload = Workload.LEDGER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +223,8 @@ class Plan:
     cluster: ClusterSpec
     cluster_name: str = ""  # "" = made for this run and removed after it
     load: LoadSpec | None
+    items: ItemsSpec | None = None  # tables that are filled before the load starts
+    streams: tuple[StreamSpec, ...] = ()
     params: Mapping[str, float]  # the experiment's own parameters, after overrides
     checks: tuple[str, ...]
     known_bugs: tuple[KnownBug, ...] = ()
@@ -212,6 +253,7 @@ class OpKind(enum.IntEnum):
     WRITE = 0  # INSERT of one row
     READ = 1  # SELECT by key of an acknowledged row
     TRANSACTION = 2  # BEGIN, `rows` INSERTs, COMMIT
+    CHANGE = 3  # of item rows: BEGIN, `rows` UPDATEs, COMMIT; or one INSERT; or one DELETE (value = txn, 0 of a DELETE)
 
 
 class ReadResult(enum.IntEnum):

@@ -107,9 +107,7 @@ class Runner:
         self._events.add("cluster", "serving", scheduling=wake_in_time())
         if self._plan.cluster_name:
             await self._emptied(cluster)
-        stage = await stack.enter_async_context(
-            RunStage(cluster, self._run, self._events, params=self._plan.params, seed=self._plan.seed)
-        )
+        stage = await stack.enter_async_context(RunStage(cluster, self._run, self._events, plan=self._plan))
         async with probing(self._experiment.probes, stage, self._run):
             try:
                 await self._acted(stage)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar, cast
 
@@ -16,8 +16,9 @@ from harness.base import wait
 from harness.base.clock import now_ns
 from harness.base.errors import HarnessError, PlanError
 from harness.base.rundir import LineLog, RunDir
-from harness.contracts import Aim, Cluster, Fault, Observer
-from harness.model import Event
+from harness.contracts import Aim, Cluster, Fault, Observer, Streams
+from harness.model import Event, Plan
+from harness.streams import StreamStatus
 
 T = TypeVar("T")
 
@@ -76,16 +77,29 @@ class LedgerSpan:
             self.step("healed")
 
 
+class NoStreams:
+    """The streams of a run without streams."""
+
+    async def begin(self) -> None:
+        return
+
+    def status(self) -> tuple[StreamStatus, ...]:
+        return ()
+
+    async def stop(self, *, timeout_s: float) -> None:
+        return
+
+
 class RunStage:
     """The Stage of one run."""
 
     def __init__(
-        self, cluster: Cluster, run: RunDir, events: EventLog, *, params: Mapping[str, float], seed: int
+        self, cluster: Cluster, run: RunDir, events: EventLog, *, plan: Plan, streams: Streams | None = None
     ) -> None:
         self._cluster = cluster
         self._events = events
-        self._params = params
-        self._seed = seed
+        self._plan = plan
+        self._streams = streams or NoStreams()
         self._ledger = LineLog(run.faults)
         self._faults = 0
         self._clients: dict[Callable[..., Any], Any] = {}
@@ -104,12 +118,12 @@ class RunStage:
         return self._cluster
 
     @property
-    def params(self) -> Mapping[str, float]:
-        return self._params
+    def plan(self) -> Plan:
+        return self._plan
 
     @property
-    def seed(self) -> int:
-        return self._seed
+    def streams(self) -> Streams:
+        return self._streams
 
     def phase(self, name: str) -> None:
         self._events.add("phase", name)

@@ -8,6 +8,8 @@ load.json            lanes of the load: number → vtgate, shard, workload, mode
 ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
 ops-W.messages.jsonl distinct error messages of worker W
 rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
+streams.json         the VStream clients; stream-N.bin, stream-N.vgtids.jsonl, stream-N.attempts.jsonl (harness.streams)
+tables.json          which item tables were read after the run; table-KEYSPACE.TABLE.SHARD.bin their rows
 faults.jsonl         fault ledger: intent (fsync) before the act, then what happened
 events.jsonl         phases, cluster start, node exits
 samples-N.jsonl      probe samples of source N: only what changed
@@ -109,6 +111,26 @@ class RunDir:
 
     def rows(self, shard: str) -> Path:
         return self.path / f"rows-{shard}.bin"
+
+    @property
+    def streams(self) -> Path:
+        return self.path / "streams.json"
+
+    def stream(self, number: int) -> Path:
+        return self.path / f"stream-{number}.bin"
+
+    def vgtids(self, number: int) -> Path:
+        return self.path / f"stream-{number}.vgtids.jsonl"
+
+    def attempts(self, number: int) -> Path:
+        return self.path / f"stream-{number}.attempts.jsonl"
+
+    @property
+    def tables(self) -> Path:
+        return self.path / "tables.json"
+
+    def table(self, keyspace: str, table: str, shard: str) -> Path:
+        return self.path / f"table-{keyspace}.{table}.{shard}.bin"
 
     def samples(self, source: str) -> Path:
         return self.path / f"samples-{source}.jsonl"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +176,8 @@ async def a_stage(
     jsonio.save(run.clock, ClockBase.take())
     events = EventLog(run, Watcher())
     try:
-        async with RunStage(cluster or FakeCluster(), run, events, params=params or {}, seed=7) as stage:
+        planned = dataclasses.replace(plan(), params=params or {})
+        async with RunStage(cluster or FakeCluster(), run, events, plan=planned) as stage:
             yield stage
     finally:
         events.close()

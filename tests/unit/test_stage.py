@@ -187,8 +187,8 @@ async def test_phases_and_notes_are_events(tmp_path: Path) -> None:
     async with a_stage(tmp_path, params={"baseline_s": 1.0}) as acting:
         acting.phase("baseline")
         acting.note("not settled", why="because")
-        assert acting.params["baseline_s"] == 1.0
-        assert acting.seed == 7
+        assert acting.plan.params["baseline_s"] == 1.0
+        assert acting.plan.seed == 7
     recorded = history.load(RunDir.open(tmp_path))
     assert told(recorded, "phase") == ["baseline"]
     assert told(recorded, "note") == ["not settled"]
