@@ -38,6 +38,7 @@ from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
 from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
+from harness.streams import Resume, StreamSpec
 
 EXIT_INTERRUPTED = 130
 RUNS = Path("runs")
@@ -232,9 +233,28 @@ def _show_plan(made: Plan) -> None:
             f"{load.connections_per_shard} {load.mode.value} connections for each shard",
             highlight=False,
         )
+    if made.items is not None:
+        console.print(f"  item tables: {made.items.tables} of {made.items.rows:,} rows", highlight=False)
+    for stream in made.streams:
+        console.print(f"  {_stream_words(stream)}", highlight=False)
     for note in made.notes:
         console.print(f"  [yellow]note[/yellow]: {note}", highlight=False)
     console.print(f"  seed {made.seed}, at most {made.timeout_s:g} s", highlight=False)
+
+
+def _stream_words(stream: StreamSpec) -> str:
+    """One line about the streams of a plan."""
+    slow = f", {stream.pause_ms:g} ms after every response" if stream.pause_ms else ""
+    leaves = f", each ends after every {stream.leave_after} responses" if stream.leave_after else ""
+    resume = {
+        Resume.NONE: "an error ends it",
+        Resume.CHECKPOINT: "after an error from its checkpoint",
+        Resume.SCRATCH: "after an error from scratch",
+    }[stream.resume]
+    one = ", tables one by one" if stream.one_by_one else ""
+    return (
+        f"streams: {stream.count} through each vtgate, from {stream.tablet_type} tablets; {resume}{one}{slow}{leaves}"
+    )
 
 
 # ---------------------------------------------------------------- running

@@ -195,6 +195,7 @@ class LoadSpec:
     workers: int = 1  # processes
     poisson: bool = True  # exponential gaps; False = evenly spaced
     workload: Workload = Workload.LEDGER
+    abrupt: bool = False  # the run kills vttablets or cuts their connections (see harness.mysql.outcome)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

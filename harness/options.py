@@ -10,6 +10,7 @@ import click
 from harness.base.errors import PlanError
 from harness.model import ConnectionMode
 from harness.planning import Overrides
+from harness.streams import Resume
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +31,7 @@ _CLUSTER = (
     click.option("--vtgate-flag", "vtgate_flags", metavar="FLAG=VALUE", multiple=True, help="Any vtgate flag."),
     click.option("--vttablet-flag", "vttablet_flags", metavar="FLAG=VALUE", multiple=True, help="Any vttablet flag."),
     click.option("--vtctld-flag", "vtctld_flags", metavar="FLAG=VALUE", multiple=True, help="Any vtctld flag."),
+    click.option("--copy-phase", metavar="DURATION", help="vttablet's --vreplication-copy-phase-duration, e.g. 300ms."),
     click.option("--mysqld-setting", "mysqld_settings", metavar="KEY=VALUE", multiple=True, help="Any my.cnf key."),
 )
 _LOAD = (
@@ -43,6 +45,20 @@ _LOAD = (
     ),
     click.option("--set", "params", metavar="NAME=NUMBER", multiple=True, help="A parameter of the experiment."),
     click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Bound of the whole timeline."),
+)
+_STREAMS = (
+    click.option("--rows", type=int, metavar="N", help="Rows of each item table, over all shards."),
+    click.option("--item-tables", type=int, metavar="N", help="Item tables."),
+    click.option("--streams", type=int, metavar="N", help="VStreams through each vtgate."),
+    click.option("--reader-pause", "pause_ms", type=float, metavar="MS", help="Readers wait so long after a response."),
+    click.option(
+        "--resume",
+        type=click.Choice([each.value for each in Resume]),
+        help="What a stream does that ended with an error.",
+    ),
+    click.option(
+        "--tablet-type", type=click.Choice(["primary", "replica"]), help="The tablets from which streams are read."
+    ),
 )
 _PAIRS = {
     "vtgate_flags": "--vtgate-flag",
@@ -65,7 +81,7 @@ def cluster_options(command: F) -> F:
 
 
 def load_options(command: F) -> F:
-    return _with(_LOAD, command)
+    return _with((*_LOAD, *_STREAMS), command)
 
 
 def _with(options: Iterable[Callable[[F], F]], command: F) -> F:
@@ -84,6 +100,8 @@ def overrides(given: dict[str, Any]) -> Overrides:
         words["vtgates"] = tuple(text.strip() for text in words["vtgates"].split(",") if text.strip())
     if "mode" in words:
         words["mode"] = ConnectionMode(words["mode"])
+    if "resume" in words:
+        words["resume"] = Resume(words["resume"])
     return Overrides(**words)
 
 

@@ -14,11 +14,17 @@ from typing import TypeVar
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
 from harness.contracts import Experiment
+from harness.items import MAX_TABLES, ItemsSpec
 from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Plan, VtgateSpec
+from harness.streams import Resume, StreamSpec
 
 T = TypeVar("T")
 
 MAX_RATE = 20_000.0  # operations a second in all: above it one machine measures only its own load
+MAX_ITEM_ROWS = 10_000_000  # 2.5 GB of tablespaces in each of a shard's tablets
+MAX_STREAMS = 200
+MAX_PAUSE_MS = 60_000.0
+MAX_OPERATION_TIMEOUT_S = 3600.0
 MAX_SEED = 2**63 - 1  # what a JSON file holds
 # go/vt/vtctl/policy/durability.go (v0.21 to v0.24)
 DURABILITY_POLICIES = ("none", "semi_sync", "cross_cell", "semi_sync_with_rdonly_ack", "cross_cell_with_rdonly_ack")
@@ -47,6 +53,13 @@ class Overrides:
     vttablet_flags: Mapping[str, str] = field(default_factory=dict)
     vtctld_flags: Mapping[str, str] = field(default_factory=dict)
     mysqld_settings: Mapping[str, str] = field(default_factory=dict)
+    rows: int | None = None
+    item_tables: int | None = None
+    streams: int | None = None
+    pause_ms: float | None = None
+    resume: Resume | None = None
+    tablet_type: str | None = None
+    copy_phase: str | None = None
     params: Mapping[str, float] = field(default_factory=dict)
     timeout_s: float | None = None
 
@@ -75,11 +88,16 @@ def build(
 
     Raises PlanError.
     """
-    spec = cluster_spec(experiment.cluster, overrides) if running is None else _on(running, cluster_name, overrides)
+    if running is None:
+        spec = cluster_spec(experiment.cluster, overrides)
+    else:
+        spec = _on(running, experiment, cluster_name, overrides)
     load = _load(experiment.load, overrides)
+    items, streams = _items(experiment, overrides), _streams(experiment, overrides)
     params = _params(experiment, overrides.params)
     timeout_s = _given(overrides.timeout_s, experiment.timeout_s)
     _refuse(spec, load, params)
+    _refuse_streams(spec, items, streams)
     if not (math.isfinite(timeout_s) and timeout_s > 0):
         raise PlanError(f"--timeout {timeout_s:g}: it takes seconds, above 0")
     if seed is not None and not 0 <= seed <= MAX_SEED:
@@ -93,6 +111,8 @@ def build(
         cluster=spec,
         cluster_name=cluster_name,
         load=load,
+        items=items,
+        streams=streams,
         params=params,
         checks=tuple(check.name for check in experiment.checks),
         known_bugs=experiment.known_bugs,
@@ -122,7 +142,7 @@ def cluster_spec(spec: ClusterSpec, overrides: Overrides) -> ClusterSpec:
             vtorc=spec.vtorc if overrides.vtorc is None else overrides.vtorc,
             vtgates=tuple(VtgateSpec(version=_version(v)) for v in overrides.vtgates) or spec.vtgates,
             vtgate_flags=vtgate_flags,
-            vttablet_flags={**spec.vttablet_flags, **overrides.vttablet_flags},
+            vttablet_flags={**spec.vttablet_flags, **_copy_phase(overrides), **overrides.vttablet_flags},
             vtctld_flags={**spec.vtctld_flags, **overrides.vtctld_flags},
             mysqld_settings={**spec.mysqld_settings, **overrides.mysqld_settings},
         )
@@ -148,7 +168,22 @@ def _version(text: str) -> str:
     return text.removeprefix("v")
 
 
-def _on(running: ClusterSpec, name: str, overrides: Overrides) -> ClusterSpec:
+def _copy_phase(overrides: Overrides) -> dict[str, str]:
+    if overrides.copy_phase is None:
+        return {}
+    if seconds_of(overrides.copy_phase, "--copy-phase") < 0.001:  # MAX_EXECUTION_TIME has milliseconds; 0 = no limit
+        raise PlanError(
+            f"--copy-phase {overrides.copy_phase}: it takes at least 1ms, or 1h for a copy that is never cut"
+        )
+    return {"vreplication-copy-phase-duration": overrides.copy_phase}
+
+
+def _on(running: ClusterSpec, experiment: Experiment, name: str, overrides: Overrides) -> ClusterSpec:
+    if experiment.cluster.others != running.others:
+        beside = ", ".join(other.name for other in experiment.cluster.others) or "none"
+        raise PlanError(
+            f"{experiment.name} needs other keyspaces than the cluster {name} has (beside the main one: {beside})"
+        )
     wanted = cluster_spec(running, overrides)
     different = [key for key in ClusterSpec.__dataclass_fields__ if getattr(wanted, key) != getattr(running, key)]
     if different:
@@ -171,6 +206,45 @@ def _load(load: LoadSpec | None, overrides: Overrides) -> LoadSpec | None:
         workers=_given(overrides.workers, load.workers),
         operation_timeout_s=_given(overrides.operation_timeout_s, load.operation_timeout_s),
     )
+
+
+def _items(experiment: Experiment, overrides: Overrides) -> ItemsSpec | None:
+    given = {"--rows": overrides.rows, "--item-tables": overrides.item_tables}
+    if experiment.items is None:
+        _nothing_given(experiment, given, "has no item tables")
+        return None
+    return replace(
+        experiment.items,
+        rows=_given(overrides.rows, experiment.items.rows),
+        tables=_given(overrides.item_tables, experiment.items.tables),
+    )
+
+
+def _streams(experiment: Experiment, overrides: Overrides) -> tuple[StreamSpec, ...]:
+    given = {
+        "--streams": overrides.streams,
+        "--reader-pause": overrides.pause_ms,
+        "--resume": overrides.resume,
+        "--tablet-type": overrides.tablet_type,
+    }
+    if not experiment.streams:
+        _nothing_given(experiment, given, "has no streams")
+    return tuple(
+        replace(
+            stream,
+            count=_given(overrides.streams, stream.count),
+            pause_ms=_given(overrides.pause_ms, stream.pause_ms),
+            resume=_given(overrides.resume, stream.resume),
+            tablet_type=_given(overrides.tablet_type, stream.tablet_type),
+        )
+        for stream in experiment.streams
+    )
+
+
+def _nothing_given(experiment: Experiment, given: Mapping[str, object], why: str) -> None:
+    for option, value in given.items():
+        if value is not None:
+            raise PlanError(f"{experiment.name} {why}, so {option} means nothing to it")
 
 
 def _params(experiment: Experiment, given: Mapping[str, float]) -> Mapping[str, float]:
@@ -207,6 +281,23 @@ def _refuse(spec: ClusterSpec, load: LoadSpec | None, params: Mapping[str, float
         raise PlanError(f"--set reparents={params['reparents']:g}: there are only {spec.shards} shards")
     if load is not None:
         _refuse_load(load, spec)
+
+
+def _refuse_streams(spec: ClusterSpec, items: ItemsSpec | None, streams: tuple[StreamSpec, ...]) -> None:
+    if items is not None:
+        if not 1 <= items.tables <= MAX_TABLES:
+            raise PlanError(f"--item-tables {items.tables}: it takes 1 to {MAX_TABLES}")
+        if not spec.shards <= items.rows <= MAX_ITEM_ROWS:
+            raise PlanError(f"--rows {items.rows}: it takes {spec.shards} (one a shard) to {MAX_ITEM_ROWS}")
+        if items.rows * items.tables > MAX_ITEM_ROWS:
+            raise PlanError(f"{items.tables} tables of {items.rows} rows are more than {MAX_ITEM_ROWS} rows in all")
+    for stream in streams:
+        if not 1 <= stream.count <= MAX_STREAMS:
+            raise PlanError(f"--streams {stream.count}: it takes 1 to {MAX_STREAMS} for each vtgate")
+        if not 0 <= stream.pause_ms <= MAX_PAUSE_MS:
+            raise PlanError(f"--reader-pause {stream.pause_ms:g}: it takes milliseconds, 0 to {MAX_PAUSE_MS:g}")
+        if stream.tablet_type != "primary" and spec.tablets_per_shard < 2:
+            raise PlanError(f"--tablet-type {stream.tablet_type}: a shard with one tablet has only a primary")
 
 
 def _refuse_flags(spec: ClusterSpec) -> None:
@@ -248,8 +339,11 @@ def _refuse_load(load: LoadSpec, spec: ClusterSpec) -> None:
         raise PlanError(f"--write-share {load.write_share:g}: a share is between 0 and 1")
     if load.connections_per_shard < 1 or load.workers < 1:
         raise PlanError("--connections and --workers must be at least 1")
-    if not (math.isfinite(load.operation_timeout_s) and load.operation_timeout_s > 0):
-        raise PlanError(f"--operation-timeout {load.operation_timeout_s:g}: it takes seconds, above 0")
+    if not 0 < load.operation_timeout_s <= MAX_OPERATION_TIMEOUT_S:
+        raise PlanError(
+            f"--operation-timeout {load.operation_timeout_s:g}: it takes seconds, above 0 and at most "
+            f"{MAX_OPERATION_TIMEOUT_S:g}"
+        )
 
 
 def _given(value: T | None, default: T) -> T:

@@ -89,6 +89,9 @@ class NoStreams:
     async def stop(self, *, timeout_s: float) -> None:
         return
 
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
 
 class RunStage:
     """The Stage of one run."""

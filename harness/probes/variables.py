@@ -49,10 +49,13 @@ VTGATE_VARS = (
     "VttabletCallErrorCount",
     "MysqlServerConnCount",
     "VStreamsCreated",
+    "VStreamsLag",
+    "VStreamsCount",  # 22 and later, as the next two
+    "VStreamsEventsStreamed",
     "VStreamsEndedWithErrors",
     "Uptime",
 )
-# go/vt/vttablet/tabletserver, go/vt/vttablet/tabletmanager (v0.21 to v0.24)
+# go/vt/vttablet/tabletserver (vstreamer/engine.go among others), go/vt/vttablet/tabletmanager (v0.21 to v0.24)
 TABLET_VARS = (
     "TabletStateName",
     "TabletType",
@@ -64,6 +67,13 @@ TABLET_VARS = (
     "TransactionPoolWaitCount",
     "SemiSyncMonitorWritesBlocked",
     "VStreamersCreated",
+    "VStreamersEndedWithErrors",
+    "VStreamerCount",
+    "VStreamerErrors",
+    "VStreamerPhaseTiming",
+    "VStreamerEventsStreamed",
+    "RowStreamerNumRows",
+    "RowStreamerNumPackets",
 )
 VTCTLD_VARS = ("PlannedReparentCounts", "EmergencyReparentCounts", "ReparentShardOperationTimings")
 

@@ -58,5 +58,6 @@ def flatten(variables: Mapping[str, Any], keep: Collection[str]) -> dict[str, Sc
 
 def _labels(name: str, value: Mapping[str, Any]) -> dict[str, Scalar]:
     if "Histograms" in value:  # a timings variable
-        return {f"{name}:count": value["TotalCount"], f"{name}:time_ns": value["TotalTime"]}
+        own = {f"{name}:{label}.count": one["Count"] for label, one in value["Histograms"].items()}
+        return {f"{name}:count": value["TotalCount"], f"{name}:time_ns": value["TotalTime"], **own}
     return {f"{name}:{label}": number for label, number in value.items() if isinstance(number, int | float | str)}
