@@ -174,14 +174,23 @@ class VtctldClient:
         request = vtctldata_pb2.StartReplicationRequest(tablet_alias=alias_message(alias))
         await self._call("StartReplication", request, timeout_s=CALL_TIMEOUT_S)
 
-    async def execute_as_dba(self, alias: str, sql: str, *, timeout_s: float = CALL_TIMEOUT_S) -> list[dict[str, str]]:
-        """Run one statement on a tablet's MySQL as the dba user, binary logging off; its rows by column name."""
+    async def execute_as_dba(
+        self, alias: str, sql: str, *, timeout_s: float = CALL_TIMEOUT_S, binlogs: bool = False
+    ) -> list[dict[str, str]]:
+        """Run one statement on a tablet's MySQL as the dba user; its rows by column name. What it changes stays on
+        this tablet, unless `binlogs` lets the replicas have it too."""
         request = vtctldata_pb2.ExecuteFetchAsDBARequest(
-            tablet_alias=alias_message(alias), query=sql, max_rows=1000, disable_binlogs=True
+            tablet_alias=alias_message(alias), query=sql, max_rows=1000, disable_binlogs=not binlogs
         )
         answer = await self._call("ExecuteFetchAsDBA", request, timeout_s=timeout_s)
         names = [column.name for column in answer.result.fields]
         return [dict(zip(names, _texts(row), strict=False)) for row in answer.result.rows]
+
+    async def reload_schema(self, alias: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        """Let a vttablet read its schema anew: it knows every table of its MySQL on return (Engine.ReloadAt,
+        go/vt/vttablet/tabletserver/schema, v0.24.3)."""
+        request = vtctldata_pb2.ReloadSchemaRequest(tablet_alias=alias_message(alias))
+        await self._call("ReloadSchema", request, timeout_s=timeout_s)
 
     async def configured_delay_s(self, alias: str) -> int:
         """SOURCE_DELAY of a tablet's MySQL; 0 for one that replicates from nobody."""

@@ -245,9 +245,11 @@ async def test_rows_by_column_name(vtctld: FakeVtctld, client: VtctldClient) -> 
         {"a": "1", "b": "", "c": "", "d": "schön"},
         {"a": "22", "b": "x", "c": "", "d": "\ufffd"},
     ]
-    (request,) = vtctld.requests
-    assert (alias_text(request.tablet_alias), request.query) == ("zone1-0000000100", "SELECT …")
-    assert request.disable_binlogs
+    await client.execute_as_dba("zone1-0000000100", "INSERT …", binlogs=True)
+    select, insert = vtctld.requests
+    assert (alias_text(select.tablet_alias), select.query) == ("zone1-0000000100", "SELECT …")
+    assert select.disable_binlogs
+    assert not insert.disable_binlogs
 
 
 async def test_the_delay_of_a_replica(vtctld: FakeVtctld, client: VtctldClient) -> None:
@@ -284,14 +286,15 @@ async def test_what_a_new_cluster_is_made_of(vtctld: FakeVtctld, client: VtctldC
     assert vschema.v_schema.vindexes["by_number"].type == "numeric"
 
 
-async def test_replication_of_one_tablet(vtctld: FakeVtctld, client: VtctldClient) -> None:
-    calls = ("StopReplication", "StartReplication", "RunHealthCheck")
+async def test_calls_to_one_tablet(vtctld: FakeVtctld, client: VtctldClient) -> None:
+    calls = ("StopReplication", "StartReplication", "RunHealthCheck", "ReloadSchema")
     for call in calls:
         vtctld.answers[call] = getattr(vtctldata_pb2, f"{call}Response")()
     await client.stop_replication("zone1-0000000101")
     await client.start_replication("zone1-0000000101")
     await client.run_health_check("zone1-0000000101")
-    assert [alias_text(request.tablet_alias) for request in vtctld.requests] == ["zone1-0000000101"] * 3
+    await client.reload_schema("zone1-0000000101")
+    assert [alias_text(request.tablet_alias) for request in vtctld.requests] == ["zone1-0000000101"] * 4
     assert [type(request).__name__ for request in vtctld.requests] == [f"{call}Request" for call in calls]
 
 
