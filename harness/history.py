@@ -6,10 +6,9 @@ is empty here and named in `incomplete`, so that a check can say UNKNOWN instead
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,113 +31,16 @@ from harness.model import (
     Plan,
     Role,
     Sample,
-    Scalar,
 )
-from harness.streams import StreamRecord
+from harness.records import map_events, read_ops, read_table
+from harness.series import Series
+from harness.streams import EVENT_DTYPE, Attempt, Position, StreamLane, StreamRecord, VgtidStep
+
+__all__ = ["History", "Ops", "Rows", "Series", "TableRead", "fold_attempts", "fold_ledger", "load"]
 
 Ops = npt.NDArray[np.void]
 Rows = npt.NDArray[np.void]
-
-
-class Series:
-    """The samples of one source: for every key, when it took which value."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self.samples = tuple(samples)
-        self.at_ns = np.array([sample.at_ns for sample in samples], dtype=np.int64)
-        self._steps: dict[str, tuple[list[int], list[Scalar]]] = {}
-        for sample in samples:
-            for key, value in sample.values.items():
-                times, values = self._steps.setdefault(key, ([], []))
-                times.append(sample.at_ns)
-                values.append(value)
-
-    def keys(self) -> tuple[str, ...]:
-        return tuple(self._steps)
-
-    def steps(self, key: str) -> tuple[Sequence[int], Sequence[Scalar]]:
-        """Stamps and values of every change of `key` (the first sample included)."""
-        return self._steps.get(key, ([], []))
-
-    def at(self, key: str, at_ns: int) -> Scalar | None:
-        """The value of `key` in the last sample not later than `at_ns`; None if there was none yet."""
-        times, values = self.steps(key)
-        index = bisect.bisect_right(times, at_ns) - 1
-        return values[index] if index >= 0 else None
-
-    def last(self, key: str) -> Scalar | None:
-        values = self.steps(key)[1]
-        return values[-1] if values else None
-
-    def number(self, key: str, at_ns: int | None = None) -> float | None:
-        """`at` (or `last`) as a number; None when the key was never there. An absent key is not 0."""
-        value = self.last(key) if at_ns is None else self.at(key, at_ns)
-        return float(value) if isinstance(value, int | float) else None
-
-    def growth(self, key: str, since_ns: int, until_ns: int | None = None) -> float | None:
-        """How much a counter grew between two stamps. A key that appears only after `since_ns` starts
-        from 0 (Vitess creates most keys at the first touch), unless the very first sample has it; None
-        when it never appeared, is no number, or shrank meanwhile (its process restarted)."""
-        times, values = self.steps(key)
-        to = len(times) if until_ns is None else bisect.bisect_right(times, until_ns)
-        if to == 0:
-            return None
-        first = bisect.bisect_right(times, since_ns) - 1
-        if first < 0 and times[0] == self.samples[0].at_ns:
-            first = 0
-        path = [values[index] for index in range(max(first, 0), to)]
-        numbers = [float(value) for value in path if isinstance(value, int | float)]
-        if len(numbers) < len(path):
-            return None
-        if first < 0:
-            numbers.insert(0, 0.0)
-        falling = any(later < earlier for earlier, later in itertools.pairwise(numbers))
-        return None if falling or not numbers else numbers[-1] - numbers[0]
-
-    @cached_property
-    def _labels(self) -> Mapping[str, tuple[str, ...]]:
-        labels: dict[str, list[str]] = {}
-        for key in self._steps:
-            name, colon, label = key.partition(":")
-            if colon:
-                labels.setdefault(name, []).append(label)
-        return {name: tuple(found) for name, found in labels.items()}
-
-    def labels(self, name: str) -> tuple[str, ...]:
-        """The labels of a map variable: "ks.-80.NewPrimarySeen" of the key "BufferStops:ks.-80.NewPrimarySeen"."""
-        return self._labels.get(name, ())
-
-    def rises(self, key: str, since_ns: int) -> tuple[tuple[int, int, float], ...]:
-        """Every step upwards after `since_ns`: (sample before, sample after, by how much). What was counted
-        happened between the two stamps; the first is `since_ns` when nothing was sampled before."""
-        times, values = self.steps(key)
-        found: list[tuple[int, int, float]] = []
-        before: float | None = None
-        for at_ns, value in zip(times, values, strict=True):
-            number = float(value) if isinstance(value, int | float) else None
-            rise = (number or 0.0) - (before or 0.0)
-            first_sample = before is None and at_ns == self.samples[0].at_ns
-            if at_ns > since_ns and rise > 0 and not first_sample:
-                found.append((max(since_ns, self._good_before(at_ns)), at_ns, rise))
-            before = number
-        return tuple(found)
-
-    def _good_before(self, at_ns: int) -> int:
-        """The stamp of the last sample before `at_ns` that was answered, 0 if none."""
-        index = bisect.bisect_left(self._answered, at_ns) - 1
-        return self._answered[index] if index >= 0 else 0
-
-    @cached_property
-    def _answered(self) -> tuple[int, ...]:
-        return tuple(sample.at_ns for sample in self.samples if not sample.error)
-
-    @property
-    def answered_ns(self) -> Sequence[int]:
-        """The stamps of the samples that the source answered."""
-        return self._answered
-
-    def failures(self) -> tuple[Sample, ...]:
-        return tuple(sample for sample in self.samples if sample.error)
+_NO_PKS: Mapping[str, int] = {}  # one for the many steps of a stream that has copied everything
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +98,9 @@ class History:
         stamps += [max(span.begin_ns, span.active_ns, span.recover_ns, span.healed_ns) for span in self.faults]
         if len(self.ops):
             stamps.append(int(self.ops["done_ns"].max()))
+        for stream in self.streams:
+            stamps += [attempt.end_ns for attempt in stream.attempts]
+            stamps += [int(event["at_ns"]) for event in stream.events[-1:]]
         return max(stamps)
 
     @property
@@ -255,7 +160,7 @@ def _load(run: RunDir, plan: Plan) -> History:
         missing.append("clock.json (the run never started)")
     lanes = _load_json_list(run.load, Lane, missing)
     nodes = _load_json_list(run.nodes, Node, missing)
-    ops, messages = _load_ops(run, missing)
+    ops, messages = _load_ops(run, missing, clock.monotonic_ns)
     return History(
         plan=plan,
         clock=clock,
@@ -265,6 +170,8 @@ def _load(run: RunDir, plan: Plan) -> History:
         ops=ops,
         messages=messages,
         rows=_load_rows(run, missing),
+        tables=_load_tables(run, plan, missing),
+        streams=_load_streams(run, plan, missing, clock.monotonic_ns),
         faults=fold_ledger(jsonio.read_lines(run.faults)),
         events=tuple(jsonio.structure(line, Event) for line in jsonio.read_lines(run.events)),
         series={source: Series(samples) for source, samples in _samples(run.path)},
@@ -315,13 +222,12 @@ def _load_json_list(path: Path, kind: type[Any], missing: list[str]) -> tuple[An
     return tuple(jsonio.structure(plain, kind) for plain in jsonio.load(path, list[Any]))
 
 
-def _load_ops(run: RunDir, missing: list[str]) -> tuple[Ops, Mapping[tuple[int, int], str]]:
+def _load_ops(run: RunDir, missing: list[str], base_ns: int = 0) -> tuple[Ops, Mapping[tuple[int, int], str]]:
     parts: list[Ops] = []
     messages: dict[tuple[int, int], str] = {}
     for path in sorted(run.path.glob("ops-*.bin")):
         worker = int(path.stem.removeprefix("ops-"))
-        whole = path.stat().st_size // OP_DTYPE.itemsize
-        parts.append(np.fromfile(path, dtype=OP_DTYPE, count=whole))
+        parts.append(read_ops(path, base_ns))
         for line in jsonio.read_lines(run.messages(worker)):
             messages[worker, int(line["number"])] = str(line["text"])
     if not parts:
@@ -341,6 +247,83 @@ def _load_rows(run: RunDir, missing: list[str]) -> Mapping[str, Rows]:
     if not rows:
         missing.append("rows-*.bin (the tables were not read after the run)")
     return rows
+
+
+def _load_tables(run: RunDir, plan: Plan, missing: list[str]) -> Mapping[tuple[str, str, str], TableRead]:
+    """What was read of the item tables; what is listed but not there is missing."""
+    if not run.tables.is_file():
+        if plan.items is not None:
+            missing.append("tables.json (the item tables were not read after the run)")
+        return {}
+    found: dict[tuple[str, str, str], TableRead] = {}
+    for line in jsonio.load(run.tables, list[dict[str, Any]]):
+        where = str(line["keyspace"]), str(line["table"]), str(line["shard"])
+        path = run.table(*where)
+        if not path.is_file():
+            missing.append(f"{path.name} (the rows of a table that was read)")
+            continue
+        keyspace, table, shard = where
+        found[where] = TableRead(
+            keyspace=keyspace, table=table, shard=shard, rows=read_table(path), wrong=int(line["wrong"])
+        )
+    return found
+
+
+def _load_streams(run: RunDir, plan: Plan, missing: list[str], base_ns: int) -> tuple[StreamRecord, ...]:
+    if not run.streams.is_file():
+        if plan.streams:
+            missing.append("streams.json (no stream was recorded)")
+        return ()
+    lanes = [jsonio.structure(plain, StreamLane) for plain in jsonio.load(run.streams, list[Any])]
+    return tuple(_load_stream(run, lane, missing, base_ns) for lane in lanes)
+
+
+def _load_stream(run: RunDir, lane: StreamLane, missing: list[str], base_ns: int) -> StreamRecord:
+    path = run.stream(lane.number)
+    attempts = fold_attempts(jsonio.read_lines(run.attempts(lane.number)))
+    events = np.empty(0, dtype=EVENT_DTYPE)
+    if path.is_file():
+        events = map_events(path, lane, [attempt.number for attempt in attempts], base_ns)
+    else:
+        missing.append(f"{path.name} (what {lane.name} received)")
+    steps = tuple(
+        VgtidStep(
+            number=int(line["number"]), at_ns=int(line["at_ns"]), attempt=int(line["attempt"]), position=_position(line)
+        )
+        for line in jsonio.read_lines(run.vgtids(lane.number))
+    )
+    return StreamRecord(lane=lane, events=events, vgtids=steps, attempts=attempts)
+
+
+def fold_attempts(lines: Iterator[dict[str, Any]]) -> tuple[Attempt, ...]:
+    """Lines of stream-N.attempts.jsonl into attempts; one without an end had none when the record ended."""
+    found: dict[int, Attempt] = {}
+    for line in lines:
+        number = int(line["number"])
+        if line["step"] == "begin":
+            found[number] = Attempt(
+                number=number,
+                begin_ns=int(line["begin_ns"]),
+                resume=str(line["resume"]),
+                start=tuple(_position(plain) for plain in line["start"]),
+                tables=tuple(line["tables"]),
+            )
+        elif number in found:
+            found[number] = replace(
+                found[number],
+                end_ns=int(line["end_ns"]),
+                code=str(line["code"]),
+                message=str(line["message"]),
+                errno=int(line["errno"]),
+                cpu_ns=int(line["cpu_ns"]),
+                responses=int(line["responses"]),
+            )
+    return tuple(found.values())
+
+
+def _position(line: Mapping[str, Any]) -> Position:
+    last_pks = {str(table): int(key) for table, key in line["last_pks"].items()}
+    return Position(shard=str(line["shard"]), gtid=str(line["gtid"]), last_pks=last_pks or _NO_PKS)
 
 
 def _samples(folder: Path) -> Iterator[tuple[str, list[Sample]]]:
