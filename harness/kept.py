@@ -72,7 +72,7 @@ def status(name: str | None) -> None:
         state = "serving" if row.serving and not row.stopped else "starting" if row.alive and not row.serving else ""
         state = state or (f"stopped: {', '.join(row.stopped)}" if row.alive else f"gone; `vtchaos down {row.name}`")
         spec = row.state.spec if row.state else None
-        size = f"{spec.shards} x {spec.tablets_per_shard}" if spec else ""
+        size = " + ".join(f"{each.shards} x {each.tablets_per_shard}" for each in spec.keyspaces) if spec else ""
         vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates))) if spec else ""
         table.add_row(row.name, state, size, spec.vitess if spec else "", vtgates, str(row.folder))
     Console().print(table)

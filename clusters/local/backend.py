@@ -37,11 +37,11 @@ class LocalBackend:
     async def _cluster(self, spec: ClusterSpec, folder: Path, logs: Path, observer: Observer) -> AsyncIterator[Cluster]:
         isolation = await host.isolation(self._isolation)
         programs = await obtained.programs_for(spec, observer=observer)
-        source = await template.ready(spec, programs, isolation=isolation, observer=observer)
+        sources = await template.ready(spec, programs, isolation=isolation, observer=observer)
         async with standup.stood_up(
             spec,
             programs,
-            template=source,
+            templates=sources,
             folder=folder,
             logs=logs,
             isolation=isolation,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -28,16 +29,25 @@ AIO_PER_MYSQLD = 1100  # io_setup requests of one mysqld with native AIO
 LARGEST = 256
 
 
+def tablets_of(spec: ClusterSpec) -> int:
+    """The tablets of all keyspaces."""
+    return sum(keyspace.shards * keyspace.tablets_per_shard for keyspace in spec.keyspaces)
+
+
 def needed_bytes(spec: ClusterSpec) -> int:
     """What a cluster of this size takes."""
-    tablets = spec.shards * spec.tablets_per_shard
     per_tablet = _mysqld_bytes(spec) + VTTABLET_BYTES
-    return REST_BYTES + tablets * per_tablet + len(spec.vtgates) * VTGATE_BYTES + (VTORC_BYTES if spec.vtorc else 0)
+    return (
+        REST_BYTES
+        + tablets_of(spec) * per_tablet
+        + len(spec.vtgates) * VTGATE_BYTES
+        + (VTORC_BYTES if spec.vtorc else 0)
+    )
 
 
 def data_fits_in_memory(spec: ClusterSpec, isolation: host.Isolation) -> bool:
     """Whether the data may live in memory too; without a mount namespace it would outlive us there."""
-    data = spec.shards * spec.tablets_per_shard * DATA_BYTES
+    data = tablets_of(spec) * DATA_BYTES
     return isolation.own_mounts and needed_bytes(spec) + data <= available_bytes() * (1 - SPARE_SHARE)
 
 
@@ -67,19 +77,18 @@ def _memory(spec: ClusterSpec) -> list[str]:
     need, have = needed_bytes(spec), available_bytes()
     if need <= have * (1 - SPARE_SHARE):
         return []
-    fits = largest_shard_count(spec.tablets_per_shard, have, vtgates=len(spec.vtgates))
+    others = needed_bytes(spec) - needed_bytes(replace(spec, others=()))
+    fits = largest_shard_count(spec.tablets_per_shard, have - others, vtgates=len(spec.vtgates))
     hint = f": --shards {fits} would fit" if 0 < fits < spec.shards else ""
-    return [
-        f"{spec.shards} shards x {spec.tablets_per_shard} tablets need about {need / 1e9:.1f} GB of memory, "
-        f"{have / 1e9:.1f} GB are available{hint}"
-    ]
+    sizes = (f"{keyspace.shards} shards x {keyspace.tablets_per_shard} tablets" for keyspace in spec.keyspaces)
+    return [f"{' and '.join(sizes)} need about {need / 1e9:.1f} GB of memory, {have / 1e9:.1f} GB are available{hint}"]
 
 
 def _aio(spec: ClusterSpec) -> list[str]:
     if spec.mysqld_settings.get("innodb_use_native_aio", "0").upper() in ("0", "OFF"):
         return []
     used, limit = (int(Path(f"/proc/sys/fs/{name}").read_text()) for name in ("aio-nr", "aio-max-nr"))
-    tablets = spec.shards * spec.tablets_per_shard
+    tablets = tablets_of(spec)
     if used + tablets * AIO_PER_MYSQLD <= limit:
         return []
     return [

@@ -129,12 +129,17 @@ def _vtgate(layout: Layout, node: Node) -> dict[str, str]:
     return {
         "cell": node.cell,
         "cells-to-watch": node.cell,
-        "tablet-types-to-wait": "PRIMARY,REPLICA" if layout.spec.tablets_per_shard > 1 else "PRIMARY",
+        "tablet-types-to-wait": "PRIMARY,REPLICA" if _replicas_everywhere(layout.spec) else "PRIMARY",
         "service-map": "grpc-vtgateservice",
         "mysql-server-port": str(layout.port(node, "mysql")),
         "mysql-server-bind-address": layout.network.cluster,
         "mysql-auth-server-impl": "none",
     }
+
+
+def _replicas_everywhere(spec: ClusterSpec) -> bool:
+    """vtgate waits for the tablet types in every shard of every keyspace."""
+    return all(keyspace.tablets_per_shard > 1 for keyspace in spec.keyspaces)
 
 
 def _vitess(layout: Layout, programs: Programs, node: Node) -> tuple[str, ...]:

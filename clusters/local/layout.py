@@ -95,12 +95,12 @@ class Layout:
 
 def nodes_of(spec: ClusterSpec, *, mysql: str = "", etcd: str = "") -> tuple[Node, ...]:
     """All nodes in start order; versions of Vitess come from the spec."""
-    cell, keyspace = spec.cell, spec.keyspace
+    cell = spec.cell
     nodes = [
         Node(name="etcd", role=Role.ETCD, version=etcd, cell=cell),
         Node(name="vtctld", role=Role.VTCTLD, version=spec.vitess, cell=cell),
     ]
-    for uid, shard in tablets(spec):
+    for uid, keyspace, shard in tablets(spec):
         tablet = partial(Node, cell=cell, keyspace=keyspace, shard=shard, tablet_uid=uid)
         nodes.append(tablet(name=f"mysqld-{uid}", role=Role.MYSQLD, version=mysql))
         nodes.append(tablet(name=f"vttablet-{uid}", role=Role.VTTABLET, version=spec.vitess))
@@ -113,13 +113,15 @@ def nodes_of(spec: ClusterSpec, *, mysql: str = "", etcd: str = "") -> tuple[Nod
     return (*nodes, *vtgates)
 
 
-def tablets(spec: ClusterSpec) -> Iterator[tuple[int, str]]:
-    """(uid, shard) of every tablet: a shard's tablets have consecutive uids, 100 is the first."""
+def tablets(spec: ClusterSpec) -> Iterator[tuple[int, str, str]]:
+    """(uid, keyspace, shard) of every tablet: a shard's tablets have consecutive uids, 100 is the first, and one
+    keyspace's follow those of the other."""
     uid = FIRST_TABLET_UID
-    for shard in spec.shard_names:
-        for _ in range(spec.tablets_per_shard):
-            yield uid, shard
-            uid += 1
+    for keyspace in spec.keyspaces:
+        for shard in keyspace.shard_names:
+            for _ in range(keyspace.tablets_per_shard):
+                yield uid, keyspace.name, shard
+                uid += 1
 
 
 def number_of(node: Node) -> int:

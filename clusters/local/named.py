@@ -93,7 +93,7 @@ async def start(name: str, spec: ClusterSpec, *, observer: Observer, isolation: 
     folder = await _claim(name)
     kept_apart = await host.isolation(isolation)
     programs = await obtained.programs_for(spec, observer=observer)
-    source = await template.ready(spec, programs, isolation=kept_apart, observer=observer)
+    sources = await template.ready(spec, programs, isolation=kept_apart, observer=observer)
     plan = standup.planned(spec, programs, kept_apart, folder=folder, logs=folder / "logs")
     for path in (plan.logs, plan.data):
         path.mkdir(parents=True)
@@ -104,7 +104,7 @@ async def start(name: str, spec: ClusterSpec, *, observer: Observer, isolation: 
     async with _joined(folder, log) as supervisor:
         await supervisor.tie()
         cluster = standup.assembled(plan, programs, kept_apart, supervisor, observer)
-        await Bringup(cluster, programs, observer, template=source).run()
+        await Bringup(cluster, programs, observer, templates=sources).run()
         state = _state(name, cluster, kept_apart.kernel_cleanup)
         jsonio.save(folder / _STATE, state)
         await supervisor.untie()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from clusters.local import answers
 from clusters.local.mysqld import ADMIN_USER
@@ -44,11 +45,12 @@ class _Found:
 
 async def missing_tablets(cluster: Cluster, vtgate: Node) -> list[str]:
     """Shards whose primary or replicas this vtgate does not see healthy (its HealthcheckConnections)."""
-    spec = cluster.spec
     seen = (await answers.variables(cluster.address(vtgate, "web"))).get("HealthcheckConnections", {})
-    wanted = {f"{spec.keyspace}.{shard}.primary": 1 for shard in spec.shard_names}
-    if spec.tablets_per_shard > 1:
-        wanted |= {f"{spec.keyspace}.{shard}.replica": spec.tablets_per_shard - 1 for shard in spec.shard_names}
+    wanted: dict[str, int] = {}
+    for keyspace in cluster.spec.keyspaces:
+        for shard in keyspace.shard_names:
+            wanted[f"{keyspace.name}.{shard}.primary"] = 1
+            wanted[f"{keyspace.name}.{shard}.replica"] = keyspace.tablets_per_shard - 1
     return [name for name, count in wanted.items() if seen.get(name, 0) < count]
 
 
@@ -57,11 +59,16 @@ async def unreached_shards(cluster: Cluster, vtgate: Node) -> list[str]:
     host, port = cluster.address(vtgate, "mysql")
     unreached = []
     async with admin_session(host, port, user=ADMIN_USER) as session:
-        for shard in cluster.spec.shard_names:
-            target = await session.query(f"USE `{cluster.spec.keyspace}:{shard}@primary`", timeout_s=QUERY_TIMEOUT_S)
+        for keyspace, shard in _shards(cluster):
+            target = await session.query(f"USE `{keyspace}:{shard}@primary`", timeout_s=QUERY_TIMEOUT_S)
             answer = await session.query("SELECT 1", timeout_s=QUERY_TIMEOUT_S) if target.ok else target
             if not answer.ok:
                 return [f"a query through {vtgate.name}: {answer.message}"]
             if answer.rows != ((1,),):
-                unreached.append(shard)
+                unreached.append(f"{keyspace}/{shard}")
     return unreached
+
+
+def _shards(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """(keyspace, shard) of all shards."""
+    return ((keyspace.name, shard) for keyspace in cluster.spec.keyspaces for shard in keyspace.shard_names)

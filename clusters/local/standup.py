@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from clusters.local import commands, host, layout, supervision
@@ -68,7 +68,7 @@ async def stood_up(
     spec: ClusterSpec,
     programs: Programs,
     *,
-    template: Path,
+    templates: Mapping[str, Path],
     folder: Path,
     logs: Path,
     isolation: host.Isolation,
@@ -83,5 +83,5 @@ async def stood_up(
     end_timeout_s = END_TIMEOUT_S if in_memory else END_TIMEOUT_S + UNLINK_S * len(plan.of(Role.MYSQLD))
     async with supervision.owned(config, log=logs / SUPERVISOR_LOG, end_timeout_s=end_timeout_s) as supervisor:
         cluster = assembled(plan, programs, isolation, supervisor, observer)
-        await Bringup(cluster, programs, observer, template=template).run()
+        await Bringup(cluster, programs, observer, templates=templates).run()
         yield cluster

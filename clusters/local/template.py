@@ -13,6 +13,8 @@ import asyncio
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from clusters.local import host, mysqld, standup, supervision
@@ -38,15 +40,22 @@ _EMPTIED = ("#innodb_temp", "performance_schema")  # the latter's files describe
 
 
 def name_of(programs: Programs, spec: ClusterSpec) -> str:
-    """Everything that the content depends on is in the name."""
+    """Everything that the content depends on is in the name; the keyspace is the spec's main one."""
     vitess = programs.vitess[spec.vitess].version
     content = f"{FORMAT}\n{_INIT_SQL.read_text()}\n{mysqld.small()}\n{mysqld.as_vitess_wants(programs.mysql.version)}"
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     return f"mysql-{programs.mysql.version}-vitess-{vitess}-{spec.keyspace}-{digest}"
 
 
-async def ready(spec: ClusterSpec, programs: Programs, *, isolation: host.Isolation, observer: Observer) -> Path:
-    """The template's data directory; made now if it is not there. Raises ClusterError."""
+async def ready(
+    spec: ClusterSpec, programs: Programs, *, isolation: host.Isolation, observer: Observer
+) -> Mapping[str, Path]:
+    """Keyspace → its template's data directory; made now if it is not there. Raises ClusterError."""
+    mains = (replace(spec, keyspace=keyspace.name, others=()) for keyspace in spec.keyspaces)
+    return {main.keyspace: await _ready(main, programs, isolation, observer) for main in mains}
+
+
+async def _ready(spec: ClusterSpec, programs: Programs, isolation: host.Isolation, observer: Observer) -> Path:
     kept = Store(Sources.of_environment().cache_dir / "templates")
     name = name_of(programs, spec)
     if kept.installed(name) is None:
@@ -113,7 +122,7 @@ async def _with_sidecar(
     async with standup.stood_up(
         one,
         programs,
-        template=bare,
+        templates={one.keyspace: bare},
         folder=staging / "one",
         logs=staging / "one-logs",
         isolation=isolation,

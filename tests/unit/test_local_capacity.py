@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from clusters.local import capacity
 from clusters.local.host import PROCESS_GROUP, Isolation
-from harness.model import ClusterSpec, VtgateSpec
+from harness.model import ClusterSpec, KeyspaceSpec, VtgateSpec
 
 GB = 10**9
 
@@ -32,6 +34,17 @@ async def test_what_is_said_to_fit_is_not_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(capacity, "available_bytes", lambda: 6 * GB)
     fits = capacity.largest_shard_count(2, 6 * GB)
     assert await capacity.refusals(ClusterSpec(shards=fits), isolation=PROCESS_GROUP) == ()
+
+
+async def test_further_keyspaces_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "available_bytes", lambda: 6 * GB)
+    alone = ClusterSpec(shards=capacity.largest_shard_count(2, 6 * GB))
+    both = replace(alone, others=(KeyspaceSpec(name="target", shards=8, tablets_per_shard=2),))
+    assert await capacity.refusals(alone, isolation=PROCESS_GROUP) == ()
+    (reason,) = await capacity.refusals(both, isolation=PROCESS_GROUP)
+    assert "8 shards x 2 tablets and 8 shards x 2 tablets need about" in reason
+    assert ": --shards 4 would fit" in reason
+    assert await capacity.refusals(replace(both, shards=4), isolation=PROCESS_GROUP) == ()
 
 
 async def test_native_aio_is_refused_where_it_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from clusters.local import answers, bringup, obtained
+from clusters.local import answers, bringup, obtained, serving
 from clusters.local.cluster import LocalCluster
 from clusters.local.supervision import Exit, Supervisor
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
-from harness.model import Capability, ClusterSpec, LinkRule, Role
+from harness.model import Capability, ClusterSpec, KeyspaceSpec, LinkRule, Role
 from tests.unit.local_fakes import Recorder, mysql_install, plan
 
 
@@ -73,6 +73,23 @@ def test_semi_sync_needs_the_plugin() -> None:
     obtained._check_fit(spec, mysql_install())
     with pytest.raises(PlanError, match=r"MySQL 8\.0\.15 \(made up\) has no semi-sync plugin"):
         obtained._check_fit(spec, mysql_install("8.0.15", semi_sync=False))
+
+
+async def test_every_keyspace_must_serve(monkeypatch: pytest.MonkeyPatch, recorder: Recorder) -> None:
+    spec = ClusterSpec(shards=2, others=(KeyspaceSpec(name="target", tablets_per_shard=1),))
+    cluster = LocalCluster(plan(spec), {}, Unconnected(), recorder, kernel_cleanup="")
+    seen = {f"ks.{shard}.{kind}": 1 for shard in ("-80", "80-") for kind in ("primary", "replica")}
+
+    async def variables(_: tuple[str, int]) -> dict[str, dict[str, int]]:
+        return {"HealthcheckConnections": seen}
+
+    monkeypatch.setattr(answers, "variables", variables)
+    (vtgate,) = cluster.nodes(Role.VTGATE)
+    assert await serving.missing_tablets(cluster, vtgate) == ["target.0.primary"]
+    seen["target.0.primary"] = 1
+    assert await serving.missing_tablets(cluster, vtgate) == []
+    del seen["ks.80-.replica"]
+    assert await serving.missing_tablets(cluster, vtgate) == ["ks.80-.replica"]
 
 
 async def test_nobody_there_is_no_answer() -> None:

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from clusters.local import layout
+from clusters.local import commands, layout
 from harness.base.errors import ClusterError
-from harness.model import ClusterSpec, Role, VtgateSpec
+from harness.model import ClusterSpec, KeyspaceSpec, Role, VtgateSpec
 from tests.unit.local_fakes import plan
 
 LARGEST = ClusterSpec(shards=256, tablets_per_shard=3, vtorc=True, vtgates=tuple(VtgateSpec() for _ in range(16)))
@@ -29,6 +29,29 @@ def test_nodes_have_the_names_of_the_model() -> None:
     assert [node.shard for node in nodes if node.role is Role.VTTABLET] == ["-80", "-80", "80-", "80-"]
     assert [node.version for node in nodes if node.role is Role.VTGATE] == ["24.0.3", "21.0.2"]
     assert nodes[3].tablet_alias == "zone1-0000000100"
+
+
+def test_further_keyspaces_have_tablets_of_their_own() -> None:
+    others = (KeyspaceSpec(name="target", shards=2, tablets_per_shard=1), KeyspaceSpec(name="lookup"))
+    spec = ClusterSpec(shards=1, tablets_per_shard=2, others=others)
+    vttablets = [node for node in layout.nodes_of(spec) if node.role is Role.VTTABLET]
+    assert [(node.tablet_uid, node.keyspace, node.shard) for node in vttablets] == [
+        (100, "ks", "0"),
+        (101, "ks", "0"),
+        (102, "target", "-80"),
+        (103, "target", "80-"),
+        (104, "lookup", "0"),
+        (105, "lookup", "0"),
+    ]
+    flags = commands.wanted_flags(plan(spec), vttablets[3])
+    assert (flags["init-keyspace"], flags["init-shard"]) == ("target", "80-")
+
+
+@pytest.mark.parametrize(("tablets", "types"), [(1, "PRIMARY"), (2, "PRIMARY,REPLICA")])
+def test_vtgate_waits_for_replicas_only_where_every_shard_has_one(tablets: int, types: str) -> None:
+    other = KeyspaceSpec(name="target", tablets_per_shard=tablets)
+    here = plan(ClusterSpec(shards=2, tablets_per_shard=2, others=(other,)))
+    assert commands.wanted_flags(here, here.node("vtgate-1"))["tablet-types-to-wait"] == types
 
 
 def test_fixed_ports_of_the_largest_cluster_are_distinct_and_never_taken_by_outgoing_connections() -> None:
