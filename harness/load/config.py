@@ -8,10 +8,12 @@ from pathlib import Path
 
 from harness.base.errors import PlanError
 from harness.base.rundir import RunDir
-from harness.model import Lane, LoadSpec
+from harness.items import ItemsSpec, seeded_rows
+from harness.model import Lane, LoadSpec, Workload
 
 MAX_WORKERS = 256  # OP_DTYPE.worker is one byte
-MAX_LANES = 1 << 16  # OP_DTYPE.lane, and the lane's part of a ledger id (schema.first_id)
+MAX_LANES = 1 << 16  # OP_DTYPE.lane, and the lane's part of a ledger id (schema.first_id) or item id
+MIN_ITEM_ROWS = 8  # of a table in a shard: an operation changes several of them and may remove one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +44,25 @@ class WorkerConfig:
     run: Path
     live: Path
     abrupt: bool  # see harness.mysql.outcome
+    items: ItemsSpec | None = None  # the item tables, for Workload.ITEMS
+    shards: tuple[str, ...] = ()  # of the whole keyspace: they share the seeded rows
+    vtgates: int = 1  # under load: they have a lane each in every shard, and share its rows
 
     @property
     def run_dir(self) -> RunDir:
         return RunDir(self.run)
 
 
-def plan_lanes(spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str]) -> tuple[Lane, ...]:
+def plan_lanes(
+    spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str], items: ItemsSpec | None = None
+) -> tuple[Lane, ...]:
     """A lane for every shard through every vtgate; the lanes of a vtgate are dealt to its workers in turn.
 
     Raises PlanError when the load does not fit the record format or means nothing.
     """
     _refuse_nonsense(spec, targets, shards)
+    if spec.workload is Workload.ITEMS:
+        _refuse_few_rows(items, shards)
     workers = min(spec.workers, len(shards))
     return tuple(
         Lane(
@@ -84,3 +93,14 @@ def _refuse_nonsense(spec: LoadSpec, targets: Sequence[Target], shards: Sequence
         raise PlanError(f"connections per shard must be at least 1, not {spec.connections_per_shard}")
     if spec.operation_timeout_s <= 0 or spec.issue_within_s <= 0:
         raise PlanError("the operation timeout and the time to issue must be above 0 seconds")
+
+
+def _refuse_few_rows(items: ItemsSpec | None, shards: Sequence[str]) -> None:
+    if items is None or items.tables < 1:
+        raise PlanError("a load on item tables needs item tables")
+    fewest = min(seeded_rows(items.rows, shards).values())
+    if fewest < MIN_ITEM_ROWS:
+        raise PlanError(
+            f"a load on item tables needs at least {MIN_ITEM_ROWS} rows of a table in every shard; "
+            f"{items.rows} rows over {len(shards)} shards are {fewest}"
+        )

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.base import jsonio
 from harness.base.clock import now_ns
@@ -14,6 +14,7 @@ from harness.base.errors import HarnessError, WaitTimeout
 from harness.base.procs import spawned, tail_of
 from harness.base.rundir import RunDir
 from harness.base.wait import finish, until
+from harness.items import ItemsSpec
 from harness.load.config import Target, WorkerConfig, plan_lanes
 from harness.load.live import NAME, LiveFile, Orders, Rows, WorkerState
 from harness.model import Lane, LoadSpec
@@ -129,19 +130,35 @@ async def running(
     seed: int,
     abrupt: bool = False,
     connect_within_s: float = CONNECT_WITHIN_S,
+    items: ItemsSpec | None = None,
 ) -> AsyncIterator[LoadHandle]:
     """Load through every target; on entry all connections stand and arrivals are about to begin.
 
     `load.json` (the lanes) is written first, so that a run that dies early still says what was planned.
-    `abrupt`: the run kills vttablets or cuts their connections (see harness.mysql.outcome). Leaving the
-    block without `stop` kills the workers; what they recorded until 100 ms before stays.
+    `abrupt`: the run kills vttablets or cuts their connections (see harness.mysql.outcome). `items`: the item
+    tables as they were seeded, for Workload.ITEMS. Leaving the block without `stop` kills the workers; what
+    they recorded until 100 ms before stays.
 
     Raises PlanError for a load that makes no sense, WaitTimeout when the connections do not stand in time,
     HarnessError when a worker dies.
     """
-    lanes = plan_lanes(spec, targets, shards)
+    lanes = plan_lanes(spec, targets, shards, items)
     jsonio.save(run.load, list(lanes))
-    configs = _configs(spec, targets, lanes, keyspace=keyspace, run=run, seed=seed, abrupt=abrupt)
+    common = WorkerConfig(
+        worker=0,
+        target=targets[0],
+        database=keyspace,
+        lanes=(),
+        spec=spec,
+        seed=seed,
+        run=run.path.absolute(),
+        live=(run.path / NAME).absolute(),
+        abrupt=abrupt,
+        items=items,
+        shards=tuple(shards),
+        vtgates=len(targets),
+    )
+    configs = _configs(common, targets, lanes)
     live = LiveFile.create(run.path / NAME, workers=len(configs), lanes=len(lanes))
     handle = LoadHandle(run, lanes, live)
     async with AsyncExitStack() as stack:
@@ -151,31 +168,13 @@ async def running(
         yield handle
 
 
-def _configs(
-    spec: LoadSpec,
-    targets: Sequence[Target],
-    lanes: Sequence[Lane],
-    *,
-    keyspace: str,
-    run: RunDir,
-    seed: int,
-    abrupt: bool,
-) -> list[WorkerConfig]:
+def _configs(common: WorkerConfig, targets: Sequence[Target], lanes: Sequence[Lane]) -> list[WorkerConfig]:
+    """One for each worker that has lanes."""
     target_of = {target.vtgate: target for target in targets}
     mine: dict[int, list[Lane]] = {}
     for lane in lanes:
         mine.setdefault(lane.worker, []).append(lane)
     return [
-        WorkerConfig(
-            worker=worker,
-            target=target_of[own[0].vtgate],
-            database=keyspace,
-            lanes=tuple(own),
-            spec=spec,
-            seed=seed,
-            run=run.path.absolute(),
-            live=(run.path / NAME).absolute(),
-            abrupt=abrupt,
-        )
+        replace(common, worker=worker, target=target_of[own[0].vtgate], lanes=tuple(own))
         for worker, own in sorted(mine.items())
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from harness.load.arrivals import Arrivals
+from harness.load.changes import Change
 from harness.load.config import WorkerConfig
+from harness.load.items_pool import item_pools
 from harness.load.operation import Operation
 from harness.load.pool import Connection, Pool, PoolRules
 from harness.load.reads import Read
@@ -13,7 +15,7 @@ from harness.load.recorder import Recorder
 from harness.load.traffic import Traffic
 from harness.load.transactions import Transaction
 from harness.load.writes import Write
-from harness.model import ConnectionMode
+from harness.model import ConnectionMode, Workload
 from harness.mysql.wire import WireOwner
 
 
@@ -39,10 +41,7 @@ class Engine:
             per_operation=spec.mode is ConnectionMode.PER_OPERATION,
             abrupt=config.abrupt,
         )
-        self._write: Operation = Write()
-        self._read: Operation = Read()
-        if spec.mode is ConnectionMode.TRANSACTION:  # everything is a transaction
-            self._write = self._read = Transaction()
+        self._writes, self._reads = _operations(config)  # by position of the lane
         self._arrivals = Arrivals(
             lanes=len(config.lanes),
             rate=spec.rate_per_shard,
@@ -99,7 +98,8 @@ class Engine:
             position = arrivals.lanes[at]
             lane = self.lanes[position]
             # with nothing acknowledged to read yet, a read becomes a write
-            operation = self._write if arrivals.writes[at] or not lane.ledger.ids else self._read
+            writing = arrivals.writes[at] or not lane.ledger.ids
+            operation = self._writes[position] if writing else self._reads[position]
             now_ns = self._clock()
             self.late_ns.append(now_ns - times[at])
             self._pool_of[position].offer(lane, operation, times[at], now_ns)
@@ -133,3 +133,15 @@ class Engine:
     def trouble(self) -> str:
         """The last reason why a connection could not be made."""
         return next((pool.trouble for pool in self.pools if pool.trouble), "")
+
+
+def _operations(config: WorkerConfig) -> tuple[Sequence[Operation], Sequence[Operation]]:
+    """What every lane does when it is to write, and when it is to read."""
+    transactions = config.spec.mode is ConnectionMode.TRANSACTION  # everything is one
+    if config.spec.workload is Workload.ITEMS:
+        changes = [Change(pool, always_transaction=transactions) for pool in item_pools(config)]
+        return changes, changes
+    lanes = len(config.lanes)
+    if transactions:
+        return [Transaction()] * lanes, [Transaction()] * lanes
+    return [Write()] * lanes, [Read()] * lanes

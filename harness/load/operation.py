@@ -19,10 +19,12 @@ class Flight:
     value: int = 0
     rows: int = 0
     step: int = 0
+    statements: tuple[bytes, ...] = ()  # of an operation whose statements are all known when it begins
 
 
 class Operation(Protocol):
-    """A kind of operation. Stateless: all state is in the Flight, so that one object serves every lane."""
+    """A kind of operation. What one of them needs while it is out is in the Flight; rows that are remembered
+    longer belong to the lane: they are in its Ledger, or in an object of this kind that the lane has for itself."""
 
     @property
     def kind(self) -> OpKind: ...

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.base.rundir import RunDir
+from harness.items import ItemsSpec
 from harness.load.config import Target, WorkerConfig, plan_lanes
 from harness.load.engine import Engine
 from harness.load.recorder import Recorder
@@ -70,11 +71,12 @@ class Bench:
         shards: tuple[str, ...] = ("-80", "80-"),
         seed: int = 7,
         ready: bool = True,
+        items: ItemsSpec | None = None,
     ) -> None:
         self.now_ns = START_NS
         self.run = RunDir.create(folder / "run")
         target = Target(vtgate="vtgate-1", host="127.0.0.1", port=1)
-        self.lanes = plan_lanes(spec, [target], shards)
+        self.lanes = plan_lanes(spec, [target], shards, items)
         config = WorkerConfig(
             worker=0,
             target=target,
@@ -85,6 +87,8 @@ class Bench:
             run=self.run.path,
             live=self.run.path / "live",
             abrupt=False,
+            items=items,
+            shards=shards,
         )
         self.recorder = Recorder(self.run.ops(0), self.run.messages(0), worker=0)
         self.wires: list[FakeWire] = []
