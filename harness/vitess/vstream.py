@@ -110,7 +110,7 @@ def request(
     return vtgate_pb2.VStreamRequest(
         tablet_type=topodata_pb2.TabletType.Value(spec.tablet_type.upper()),
         vgtid=checkpoint.vgtid,
-        filter=binlogdata_pb2.Filter(rules=[binlogdata_pb2.Rule(match=table) for table in tables]),
+        filter=binlogdata_pb2.Filter(rules=[_rule(table) for table in tables]),
         flags=vtgate_pb2.VStreamFlags(
             heartbeat_interval=spec.heartbeat_s,
             stop_on_reshard=spec.stop_on_reshard,
@@ -118,6 +118,12 @@ def request(
             tables_to_copy=spec.tables_to_copy,
         ),
     )
+
+
+def _rule(table: str) -> Any:
+    """A rule with a query: one with an exact name and no query copies a table, but the first change of it ends the
+    stream ("Query was empty": vstreamer/planbuilder.go buildPlan gives it to buildTablePlan as it is, v0.24.3)."""
+    return binlogdata_pb2.Rule(match=table, filter=f"select * from {table}")
 
 
 class VStreamCall:
