@@ -48,7 +48,7 @@ def base_layout(history: History, digest: Digest, height: int, **more: Any) -> F
     ]
     labels = [
         {"x": at, "y": 1, "xref": "x", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-        | {"text": _escaped(name), "font": {"size": 10, "color": "@muted"}}
+        | {"text": escaped(name), "font": {"size": 10, "color": "@muted"}}
         for name, at in marks
     ]
     return {
@@ -156,7 +156,7 @@ def _bar_words(history: History, span: FaultSpan) -> str:
     facts = [f"{span.fault} {', '.join(span.targets)}", f"took {took}" if ended else f"not returned after {took}"]
     facts += [f"{key}: {value}" for key, value in sorted(span.details.items()) if not key.endswith("_ns")]
     facts += [f"failed: {span.error}"] if span.error else []
-    return "<br>".join(_escaped(fact) for fact in facts)
+    return "<br>".join(escaped(fact) for fact in facts)
 
 
 def buffer_chart(history: History, digest: Digest, grid: Grid) -> Figure | None:
@@ -206,7 +206,7 @@ def _at_bottom(layout: Figure, parts: int) -> Figure:
 
 def _line(x: list[float], values: Any, colour: str, name: str, axis: str, shape: str = "linear") -> Figure:
     line = {"color": colour, "width": 1.5, "shape": shape}
-    hover = "%{y:.4~g} " + _escaped(name) + "<extra></extra>"
+    hover = "%{y:.4~g} " + escaped(name) + "<extra></extra>"
     return {"type": "scatter", "mode": "lines", "x": x, "y": numbers(values), "line": line, "yaxis": axis} | {
         "name": name,
         "hovertemplate": hover,
@@ -218,7 +218,7 @@ def rows_axis(names: Sequence[str]) -> Figure:
     taken for a number or a date."""
     step = max(1, len(names) // 64)
     places = list(range(0, len(names), step))
-    text = [_escaped(names[place]) for place in places]
+    text = [escaped(names[place]) for place in places]
     ticks = {"tickmode": "array", "tickvals": places, "ticktext": text, "tickfont": {"size": 10}}
     return ticks | {"range": [len(names) - 0.4, -0.6], "fixedrange": True, "zeroline": False, "showgrid": False}
 
@@ -231,9 +231,9 @@ def _share(index: int, parts: int, title: str) -> Figure:
     """One of several charts on top of each other."""
     top = 1 - index / parts
     bottom = 1 - (index + 1) / parts + (0.06 if index + 1 < parts else 0)
-    return {"domain": [round(bottom, 4), round(top, 4)], "title": {"text": _escaped(title)}, "fixedrange": True}
+    return {"domain": [round(bottom, 4), round(top, 4)], "title": {"text": escaped(title)}, "fixedrange": True}
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Plotly reads a few HTML tags in texts."""
     return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""What the closing summary and the HTML page say about vtgates and shards, gathered once.
+"""What the closing summary and the HTML page say about vtgates, shards and streams, gathered once.
 
 These are sums and extremes of what was recorded, not judgements: the verdict is in `RunVerdict`. Stalls
 and reparent times come from `harness.facts`, so that a report shows what the checks judged.
@@ -6,11 +6,12 @@ and reparent times come from `harness.facts`, so that a report shows what the ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from harness.facts.cycles import StreamCopy, stream_copies
 from harness.facts.service import longest_stall
 from harness.facts.storm import SECOND_NS, Reparent, aftermath, first_fault_ns, reparents_of_shards
 from harness.history import History, Ops
@@ -89,8 +90,9 @@ class Digest:
     lanes: tuple[LaneFacts, ...]
     vtgates: tuple[VtgateFacts, ...]
     kinds: tuple[ErrorKind, ...]
+    streams: tuple[StreamCopy, ...]
     outcomes: Mapping[Outcome, int]
-    from_ns: int  # first operation, fault or phase
+    from_ns: int  # first operation, stream, fault or phase
     until_ns: int
     zero_ns: int  # what moments are told relative to, here as in the checks
     zero_words: str
@@ -108,6 +110,17 @@ class Digest:
     def ops(self) -> int:
         return sum(self.outcomes.values())
 
+    @property
+    def reparented(self) -> bool:
+        """Whether any shard with clients was reparented: without it there is nothing to compare a stall with."""
+        return any(lane.reparent for lane in self.lanes)
+
+    @property
+    def buffered(self) -> bool:
+        """Whether any vtgate's buffer counters were seen: they exist from the first touch on."""
+        facts = [vtgate.buffer for vtgate in self.vtgates]
+        return any(buffer.buffered is not None or buffer.stops or buffer.skipped for buffer in facts)
+
 
 def digest(history: History) -> Digest:
     spans = reparents_of_shards(history)
@@ -117,17 +130,31 @@ def digest(history: History) -> Digest:
     lanes = tuple(
         _lane(lane, history.ops_of([lane]), since_ns, ends_ns, spans.get(lane.shard, ())) for lane in history.lanes
     )
-    from_ns, until_ns = window(history)
+    streams = stream_copies(history)
+    from_ns, until_ns = window(history, streams)
+    zero_ns, zero_words = _zero(history, streams, from_ns)
     return Digest(
         lanes=lanes,
         vtgates=tuple(_vtgate(history, name, lanes) for name in vtgate_names(history)),
         kinds=error_kinds(history),
+        streams=streams,
         outcomes=outcomes_of(history.ops),
         from_ns=from_ns,
         until_ns=until_ns,
-        zero_ns=trouble[0] if trouble else from_ns,
-        zero_words="the first fault" if first_fault_ns(history) else "the control's storm" if trouble else "the load",
+        zero_ns=zero_ns,
+        zero_words=zero_words,
     )
+
+
+def _zero(history: History, streams: Sequence[StreamCopy], from_ns: int) -> tuple[int, str]:
+    """What moments are told relative to, and its name."""
+    trouble = aftermath(history)
+    if trouble and first_fault_ns(history):
+        return trouble[0], "the first fault"
+    begun = [stream.begin_ns for stream in streams if stream.begin_ns]
+    if begun:
+        return min(begun), "the streams' begin"
+    return (trouble[0], "the control's storm") if trouble else (from_ns, "the load")
 
 
 def vtgate_names(history: History) -> tuple[str, ...]:
@@ -136,13 +163,15 @@ def vtgate_names(history: History) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def window(history: History) -> tuple[int, int]:
-    """From just before anything happened to clients or shards until the last stamp."""
+def window(history: History, streams: Sequence[StreamCopy] = ()) -> tuple[int, int]:
+    """From just before anything happened to clients, streams or shards until the last stamp."""
     starts = [span.intent_ns for span in history.faults]
     starts += [from_ns for from_ns, _ in history.phases.values()]
     if len(history.ops):
         starts.append(int(history.ops["intended_ns"][0]))
+    starts += [stream.begin_ns for stream in streams if stream.begin_ns]
     ends = [span.active_ns for span in history.faults] + [span.healed_ns for span in history.faults]
+    ends += [stream.last_ns for stream in streams]
     from_ns = min(starts, default=history.start_ns)
     return from_ns, max(history.end_ns, from_ns, *ends) if ends else max(history.end_ns, from_ns)
 

@@ -8,6 +8,7 @@ to anywhere, and all text of the run is escaped: messages are whatever a server 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from harness.history import History
 from harness.model import CheckKind, CheckResult, Outcome, RunVerdict, Verdict
 from harness.reports import charts, words
 from harness.reports.bins import STATE_WORDS, Binned, Counts, Grid, binned, grid_for, overall
+from harness.reports.cut_short import folded_names, split
 from harness.reports.digest import Digest, LaneFacts, digest
+from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
 from harness.reports.known import reproduced_issue
 from harness.reports.pressure import pressure_sentence
 
@@ -68,7 +71,9 @@ def view(history: History, verdict: RunVerdict) -> Values:
     rate = min((lane.rate for lane in history.lanes), default=0.0)
     grid = grid_for(found.from_ns, found.until_ns, len(history.lanes), rate)
     cells = binned(history, grid, open_stalls(found))
-    figures = _figures(history, found, cells)
+    shown = shown_streams(found)
+    figures = _figures(history, found, cells) | stream_figures(history, found, shown)
+    told, folded = split(history, verdict.results)
     return {
         "plan": history.plan,
         "verdict": verdict,
@@ -82,7 +87,13 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "digest": found,
         "tiles": _tiles(history, found),
         "Outcome": Outcome,
-        "checks": _checks(verdict),
+        "checks": _checks(told),
+        "folded": _checks(folded),
+        "folded_names": folded_names(folded),
+        "streams": stream_view(history, found, shown),
+        "stream_run": bool(found.streams or history.plan.streams),
+        "digest_faults": any(span.begin_ns for span in history.faults),
+        "reparents": bool(storms(history)),
         "kinds": _KINDS,
         "stall": lambda lane: words.stall_words(lane.stall.span_ns, lane.stall.open),
         "reparent": _reparent_words,
@@ -108,20 +119,24 @@ def open_stalls(found: Digest) -> dict[int, int]:
 def _tiles(history: History, found: Digest) -> list[tuple[str, str, str]]:
     """(figure, what it is, class)."""
     outcomes, worst = found.outcomes, next(iter(found.worst_lanes), None)
-    tiles = [
-        (words.count(found.ops), "operations on record", ""),
-        (words.count(outcomes[Outcome.FAIL]), "failed", "bad" if outcomes[Outcome.FAIL] else ""),
-        (words.count(outcomes[Outcome.UNKNOWN]), "outcome unknown", "bad" if outcomes[Outcome.UNKNOWN] else ""),
-        (words.count(outcomes[Outcome.NOT_ISSUED]), "not issued", "odd" if outcomes[Outcome.NOT_ISSUED] else ""),
-    ]
+    tiles = stream_tiles(found)
+    if found.ops or history.plan.load:
+        tiles += [
+            (words.count(found.ops), "operations on record", ""),
+            (words.count(outcomes[Outcome.FAIL]), "failed", "bad" if outcomes[Outcome.FAIL] else ""),
+            (words.count(outcomes[Outcome.UNKNOWN]), "outcome unknown", "bad" if outcomes[Outcome.UNKNOWN] else ""),
+            (words.count(outcomes[Outcome.NOT_ISSUED]), "not issued", "odd" if outcomes[Outcome.NOT_ISSUED] else ""),
+        ]
     if worst:
         where = f"longest stall: {worst.shard} through {worst.vtgate}"
         tiles.append((words.stall_words(worst.stall.span_ns, worst.stall.open), where, ""))
     for number, storm in enumerate(storms(history)[:2]):
         name = "storm" if number == 0 else "second storm"
-        called = words.plural(len(storm.reparents), "reparent")
+        called = f"{name}: {words.plural(len(storm.reparents), 'reparent')}"
+        if len(storm.reparents) == 1:
+            called = f"reparent of {words.clean(storm.shards[0])}"
         still_open = any(not reparent.end_ns for reparent in storm.reparents)
-        tiles.append((words.stall_words(storm.end_ns - storm.begin_ns, still_open), f"{name}: {called}", ""))
+        tiles.append((words.stall_words(storm.end_ns - storm.begin_ns, still_open), called, ""))
     return tiles
 
 
@@ -133,9 +148,9 @@ def _reparent_words(lane: LaneFacts) -> str:
     return words.duration(lane.reparent_ns)
 
 
-def _checks(verdict: RunVerdict) -> list[Values]:
+def _checks(results: Sequence[CheckResult]) -> list[Values]:
     """The worst first, otherwise in the order of the checks."""
-    rows = [_check(result, reproduced_issue(result)) for result in verdict.results]
+    rows = [_check(result, reproduced_issue(result)) for result in results]
     return sorted(rows, key=lambda row: -int(row["weight"]))
 
 

@@ -20,12 +20,15 @@ from rich.style import Style
 from harness.base.clock import now_ns
 from harness.base.wait import hold
 from harness.model import Event
-from harness.reports.live_rows import Line, frame, seconds
-from harness.reports.live_state import LiveState, Rates, RowState, row_state
+from harness.reports.live_rows import frame, seconds
+from harness.reports.live_state import Line, LiveState, Rates, RowState, row_state
+from harness.reports.live_streams import state_word, totals_words
 from harness.reports.progress import Step, Story, event_words
-from harness.reports.words import clean, plural
+from harness.reports.words import clean, plural, shorten
+from harness.streams import StreamState, StreamStatus
 
 REFRESH_S = 0.25
+TOLD_STREAMS = 20
 STATUS_EVERY_NS = 10_000_000_000
 Snapshot = Callable[[], LiveState]
 
@@ -96,7 +99,8 @@ def _style(name: str) -> Style:
 
 
 class PlainObserver:
-    """Lines: one a phase, one a step's end, one a finished reparent, and a status every ten seconds.
+    """Lines: one a phase, one a step's end, one a finished reparent, one a stream that has copied everything or
+    ended with an error (of the first TOLD_STREAMS), and a status every ten seconds.
 
     A reader that went away (`vtchaos run | head`) silences it; the run goes on.
     """
@@ -106,6 +110,7 @@ class PlainObserver:
         self._out: TextIO | None = out
         self._story = Story(now_ns())
         self._returned: dict[str, int] = {}
+        self._streams: dict[int, StreamState] = {}
         self._told_ns = now_ns()
 
     def __enter__(self) -> PlainObserver:
@@ -144,6 +149,11 @@ class PlainObserver:
                 took = seconds(reparent.end_ns - reparent.begin_ns)
                 failed = f" and failed: {clean(reparent.error)}" if reparent.error else ""
                 self._tell(reparent.end_ns, f"reparent of {shard} took {took}{failed}")
+        for stream in state.streams[:TOLD_STREAMS]:
+            if self._streams.get(stream.number) is not stream.state:
+                self._streams[stream.number] = stream.state
+                if stream.state in (StreamState.COPIED, StreamState.ENDED):
+                    self._tell(state.now_ns, stream_words(stream))
         if state.now_ns - self._told_ns >= STATUS_EVERY_NS:
             self._told_ns = state.now_ns
             self._tell(state.now_ns, status_words(state, self._story.open_steps()))
@@ -156,6 +166,13 @@ class PlainObserver:
             self._out.flush()
         except (OSError, ValueError):  # the pipe is closed
             self._out = None
+
+
+def stream_words(stream: StreamStatus) -> str:
+    """`stream items-1@vtgate-1 copied: 200,000 rows, 7 cycles, 1 attempt`; of one that ended, the error too."""
+    sums = f"{stream.rows:,} rows, {plural(stream.cycles, 'cycle')}, {plural(stream.attempts, 'attempt')}"
+    ended = f"; {shorten(stream.message, 200)}" if stream.state is StreamState.ENDED and stream.message else ""
+    return f"stream {stream.name} {state_word(stream)}: {sums}{ended}"
 
 
 def status_words(state: LiveState, steps: list[Step]) -> str:
@@ -174,6 +191,8 @@ def status_words(state: LiveState, steps: list[Step]) -> str:
         ]
         parts.append(", ".join([f"{sum(lane.issued for lane in lanes):,} issued", *bad]))
         parts.append(_lanes_by_state(state))
+    if state.streams:
+        parts.append(totals_words(state.streams))
     parts += [f"{step.what} {step.done}/{step.total}" if step.total else step.what for step in steps]
     if state.host:
         parts.append(f"host: {state.host}")

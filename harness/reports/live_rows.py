@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.reports.live_state import (
+    Line,
     LiveLane,
     LiveReparent,
     LiveState,
+    Piece,
     Rates,
     RowState,
     row_state,
     silent_ns,
 )
+from harness.reports.live_streams import stream_lines, totals_line
 from harness.reports.progress import Step, Story
-
-Piece = tuple[str, str]
-Line = list[Piece]
 
 STYLES = {
     RowState.IDLE: "dim",
@@ -33,6 +33,7 @@ STYLES = {
 }
 _WEIGHT = {state: weight for weight, state in enumerate(RowState)}
 _BAR = 24
+_LEAST_STREAMS = 3  # lines, with their heading
 REMARK_NS = 20_000_000_000
 _GAP = "   "
 
@@ -68,7 +69,9 @@ def frame(title: str, story: Story, state: LiveState, rates: Rates, *, width: in
     head = head_lines(title, story, state)
     foot = [*step_lines(story, state.now_ns), *remark_lines(story, state.now_ns)]
     left = height - len(head) - len(foot)
-    body = shard_lines(state, rates, width=width, height=left) if state.lanes else []
+    streams = stream_lines(state, rates, height=max(_LEAST_STREAMS, left // 2) if state.lanes else left)
+    body = shard_lines(state, rates, width=width, height=left - len(streams)) if state.lanes else []
+    body = [*streams, *body]
     return [cut(line, width) for line in [*head, *body, *foot]][:height]
 
 
@@ -81,6 +84,8 @@ def head_lines(title: str, story: Story, state: LiveState) -> list[Line]:
         first += phase_pieces(story, state.now_ns)
     if state.lanes:
         lines.append(total_pieces(state))
+    if state.streams:
+        lines.append(totals_line(state.streams))
     if context := context_pieces(state):
         lines.append(context)
     if state.faults:

@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from harness.streams import StreamStatus
+
+Piece = tuple[str, str]  # text, style
+Line = list[Piece]
+StreamStates = Callable[[], Sequence[StreamStatus]]
+"""Every stream now, as `harness.contracts.Streams.status` tells it; () before there are any. Asked four times a
+second, so it must only read what is in memory."""
 
 SILENT_NS = 1_000_000_000  # somebody waits and nothing succeeded for so long: a stall
 RECENT_NS = 3_000_000_000  # an error colours its row for so long
@@ -71,6 +79,7 @@ class LiveState:
     versions: Mapping[str, str] = field(default_factory=dict)
     lanes: Mapping[tuple[str, str], LiveLane] = field(default_factory=dict)  # (vtgate, shard)
     reparents: Mapping[str, LiveReparent] = field(default_factory=dict)
+    streams: tuple[StreamStatus, ...] = ()
     faults: tuple[str, ...] = ()  # others in force, in words
     host: str = ""
 
@@ -96,21 +105,30 @@ def silent_ns(lane: LiveLane, now_ns: int) -> int:
 
 
 class Rates:
-    """Successes a second of every lane over the last two seconds, from successive states."""
+    """What happened in a second, over the last two seconds, from successive states: successes of every lane, rows
+    of every stream."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[int, Mapping[tuple[str, str], LiveLane]]] = deque()
+        self._seen: deque[LiveState] = deque()
 
     def add(self, state: LiveState) -> None:
-        self._seen.append((state.now_ns, state.lanes))
-        while len(self._seen) > 2 and state.now_ns - self._seen[1][0] >= RATE_NS:
+        self._seen.append(state)
+        while len(self._seen) > 2 and state.now_ns - self._seen[1].now_ns >= RATE_NS:
             self._seen.popleft()
 
     def ok_per_s(self, key: tuple[str, str]) -> float | None:
         """None until two states were seen."""
+        return self._per_s(lambda state: state.lanes[key].ok if key in state.lanes else None)
+
+    def rows_per_s(self, number: int) -> float | None:
+        """Of a stream; None until two states were seen."""
+        return self._per_s(lambda state: next((s.rows for s in state.streams if s.number == number), None))
+
+    def _per_s(self, read: Callable[[LiveState], int | None]) -> float | None:
         if len(self._seen) < 2:
             return None
-        (from_ns, first), (to_ns, last) = self._seen[0], self._seen[-1]
-        if key not in first or key not in last or to_ns <= from_ns:
+        first, last = self._seen[0], self._seen[-1]
+        before, now = read(first), read(last)
+        if before is None or now is None or last.now_ns <= first.now_ns:
             return None
-        return (last[key].ok - first[key].ok) / ((to_ns - from_ns) / 1e9)
+        return (now - before) / ((last.now_ns - first.now_ns) / 1e9)

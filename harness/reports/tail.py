@@ -19,7 +19,7 @@ from harness.base.clock import now_ns
 from harness.base.rundir import RunDir
 from harness.history import fold_ledger
 from harness.model import FaultSpan, Lane, Node, Plan, Role, Scalar
-from harness.reports.live_state import LiveLane, LiveReparent, LiveState
+from harness.reports.live_state import LiveLane, LiveReparent, LiveState, StreamStates
 
 LaneCounters = Callable[[], npt.NDArray[np.void] | None]
 """Rows by lane number with the fields of `harness.load.live.LANE_DTYPE`; None before the load began."""
@@ -83,12 +83,13 @@ class ValueTail:
 
 
 class RunTail:
-    """A `Callable[[], LiveState]` over a run directory. `counters` gives the load's lanes, which are not
-    lines but shared memory."""
+    """A `Callable[[], LiveState]` over a run directory. `counters` gives the load's lanes and `streams` the
+    streams, which are not lines but shared memory."""
 
-    def __init__(self, run: RunDir, counters: LaneCounters = lambda: None) -> None:
+    def __init__(self, run: RunDir, counters: LaneCounters = lambda: None, streams: StreamStates = lambda: ()) -> None:
         self._run = run
         self._counters = counters
+        self._streams = streams
         self._keyspace = ""
         self._lanes: tuple[Lane, ...] = ()
         self._versions: dict[str, str] = {}
@@ -110,6 +111,7 @@ class RunTail:
             versions=dict.fromkeys((lane.vtgate for lane in self._lanes), "") | self._versions,
             lanes={(lane.vtgate, lane.shard): lane for lane in lanes},
             reparents=latest_reparents(spans),
+            streams=tuple(self._streams()),
             faults=tuple(_in_words(span) for span in spans if _in_force(span)),
             host=self._host_words(),
         )

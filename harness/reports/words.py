@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.history import History
-from harness.model import Role, RunVerdict, Verdict
+from harness.model import ClusterSpec, Role, RunVerdict, Verdict
 from harness.reports.counters import BufferFacts
 
 EXIT_MEANING: Mapping[int, str] = {
@@ -20,6 +20,7 @@ EXIT_MEANING: Mapping[int, str] = {
     4: "harness error",
     130: "interrupted",
 }
+_DEFAULT = ClusterSpec()
 _BROKEN_OFF: Mapping[int, str] = {4: "HARNESS ERROR", 130: "INTERRUPTED"}
 _CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
@@ -54,6 +55,15 @@ def stall_words(span_ns: int, still_open: bool) -> str:
 
 def count(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}"
+
+
+def short_count(number: int) -> str:
+    """51k, 1.2M: where there is room for five characters."""
+    if number < 1_000:
+        return str(number)
+    if number < 10_000:
+        return f"{number / 1e3:.1f}k"
+    return f"{number / 1e3:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
 
 
 def tally(reasons: Mapping[str, float]) -> str:
@@ -107,10 +117,32 @@ def command_line(history: History) -> str:
 
 
 def reproduce(history: History) -> str:
-    """The command line with the seed in it, whether it was given or drawn."""
+    """The command line with the seed in it, whether it was given or drawn; for a kept cluster, which the command
+    line only names, a comment above it says how to make one like it."""
     words = list(history.plan.command_line)
     given = any(word == "--seed" or word.startswith("--seed=") for word in words)
-    return clean(shlex.join(words if given else [*words, "--seed", str(history.plan.seed)]))
+    again = clean(shlex.join(words if given else [*words, "--seed", str(history.plan.seed)]))
+    return f"# such a cluster: {stand_up(history)}\n{again}" if history.plan.cluster_name else again
+
+
+def stand_up(history: History) -> str:
+    """`vtchaos up NAME …` with everything in which the run's cluster may differ from the default one."""
+    spec = history.plan.cluster
+    words = ["vtchaos", "up", history.plan.cluster_name, "--shards", str(spec.shards)]
+    words += ["--tablets", str(spec.tablets_per_shard), "--vitess", spec.vitess]
+    words += ["--vtgate", ",".join(spec.vtgate_version(index) for index in range(len(spec.vtgates)))]
+    words += ["--mysql", spec.mysql] if spec.mysql else []
+    words += ["--durability", spec.durability_policy] if spec.durability_policy != _DEFAULT.durability_policy else []
+    words += ["--vtorc"] if spec.vtorc else []
+    for option, values in (
+        ("--vtgate-flag", spec.vtgate_flags),
+        ("--vttablet-flag", spec.vttablet_flags),
+        ("--vtctld-flag", spec.vtctld_flags),
+        ("--mysqld-setting", spec.mysqld_settings),
+    ):
+        for name, value in values.items():
+            words += [option, f"{name}={value}" if value else name]
+    return " ".join(clean(shlex.join(words)).split("\n"))
 
 
 def versions(history: History) -> dict[str, str]:
@@ -147,12 +179,17 @@ def _host_value(key: str, value: Any) -> str:
 
 
 def shape(history: History) -> str:
-    """`32 shards × 2 tablets, 2 vtgates, 20 operations/s a shard and vtgate`."""
-    spec, load = history.plan.cluster, history.plan.load
+    """`32 shards × 2 tablets, 2 vtgates, 20 operations/s a shard and vtgate, 1 table of 200,000 rows, 2 streams`."""
+    spec, load, items = history.plan.cluster, history.plan.load, history.plan.items
     parts = [
         f"{plural(spec.shards, 'shard')} × {plural(spec.tablets_per_shard, 'tablet')}",
         plural(len(spec.vtgates), "vtgate"),
     ]
     if load:
         parts.append(f"{load.rate_per_shard:g} operations/s per shard and vtgate")
+    if items:
+        parts.append(f"{plural(items.tables, 'table')} of {plural(items.rows, 'row')}")
+    streams = sum(spec.count for spec in history.plan.streams) * len(spec.vtgates)
+    if streams:
+        parts.append(plural(streams, "stream"))
     return ", ".join(parts)

@@ -4,6 +4,7 @@
   const NAMES = {
     "@ink": "--ink", "@muted": "--muted", "@fail": "--fail", "@ok": "--okay", "@fault": "--fault",
     "@buffered": "--buffered", "@v0": "--v0", "@v1": "--v1", "@v2": "--v2", "@v3": "--v3", "@phase": "--muted",
+    "@cut": "--cut", "@page": "--page",
   };
   const data = JSON.parse(document.getElementById("data").textContent);
   const detail = data.detail;
@@ -68,12 +69,16 @@
     move([change["xaxis.range[0]"], change["xaxis.range[1]"]], id);
   }
 
-  function everything() { move(detail.layout.xaxis.range.slice(), null, true); }
+  function everything() { move(null, null, true); }
+
+  // where each chart begins: copy cycles may be a small part of the run
+  function home(id) { return (data.figures[id] || detail).layout.xaxis.range.slice(); }
 
   function move(range, from, reset) {
     syncing = true;
     zoom = reset ? null : range;
-    const moves = [...drawn].filter((id) => id !== from).map((id) => Plotly.relayout(id, { "xaxis.range": range }));
+    const moves = [...drawn].filter((id) => id !== from)
+      .map((id) => Plotly.relayout(id, { "xaxis.range": reset ? home(id) : range }));
     Promise.all(moves).then(() => { syncing = false; });
   }
 
