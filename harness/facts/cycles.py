@@ -18,7 +18,7 @@ from harness.history import History
 from harness.items import MARK_TABLE
 from harness.streams import NO_INDEX, Attempt, StreamLane, StreamRecord, VgtidStep
 
-HARNESS_ENDED = ("STOPPED", "LEFT")  # codes of attempts that our own client ended
+HARNESS_ENDED = ("", "STOPPED", "LEFT")  # codes of attempts that only our own client ended, or that go on
 _SECOND_NS = 1_000_000_000
 
 
@@ -80,8 +80,8 @@ class AttemptCopy:
 
     @property
     def failed(self) -> bool:
-        """The server ended it with an error."""
-        return self.attempt.code not in ("", "EOF", *HARNESS_ENDED)
+        """The server ended it, with or without an error."""
+        return self.attempt.code not in HARNESS_ENDED
 
     @property
     def rows_per_s(self) -> float | None:
@@ -158,7 +158,7 @@ class StreamCopy:
         return tuple(attempt for attempt in self.attempts if attempt.failed)
 
     @property
-    def ended_with_error(self) -> bool:
+    def ended_by_server(self) -> bool:
         """The stream itself, not an attempt that was followed by another one."""
         return bool(self.attempts) and self.attempts[-1].failed
 

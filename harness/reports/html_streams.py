@@ -32,7 +32,7 @@ def stream_tiles(found: Digest) -> list[tuple[str, str, str]]:
     if not copies:
         return []
     cycles = sum(len(copy.item_cycles) for copy in copies)
-    failed = sum(copy.ended_with_error for copy in copies)
+    failed = sum(copy.ended_by_server for copy in copies)
     unfinished = sum(in_trouble(copy) for copy in copies) - failed
     tiles = [
         (
@@ -42,7 +42,7 @@ def stream_tiles(found: Digest) -> list[tuple[str, str, str]]:
         ),
         (words.count(cycles), "copy cycles", ""),
         (words.count(sum(copy.cuts for copy in copies)), "of them cut", ""),
-        (words.count(failed), f"of {words.plural(len(copies), 'stream')} ended with an error", "bad" if failed else ""),
+        (words.count(failed), f"of {words.plural(len(copies), 'stream')} ended by the server", "bad" if failed else ""),
     ]
     if unfinished:
         tiles.append((words.count(unfinished), "more did not complete the copy", "odd"))

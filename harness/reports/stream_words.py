@@ -16,17 +16,17 @@ _ALIAS = re.compile(r"\b\w+-\d{10}\b")
 
 
 def in_trouble(copy: StreamCopy) -> bool:
-    """Ended with an error, or never had its copy complete."""
-    return copy.ended_with_error or not copy.completed_ns
+    """Ended by the server, or never had its copy complete."""
+    return copy.ended_by_server or not copy.completed_ns
 
 
 def worst_first(copies: Sequence[StreamCopy]) -> list[StreamCopy]:
-    """Those that ended with an error, then those whose copy is not complete, then by the number of attempts and
+    """Those that the server ended, then those whose copy is not complete, then by the number of attempts and
     by the time that the copy took."""
 
     def order(copy: StreamCopy) -> tuple[bool, bool, int, int, int]:
         return (
-            not copy.ended_with_error,
+            not copy.ended_by_server,
             bool(copy.completed_ns),
             -len(copy.attempts),
             -(copy.copy_ns or 0),
@@ -42,7 +42,7 @@ def how_ended(copy: StreamCopy) -> str:
         return "never began"
     last = copy.attempts[-1]
     early = "" if copy.completed_ns else ", before its copy was complete"
-    if last.failed:
+    if last.failed and last.attempt.code != "EOF":
         return attempt_error(last)
     return {
         "STOPPED": f"stopped when the run was over{early}",
@@ -116,7 +116,7 @@ class AttemptKind:
 
 
 def attempt_kinds(copies: Sequence[StreamCopy]) -> list[AttemptKind]:
-    """Attempts that ended with an error, by what the client was told; the most frequent first."""
+    """Attempts that the server ended, by what the client was told; the most frequent first."""
     kinds: dict[tuple[str, int, str], AttemptKind] = {}
     for copy in copies:
         for failed in copy.failed_attempts:

@@ -136,8 +136,9 @@ def _vtgates(console: Console, facts: Digest) -> None:
     buffers = table("vtgate", *_BUFFER)
     for vtgate in facts.vtgates:
         buffer = _buffer_cells(vtgate)
-        seen.add_row(vtgate.name, vtgate.version, *_seen_cells(vtgate), *(buffer if wide else ()))
-        buffers.add_row(vtgate.name, *buffer)
+        name, version = Text(clean(vtgate.name)), Text(clean(vtgate.version))
+        seen.add_row(name, version, *_seen_cells(vtgate), *(buffer if wide else ()))
+        buffers.add_row(name, *buffer)
     console.print(seen)
     if facts.buffered and not wide:
         console.print()
@@ -250,7 +251,7 @@ def _again(console: Console, history: History, verdict: RunVerdict, folder: Path
     word = verdict_word(verdict)
     ended = Text.assemble(_badge(word), f" exit code {verdict.exit_code}{f' ({meaning})' if meaning else ''}")
     console.print(hanging("verdict ", ended, "dim"))
-    console.print(hanging("versions ", ", ".join(f"{name} {v}" for name, v in versions(history).items()), "dim"))
+    console.print(hanging("versions ", clean(", ".join(f"{name} {v}" for name, v in versions(history).items())), "dim"))
     console.print(hanging("seed     ", str(history.plan.seed), "dim"))
     page = folder / "report.html"
     for index, words in enumerate(reproduce(history).splitlines()):

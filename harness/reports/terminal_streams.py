@@ -84,7 +84,7 @@ def _ends(console: Console, facts: Digest, shown: Sequence[StreamCopy]) -> None:
         console.print(Padding(Text(shorten(kind.example, 2 * console.width - 12), "dim"), (0, 0, 0, 4), expand=False))
     if len(kinds) > KINDS:
         line(console, f"… and {plural(len(kinds) - KINDS, 'kind')} more in the report", style="dim")
-    quiet = [copy for copy in shown if not copy.ended_with_error]
+    quiet = [copy for copy in shown if not copy.ended_by_server]
     for how in dict.fromkeys(how_ended(copy) for copy in quiet):
         names = [clean(copy.lane.name) for copy in quiet if how_ended(copy) == how]
         line(console, f"{how}: {', '.join(names)}", style="" if "before" in how or "never" in how else "dim")

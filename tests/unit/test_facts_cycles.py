@@ -70,7 +70,7 @@ def test_totals_of_a_stream() -> None:
     assert copy.copy_ns == copy.attempts[0].completed_ns - ns(2)
     assert copy.rows_per_s == copy.attempts[0].rows_per_s
     assert copy.cpu_ns_per_row == pytest.approx(0.4 * SECOND / 6016)
-    assert not copy.ended_with_error
+    assert not copy.ended_by_server
     assert copy.last_ns == ns(13)
 
 
@@ -81,7 +81,7 @@ def test_a_stream_that_the_first_cut_ended() -> None:
     ] * 2
     assert copy.cuts == 0
     assert copy.copy_ns is None
-    assert copy.ended_with_error
+    assert copy.ended_by_server
     assert copy.rows_per_s == pytest.approx(5000 / (copy.attempts[0].last_copied_ns / SECOND - ns(2) / SECOND))
 
 
@@ -129,16 +129,15 @@ def test_a_key_that_a_resumed_attempt_brought_and_lost_is_a_complete_table() -> 
     assert not copy.cycles[0].failed  # the client itself left
 
 
-@pytest.mark.parametrize(
-    "code, failed, cycle_failed", [("UNKNOWN", True, True), ("EOF", False, True), ("STOPPED", False, False)]
-)
-def test_who_ended_an_attempt(code: str, failed: bool, cycle_failed: bool) -> None:
+@pytest.mark.parametrize("code, failed", [("UNKNOWN", True), ("EOF", True), ("STOPPED", False), ("LEFT", False)])
+def test_who_ended_an_attempt(code: str, failed: bool) -> None:
     made = StreamMaker(lane_of(shards=("0",)))
     made.attempt(1)
     made.copy("0", "item_1", 1.1, rows=10)
     made.end(2, code)
     copy = stream_copy(made.record())
-    assert (copy.attempts[0].failed, copy.cycles[0].failed) == (failed, cycle_failed)
+    assert (copy.attempts[0].failed, copy.cycles[0].failed, copy.ended_by_server) == (failed, failed, failed)
+    assert copy.cycles[0].code == code
 
 
 def test_another_shards_completion_completes_nothing() -> None:
@@ -200,7 +199,7 @@ def test_a_stream_without_events() -> None:
     nothing.attempt(1)
     nothing.end(2, "UNAVAILABLE", "no vtgate")
     copy = stream_copy(nothing.record())
-    assert (copy.rows, copy.begin_ns, copy.last_ns, copy.ended_with_error) == (0, ns(1), ns(2), True)
+    assert (copy.rows, copy.begin_ns, copy.last_ns, copy.ended_by_server) == (0, ns(1), ns(2), True)
     assert (copy.rows_per_s, copy.cpu_ns_per_row) == (None, None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.base.rundir import RunDir
 from harness.history import History
-from harness.model import OP_DTYPE, Outcome, RunVerdict, Verdict
+from harness.kept import up
+from harness.model import OP_DTYPE, ClusterSpec, Outcome, RunVerdict, Verdict, VtgateSpec
+from harness.options import overrides
+from harness.planning import cluster_spec
 from harness.reports import RENDERERS, junit, render_all, terminal
 from harness.reports.digest import digest, stall_of
 from harness.reports.words import clean, duration, reproduce
@@ -187,3 +191,55 @@ def test_words() -> None:
         "–", "0 s", "900 ns", "3.3 ms", "270 ms", "12.3 s", "140 s",
     ]  # fmt: skip
     assert clean("a\x1b[31mb\x00\r\nc") == "a\ufffd[31mb\ufffd\nc"
+
+
+def test_paths_in_the_summary_do_not_depend_on_where_it_is_written(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunDir.create(tmp_path / "run")
+    render_all(history, storm_verdict(history), run)
+    first = (run.path / "summary.txt").read_text()
+    monkeypatch.chdir(tmp_path)
+    render_all(history, storm_verdict(history), RunDir(Path("run")))
+    assert (run.path / "summary.txt").read_text() == first
+    assert f"run       {tmp_path}/run\n" in first
+
+
+KEPT = ClusterSpec(
+    shards=8,
+    tablets_per_shard=3,
+    vitess="24.0.3",
+    mysql="9.7",
+    durability_policy="none",
+    vtorc=True,
+    vtgates=(VtgateSpec(version="21.0.2"), VtgateSpec()),
+    vtgate_flags={"enable-buffer": "", "buffer-window": "12s"},
+    vttablet_flags={"vreplication-copy-phase-duration": "300ms"},
+    mysqld_settings={"max_connections": "200"},
+)
+
+
+def kept_run(history: History, spec: ClusterSpec) -> History:
+    words = ("vtchaos", "run", "vstream/copy-cycles", "--cluster", "a b")
+    return dataclasses.replace(
+        history, plan=dataclasses.replace(history.plan, cluster=spec, cluster_name="a b", command_line=words)
+    )
+
+
+def test_reproducing_a_run_on_a_kept_cluster_says_how_to_make_the_cluster(history: History) -> None:
+    kept = kept_run(history, KEPT)
+    comment, again = reproduce(kept).splitlines()
+    assert again == "vtchaos run vstream/copy-cycles --cluster 'a b' --seed 17629"
+    assert comment.startswith("# such a cluster: vtchaos up 'a b' --shards 8 --tablets 3 --vitess 24.0.3 ")
+    context = up.make_context("up", shlex.split(comment.partition(" up ")[2]))
+    given = {name: value for name, value in context.params.items() if name != "name"}
+    made = cluster_spec(ClusterSpec(), overrides(given))
+    assert dataclasses.replace(made, vtgates=KEPT.vtgates) == KEPT
+    assert [made.vtgate_version(index) for index in range(2)] == ["21.0.2", "24.0.3"]
+    told = summary(kept, storm_verdict(history), 100)
+    assert f"reproduce {comment}\n          {again}\n" in told
+
+
+def test_nothing_of_a_kept_cluster_leaves_its_comment(history: History) -> None:
+    hostile = dataclasses.replace(KEPT, vtgate_flags={"x": "1\nrm -rf /"}, mysqld_settings={"y": "2\r\nls\x1b"})
+    assert len(reproduce(kept_run(history, hostile)).splitlines()) == 2
