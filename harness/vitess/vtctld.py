@@ -91,7 +91,8 @@ class VtctldClient:
         async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             yield cls(channel)
 
-    async def _call(self, name: str, request: Any, *, timeout_s: float) -> Any:
+    async def call(self, name: str, request: Any, *, timeout_s: float) -> Any:
+        """Any method of vtctld's service, by its name. Raises VtctldError."""
         try:
             return await getattr(self._stub, name)(request, timeout=timeout_s, wait_for_ready=False)
         except grpc.aio.AioRpcError as error:
@@ -99,17 +100,17 @@ class VtctldClient:
 
     async def add_cell_info(self, cell: str, *, server_address: str, root: str) -> None:
         info = topodata_pb2.CellInfo(server_address=server_address, root=root)
-        await self._call(
+        await self.call(
             "AddCellInfo", vtctldata_pb2.AddCellInfoRequest(name=cell, cell_info=info), timeout_s=CALL_TIMEOUT_S
         )
 
     async def create_keyspace(self, keyspace: str, *, durability_policy: str) -> None:
         request = vtctldata_pb2.CreateKeyspaceRequest(name=keyspace, durability_policy=durability_policy)
-        await self._call("CreateKeyspace", request, timeout_s=CALL_TIMEOUT_S)
+        await self.call("CreateKeyspace", request, timeout_s=CALL_TIMEOUT_S)
 
     async def create_shard(self, keyspace: str, shard: str) -> None:
         request = vtctldata_pb2.CreateShardRequest(keyspace=keyspace, shard_name=shard)
-        await self._call("CreateShard", request, timeout_s=CALL_TIMEOUT_S)
+        await self.call("CreateShard", request, timeout_s=CALL_TIMEOUT_S)
 
     async def planned_reparent(
         self,
@@ -131,7 +132,7 @@ class VtctldClient:
         if tolerable_replication_lag_s:
             request.tolerable_replication_lag.CopyFrom(_duration(tolerable_replication_lag_s))
         deadline_s = timeout_s if timeout_s is not None else 4 * wait_replicas_timeout_s + DEADLINE_SLACK_S
-        answer = await self._call("PlannedReparentShard", request, timeout_s=deadline_s)
+        answer = await self.call("PlannedReparentShard", request, timeout_s=deadline_s)
         return Promotion(
             promoted=alias_text(answer.promoted_primary),
             events=tuple(event.value.rstrip() for event in answer.events),
@@ -141,38 +142,38 @@ class VtctldClient:
         request = vtctldata_pb2.ApplySchemaRequest(
             keyspace=keyspace, sql=list(sql), ddl_strategy="direct", wait_replicas_timeout=_duration(timeout_s)
         )
-        await self._call("ApplySchema", request, timeout_s=timeout_s)
+        await self.call("ApplySchema", request, timeout_s=timeout_s)
 
     async def apply_vschema(self, keyspace: str, vschema_json: str) -> None:
         vschema = vschema_pb2.Keyspace()
         json_format.Parse(vschema_json, vschema)
         request = vtctldata_pb2.ApplyVSchemaRequest(keyspace=keyspace, v_schema=vschema)
-        await self._call("ApplyVSchema", request, timeout_s=CALL_TIMEOUT_S)
+        await self.call("ApplyVSchema", request, timeout_s=CALL_TIMEOUT_S)
 
     async def tablets(self, keyspace: str, shard: str = "") -> tuple[TabletRecord, ...]:
         """The tablet records of a keyspace or one of its shards, as the topology has them now."""
         request = vtctldata_pb2.GetTabletsRequest(keyspace=keyspace, shard=shard)
-        answer = await self._call("GetTablets", request, timeout_s=CALL_TIMEOUT_S)
+        answer = await self.call("GetTablets", request, timeout_s=CALL_TIMEOUT_S)
         return tuple(_record(tablet) for tablet in answer.tablets)
 
     async def shard_primary(self, keyspace: str, shard: str) -> str:
         """The primary's alias in the shard record; empty before the first reparent."""
         request = vtctldata_pb2.GetShardRequest(keyspace=keyspace, shard_name=shard)
-        answer = await self._call("GetShard", request, timeout_s=CALL_TIMEOUT_S)
+        answer = await self.call("GetShard", request, timeout_s=CALL_TIMEOUT_S)
         return alias_text(answer.shard.shard.primary_alias)
 
     async def run_health_check(self, alias: str) -> None:
         """Let a tablet look at its replication and tell its state now, not at its next health-check interval."""
         request = vtctldata_pb2.RunHealthCheckRequest(tablet_alias=alias_message(alias))
-        await self._call("RunHealthCheck", request, timeout_s=CALL_TIMEOUT_S)
+        await self.call("RunHealthCheck", request, timeout_s=CALL_TIMEOUT_S)
 
     async def stop_replication(self, alias: str) -> None:
         request = vtctldata_pb2.StopReplicationRequest(tablet_alias=alias_message(alias))
-        await self._call("StopReplication", request, timeout_s=CALL_TIMEOUT_S)
+        await self.call("StopReplication", request, timeout_s=CALL_TIMEOUT_S)
 
     async def start_replication(self, alias: str) -> None:
         request = vtctldata_pb2.StartReplicationRequest(tablet_alias=alias_message(alias))
-        await self._call("StartReplication", request, timeout_s=CALL_TIMEOUT_S)
+        await self.call("StartReplication", request, timeout_s=CALL_TIMEOUT_S)
 
     async def execute_as_dba(
         self, alias: str, sql: str, *, timeout_s: float = CALL_TIMEOUT_S, binlogs: bool = False
@@ -182,7 +183,7 @@ class VtctldClient:
         request = vtctldata_pb2.ExecuteFetchAsDBARequest(
             tablet_alias=alias_message(alias), query=sql, max_rows=1000, disable_binlogs=not binlogs
         )
-        answer = await self._call("ExecuteFetchAsDBA", request, timeout_s=timeout_s)
+        answer = await self.call("ExecuteFetchAsDBA", request, timeout_s=timeout_s)
         names = [column.name for column in answer.result.fields]
         return [dict(zip(names, _texts(row), strict=False)) for row in answer.result.rows]
 
@@ -190,7 +191,7 @@ class VtctldClient:
         """Let a vttablet read its schema anew: it knows every table of its MySQL on return (Engine.ReloadAt,
         go/vt/vttablet/tabletserver/schema, v0.24.3)."""
         request = vtctldata_pb2.ReloadSchemaRequest(tablet_alias=alias_message(alias))
-        await self._call("ReloadSchema", request, timeout_s=timeout_s)
+        await self.call("ReloadSchema", request, timeout_s=timeout_s)
 
     async def configured_delay_s(self, alias: str) -> int:
         """SOURCE_DELAY of a tablet's MySQL; 0 for one that replicates from nobody."""

@@ -1,0 +1,217 @@
+"""VReplication workflows: MoveTables through vtctld, and what the target primaries keep about it.
+
+Two accounts of one workflow, on purpose apart: vtctld's (`status`, what `vtctldclient MoveTables status` prints)
+and the rows of the sidecar database `_vt` on a target primary (`streams`, `log`), which vtctld reads, too, but
+words in its own way. Tables and columns: go/vt/sidecardb/schema/vreplication (v0.21 to v0.24).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.vitess.proto import binlogdata_pb2, topodata_pb2, vtctldata_pb2
+from harness.vitess.vtctld import CALL_TIMEOUT_S, VtctldClient, alias_text
+
+CREATE_TIMEOUT_S = 60.0
+LOG_ROWS = 200  # at a time; ExecuteFetchAsDBA is asked for at most 1000
+_LAST_PK = re.compile(r'rows:\{lengths:\d+\s+values:"(\d+)"\}')  # prototext of a QueryResult with one integer column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveTables:
+    """What MoveTables Create is asked for.
+
+    `tables` () = all of the source keyspace, which is the only thing that an atomic copy copies (vtctldclient
+    refuses anything else: command/vreplication/movetables/create.go, v0.24.3). `config` overrides flags of the
+    vttablets for this workflow alone (21 and later), e.g. vreplication-copy-phase-duration.
+    """
+
+    workflow: str
+    source: str
+    target: str
+    tables: tuple[str, ...] = ()
+    atomic_copy: bool = False
+    tablet_types: tuple[str, ...] = ("primary",)
+    on_ddl: str = "IGNORE"
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    def request(self) -> Any:
+        return vtctldata_pb2.MoveTablesCreateRequest(
+            workflow=self.workflow,
+            source_keyspace=self.source,
+            target_keyspace=self.target,
+            tablet_types=[topodata_pb2.TabletType.Value(name.upper()) for name in self.tablet_types],
+            all_tables=not self.tables,
+            include_tables=list(self.tables),
+            on_ddl=self.on_ddl,
+            auto_start=True,
+            atomic_copy=self.atomic_copy,
+            workflow_options=vtctldata_pb2.WorkflowOptions(config=dict(self.config)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStatus:
+    """One stream in vtctld's answer: `status` is the state as vtctld words it, e.g. "Running" or "Error: …"."""
+
+    shard: str  # of the target
+    number: int
+    tablet: str
+    source_shard: str
+    status: str
+    info: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowStatus:
+    """vtctld's WorkflowStatus; `tables` says of each table in the copy how far it is (empty when none is)."""
+
+    streams: tuple[StreamStatus, ...]
+    tables: Mapping[str, str]
+    traffic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRow:
+    """A row of `_vt.vreplication`, with the tables that `_vt.copy_state` still has for it.
+
+    `tables`: table → the last key copied, 0 = none yet; a table that is complete is not in it.
+    """
+
+    number: int
+    workflow: str
+    source_shard: str
+    state: str
+    message: str
+    position: str
+    rows_copied: int
+    tables: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """A row of `_vt.vreplication_log`; the same message again only raises `count`."""
+
+    number: int
+    stream: int
+    type: str
+    state: str
+    message: str
+    count: int
+
+
+async def create(vtctld: VtctldClient, move: MoveTables) -> None:
+    """Start a MoveTables workflow; returns when its streams run or copy. Raises VtctldError."""
+    await vtctld.call("MoveTablesCreate", move.request(), timeout_s=CREATE_TIMEOUT_S)
+
+
+async def delete(vtctld: VtctldClient, keyspace: str, workflow: str) -> None:
+    """What `MoveTables cancel` does: streams, target tables and routing rules are removed. Raises VtctldError."""
+    request = vtctldata_pb2.WorkflowDeleteRequest(keyspace=keyspace, workflow=workflow)
+    await vtctld.call("WorkflowDelete", request, timeout_s=CREATE_TIMEOUT_S)
+
+
+async def status(vtctld: VtctldClient, keyspace: str, workflow: str) -> WorkflowStatus:
+    """How vtctld sees a workflow. Raises VtctldError."""
+    request = vtctldata_pb2.WorkflowStatusRequest(keyspace=keyspace, workflow=workflow)
+    answer = await vtctld.call("WorkflowStatus", request, timeout_s=CALL_TIMEOUT_S)
+    streams = [
+        StreamStatus(
+            shard=shard.split("/")[1],
+            number=stream.id,
+            tablet=alias_text(stream.tablet),
+            source_shard=stream.source_shard.rpartition("/")[2],
+            status=stream.status,
+            info=stream.info,
+        )
+        for shard, found in sorted(answer.shard_streams.items())
+        for stream in found.streams
+    ]
+    phases = vtctldata_pb2.TableCopyPhase
+    tables = {
+        table: f"{phases.Name(state.phase)}, {state.rows_copied} of about {state.rows_total} rows"
+        for table, state in sorted(answer.table_copy_state.items())
+    }
+    return WorkflowStatus(streams=tuple(streams), tables=tables, traffic=answer.traffic_state)
+
+
+async def streams(vtctld: VtctldClient, primary: str, workflow: str) -> tuple[StreamRow, ...]:
+    """The workflow's streams into one shard, as the primary's own `_vt` has them. Raises VtctldError."""
+    rows = await vtctld.execute_as_dba(
+        primary,
+        "SELECT id, workflow, source, state, COALESCE(message, '') AS message, pos, rows_copied"
+        f" FROM _vt.vreplication WHERE workflow = '{workflow}' ORDER BY id",
+    )
+    copying = await vtctld.execute_as_dba(
+        primary,
+        "SELECT vrepl_id, table_name, COALESCE(lastpk, '') AS lastpk FROM _vt.copy_state"
+        " WHERE id IN (SELECT MAX(id) FROM _vt.copy_state GROUP BY vrepl_id, table_name)",
+    )
+    return tuple(_stream(row, copying) for row in rows)
+
+
+async def log(vtctld: VtctldClient, primary: str, *, since: int = 0) -> tuple[LogRow, ...]:
+    """Rows of the log from number `since` on, the oldest `LOG_ROWS`. Raises VtctldError."""
+    rows = await vtctld.execute_as_dba(
+        primary,
+        "SELECT id, vrepl_id, type, state, message, count FROM _vt.vreplication_log"
+        f" WHERE id >= {since} ORDER BY id LIMIT {LOG_ROWS}",
+    )
+    return tuple(
+        LogRow(
+            number=int(row["id"]),
+            stream=int(row["vrepl_id"]),
+            type=row["type"],
+            state=row["state"],
+            message=row["message"],
+            count=int(row["count"]),
+        )
+        for row in rows
+    )
+
+
+async def executed(vtctld: VtctldClient, primary: str) -> str:
+    """The GTID set that a MySQL server has executed. Raises VtctldError."""
+    (row,) = await vtctld.execute_as_dba(primary, "SELECT @@GLOBAL.gtid_executed AS executed")
+    return row["executed"].replace("\n", "")
+
+
+async def contains(vtctld: VtctldClient, tablet: str, outer: str, inner: str) -> bool:
+    """Whether the GTID set `outer` has all of `inner`; a tablet's MySQL computes it. Raises VtctldError."""
+    (row,) = await vtctld.execute_as_dba(tablet, f"SELECT GTID_SUBSET('{inner}', '{outer}') AS found")
+    return row["found"] == "1"
+
+
+def gtid_set(position: str) -> str:
+    """The GTID set of a position in Vitess's spelling, MySQL56/…"""
+    return position.partition("/")[2]
+
+
+def last_pk(text: str) -> int:
+    """The key in `_vt.copy_state.lastpk`, for tables with one integer key; 0 when nothing is copied yet."""
+    found = _LAST_PK.search(text)
+    return int(found[1]) if found else 0
+
+
+def _stream(row: Mapping[str, str], copying: Sequence[Mapping[str, str]]) -> StreamRow:
+    source = re.search(r'shard:"([^"]*)"', row["source"])
+    return StreamRow(
+        number=int(row["id"]),
+        workflow=row["workflow"],
+        source_shard=source[1] if source else "",
+        state=row["state"],
+        message=row["message"],
+        position=row["pos"],
+        rows_copied=int(row["rows_copied"]),
+        tables={table["table_name"]: last_pk(table["lastpk"]) for table in copying if table["vrepl_id"] == row["id"]},
+    )
+
+
+TERMINAL = (
+    binlogdata_pb2.VReplicationWorkflowState.Name(binlogdata_pb2.VReplicationWorkflowState.Stopped),
+    binlogdata_pb2.VReplicationWorkflowState.Name(binlogdata_pb2.VReplicationWorkflowState.Error),
+)
+"""States that a stream does not leave by itself."""
