@@ -18,6 +18,8 @@ from harness.checks.processes import NoCrash
 from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
 from harness.checks.stops import BufferStops
+from harness.checks.vstream import GUARANTEES as STREAM_GUARANTEES
+from harness.checks.vstream import PREMISES as STREAM_PREMISES
 
 ASSUMPTIONS: tuple[Check, ...] = (
     RunComplete(),
@@ -45,6 +47,16 @@ PROMISES: tuple[Check, ...] = (
     NoCrash(),
 )
 STANDARD: tuple[Check, ...] = (*ASSUMPTIONS, *SAFETY, *PROMISES)  # what a reparent experiment asks for
+VSTREAM: tuple[Check, ...] = (  # what a vstream experiment asks for
+    RunComplete(),
+    HarnessFit(),
+    HostFit(),
+    RateReached(),
+    ReparentsHappened(),
+    *STREAM_PREMISES,
+    *STREAM_GUARANTEES,
+    NoCrash(),
+)
 
 
 def table(checks: Iterable[Check]) -> Mapping[str, Check]:
@@ -57,4 +69,4 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(STANDARD)
+CHECKS: Mapping[str, Check] = table(dict.fromkeys((*STANDARD, *VSTREAM)))

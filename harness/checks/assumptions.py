@@ -27,7 +27,7 @@ from harness.facts.storm import (
 )
 from harness.facts.words import counted, listed, seconds
 from harness.history import History, Series
-from harness.model import CheckKind, CheckResult, Lane, LoadSpec, Node, Outcome
+from harness.model import CheckKind, CheckResult, Lane, LoadSpec, Node, Outcome, Workload
 
 RATE_SHARE = 0.9  # of the planned rate: below it, stalls and errors are counted on too few operations
 OK_SHARE = 0.99  # in the baseline: a cluster that fails without a fault cannot show what a fault does
@@ -325,15 +325,36 @@ def what_is_missing(history: History) -> list[str]:
     if quiet_ns(history) is None:
         last = list(history.phases)[-1:]
         missing.append(f"it never became quiet (its last phase was {last[0]})" if last else "it never began")
-    unread = sorted({lane.shard for lane in history.lanes} - set(history.rows))
-    if history.plan.load is not None and (unread or not history.rows):
-        missing.append(f"the tables of {listed(unread) if unread else 'all shards'} were not read back")
+    missing += _unread(history)
     open_calls = [span for span in history.faults if not _settled(span.error, span.active_ns)]
     if open_calls:
         missing.append(f"{counted(len(open_calls), 'fault')} never came into force ({open_calls[0].fault})")
-    if history.plan.load is not None:
-        missing += [f"{what} is missing" for what in history.incomplete if not what.startswith("rows")]
+    missing += [f"{what} is missing" for what in history.incomplete if _is_needed(history, what)]
     return missing
+
+
+def _unread(history: History) -> list[str]:
+    """Tables that the clients wrote to and that were not read back."""
+    load, items = history.plan.load, history.plan.items
+    found = []
+    unread = sorted({lane.shard for lane in history.lanes} - set(history.rows))
+    if load is not None and load.workload is Workload.LEDGER and (unread or not history.rows):
+        found.append(f"the tables of {listed(unread) if unread else 'all shards'} were not read back")
+    if items is not None:
+        cluster = history.plan.cluster
+        wanted = [(cluster.keyspace, table, shard) for table in items.names for shard in cluster.shard_names]
+        absent = [
+            f"{table} of {shard}" for keyspace, table, shard in wanted if (keyspace, table, shard) not in history.tables
+        ]
+        found += [f"{listed(absent)} was not read back"] if absent else []
+    return found
+
+
+def _is_needed(history: History, what: str) -> bool:
+    """Whether something that the run directory lacks is missed. The ledger's rows are told of elsewhere."""
+    if what.startswith(("stream", "table")):
+        return True
+    return history.plan.load is not None and not what.startswith("rows")
 
 
 def _settled(error: str, active_ns: int) -> bool:

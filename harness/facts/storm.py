@@ -10,6 +10,7 @@ from harness.model import FaultSpan
 
 SECOND_NS = 1_000_000_000
 PLANNED_REPARENT = "PlannedReparent"
+CALM_PHASES = ("baseline", "recovery", "settle", "quiet")  # in which nothing is done to the cluster
 
 
 def seconds_between(from_ns: int, to_ns: int) -> float:
@@ -113,12 +114,13 @@ def last_fault_ns(history: History) -> int | None:
 
 def trouble(history: History) -> tuple[int, int] | None:
     """From the first fault to the end of the last one. For a control, which has none: its phases between
-    baseline and recovery, so that it is looked at in the same way. None when the run never came so far."""
+    baseline and recovery, so that it is looked at in the same way. In a run with streams, the copy is trouble of
+    its own: all phases until the load has ended, and the faults. None when the run never came so far."""
     begin, end = first_fault_ns(history), last_fault_ns(history)
-    if begin is not None and end is not None:
-        return begin, max(begin, end)
-    spans = [span for name, span in history.phases.items() if name not in ("baseline", "recovery", "quiet")]
-    return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else None
+    faults = [(begin, max(begin, end))] if begin is not None and end is not None else []
+    spans = [span for name, span in history.phases.items() if name not in CALM_PHASES]
+    windows = faults + spans if history.plan.streams or not faults else faults
+    return (min(window[0] for window in windows), max(window[1] for window in windows)) if windows else None
 
 
 def aftermath(history: History) -> tuple[int, int] | None:
@@ -133,7 +135,7 @@ def quiet_ns(history: History) -> int | None:
 
 
 def baseline(history: History) -> tuple[int, int] | None:
-    """The undisturbed time before the first fault."""
+    """The undisturbed time before the first fault, or before the streams begin."""
     span = history.phases.get("baseline")
     if span is None:
         return None
