@@ -30,6 +30,9 @@ assert _RECORD.size == EVENT_DTYPE.itemsize
 
 _ROW, _FIELD, _VGTID = int(EventType.ROW), int(EventType.FIELD), int(EventType.VGTID)
 _COPY_COMPLETED = int(EventType.COPY_COMPLETED)
+# A position counts once its transaction has ended: the first VGTID of a table's copy has a GTID and no last key yet,
+# and who resumes there replicates without ever copying (vitess#5891; vstreamer/uvstreamer.go init, v0.24.3).
+_ENDS = frozenset(map(int, (EventType.COMMIT, EventType.ROLLBACK, EventType.DDL, EventType.OTHER)))
 _COPY, _MALFORMED = int(EventFlag.COPY), int(EventFlag.MALFORMED)
 _AFTER, _BEFORE = 1, 2
 _CHANGE_OF = (int(Change.NONE), int(Change.INSERT), int(Change.DELETE), int(Change.UPDATE))  # by the images it has
@@ -52,7 +55,7 @@ class Progress:
     marks: set[int] = field(default_factory=set)  # shards (index) whose mark row came
     copied: set[int] = field(default_factory=set)  # shards whose COPY_COMPLETED came
     complete: bool = False  # the COPY_COMPLETED of all shards came
-    vgtid: Any = None  # the last one received: a VGtid message
+    vgtid: Any = None  # where to resume: the last VGtid message that a COMMIT followed
 
     def restart(self) -> None:
         """What was received is thrown away; the counts go on."""
@@ -96,11 +99,12 @@ class Decoder:
             table: _MARK_ORDER if table == self._mark else _ITEM_ORDER for table in self._table_of.values()
         }
         self._shapes = RowShapes(attempt)
+        self._pending: Any = None  # the last VGtid, until its transaction ends
         self._last = dict.fromkeys(lane.shards, b"")
         if start is not None:
             self._last.update((each.shard, _state(each)) for each in start.vgtid.shard_gtids)
         self.responses = 0
-        self.vgtids = 0
+        self.checkpoints = 0
 
     def receive(self, raw: bytes, at_ns: int) -> None:
         """Record one serialised VStreamResponse that arrived at `at_ns`."""
@@ -125,6 +129,8 @@ class Decoder:
             table, flags = self._field(event, shard)
         elif kind == _VGTID:
             vgtid = self._vgtid(event.vgtid, at_ns)
+        elif kind in _ENDS:
+            self._committed()
         elif kind == _COPY_COMPLETED:
             self._completed(shard, final=not event.shard)
         self._record(at_ns, _NOTHING, 0, vgtid, table, shard, min(kind, 255), 0, flags)
@@ -192,11 +198,10 @@ class Decoder:
     # ------------------------------------------------ how far it is
 
     def _vgtid(self, vgtid: Any, at_ns: int) -> int:
-        """Keep it as the checkpoint, and write down what it moved."""
+        """Keep it for the checkpoint, and write down what it moved."""
         buffers = self._buffers
         buffers.vgtids += 1
-        self.vgtids += 1
-        self._progress.vgtid = vgtid
+        self._pending = vgtid
         for each in vgtid.shard_gtids:
             state = _state(each)
             if self._last.get(each.shard) != state:
@@ -205,6 +210,11 @@ class Decoder:
                     {"number": buffers.vgtids, "at_ns": at_ns, "attempt": self._attempt, **position_line(each)}
                 )
         return buffers.vgtids
+
+    def _committed(self) -> None:
+        if self._pending is not None:
+            self._progress.vgtid, self._pending = self._pending, None
+            self.checkpoints += 1
 
     def _completed(self, shard: int, *, final: bool) -> None:
         """vtgate's last COPY_COMPLETED is of no shard (vstream_manager.go, isCopyFullyCompleted). It does not come when

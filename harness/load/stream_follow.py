@@ -168,7 +168,7 @@ class _Part:
         spec = self._lane.spec
         if not spec.leave_after or decoder.responses < spec.leave_after or not self._whole.may_try_again():
             return False
-        return spec.resume is Resume.SCRATCH or decoder.vgtids > 0
+        return spec.resume is Resume.SCRATCH or decoder.checkpoints > 0
 
     def _ended(self, attempt: Attempt, end: StreamEnd, decoder: Decoder, cpu_ns: int) -> None:
         self._files.end(
