@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import reparent
+from experiments import reparent, vstream
 from harness.contracts import Experiment
 
-FAMILIES: tuple[tuple[Experiment, ...], ...] = (reparent.EXPERIMENTS,)
+FAMILIES: tuple[tuple[Experiment, ...], ...] = (reparent.EXPERIMENTS, vstream.EXPERIMENTS)
 
 
 def _table() -> Mapping[str, Experiment]:

@@ -1,8 +1,8 @@
-"""The only place where cluster, load, fault and probe meet.
+"""The only place where cluster, load, streams, fault and probe meet.
 
-A run is one AsyncExitStack: run dir → cluster → probes → load → timeline. Whatever ends it, it is left in
-reverse: stop the load, heal every fault, read the tables, stop the probes, stop the processes. Nothing is
-judged here; what was seen is in the run directory.
+A run is one AsyncExitStack: run dir → cluster → item tables → streams → probes → load → timeline. Whatever ends
+it, it is left in reverse: stop the load, heal every fault, let the streams catch up and stop them, read the
+tables, stop the probes, stop the processes. Nothing is judged here; what was seen is in the run directory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import gc
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from harness.base import jsonio, wait
 from harness.base.clock import ClockBase
@@ -21,17 +21,28 @@ from harness.base.errors import HarnessError, VtchaosError
 from harness.base.procs import tail_of
 from harness.base.rundir import RunDir
 from harness.base.scheduling import wake_in_time
-from harness.contracts import Cluster, Experiment, Observer, Probe
+from harness.contracts import Cluster, Experiment, Observer, Probe, Streams
 from harness.interrupts import Interrupted, Interrupts
-from harness.load import driver, readback
-from harness.load.config import Target
+from harness.items import MARK_TABLE
+from harness.load import driver, readback, streams
 from harness.load.reset import empty_ledger
-from harness.model import Event, Plan, Role
-from harness.stage import EventLog, RunStage
+from harness.load.seeding import seed
+from harness.load.tables import read_tables
+from harness.load.targets import targets_of
+from harness.model import Event, Plan, Role, Workload
+from harness.stage import EventLog, NoStreams, RunStage
 
 READBACK_TIMEOUT_S = 60.0
+SEED_TIMEOUT_S = 300.0  # ten million rows
+STREAMS_STOP_TIMEOUT_S = 15.0
 LAST_SAMPLES_S = 0.6  # two rounds of every probe after the load has ended
 OBITUARY_LINES = 8
+
+
+class RunStreams(Streams, Protocol):
+    """What the runner asks of the streams beyond what an experiment may."""
+
+    async def watch(self) -> None: ...  # until they are stopped; raises HarnessError when a worker dies
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +116,14 @@ class Runner:
         cluster = await self._started(stack, opened)
         jsonio.save(self._run.nodes, list(cluster.nodes()))
         self._events.add("cluster", "serving", scheduling=wake_in_time())
-        if self._plan.cluster_name:
-            await self._emptied(cluster)
-        stage = await stack.enter_async_context(RunStage(cluster, self._run, self._events, plan=self._plan))
+        await self._prepared(cluster)
+        streams = await stack.enter_async_context(self._streams(cluster))
+        stage = await stack.enter_async_context(
+            RunStage(cluster, self._run, self._events, plan=self._plan, streams=streams)
+        )
         async with probing(self._experiment.probes, stage, self._run):
             try:
-                await self._acted(stage)
+                await self._acted(stage, streams)
             finally:
                 await self._collected(cluster)
         self._events.add("cluster", "removing" if not self._plan.cluster_name else "left running")
@@ -122,26 +135,54 @@ class Runner:
             self._events.add("interrupt", "while the cluster was starting")
             raise
 
-    async def _emptied(self, cluster: Cluster) -> None:
+    async def _prepared(self, cluster: Cluster) -> None:
+        """What the clients work on, before any of them begins."""
         try:
-            await self._interrupts.may_end(empty_ledger(_targets(cluster)[0], keyspace=cluster.spec.keyspace))
+            await self._interrupts.may_end(self._prepare(cluster))
         except Interrupted:
             self._events.add("interrupt", "before the timeline")
             raise
 
-    async def _acted(self, stage: RunStage) -> None:
-        """Load and timeline. An interruption is recorded, and the run goes on to collecting."""
+    async def _prepare(self, cluster: Cluster) -> None:
+        load, items = self._plan.load, self._plan.items
+        if self._plan.cluster_name and load is not None and load.workload is Workload.LEDGER:
+            await empty_ledger(targets_of(cluster)[0], keyspace=cluster.spec.keyspace)
+        if items is not None:
+            await seed(cluster, items, progress=self._events.on_progress, timeout_s=SEED_TIMEOUT_S)
+            self._events.add("cluster", "item tables filled", tables=items.tables, rows=items.rows)
+
+    @contextlib.asynccontextmanager
+    async def _streams(self, cluster: Cluster) -> AsyncIterator[RunStreams]:
+        """The VStream clients, waiting for the order to begin. What they recorded is whole when the block is left."""
+        if not self._plan.streams or self._plan.items is None:
+            yield NoStreams()
+            return
+        async with streams.running(
+            self._plan.streams,
+            [(node.name, "{}:{}".format(*cluster.address(node, "grpc"))) for node in cluster.nodes(Role.VTGATE)],
+            keyspace=cluster.spec.keyspace,
+            shards=cluster.spec.shard_names,
+            tables=(*self._plan.items.names, MARK_TABLE),
+            run=self._run,
+        ) as handle:
+            yield handle
+
+    async def _acted(self, stage: RunStage, clients: RunStreams) -> None:
+        """Load, streams and timeline. An interruption is recorded, and the run goes on to collecting."""
         gc.collect()
         gc.freeze()  # what exists now lives to the end: no full collections that pause the loop
         try:
-            await self._interrupts.may_end(self._bounded(stage))
+            await self._interrupts.may_end(_beside(clients.watch(), self._bounded(stage)))
         except Interrupted:
             self._events.add("interrupt", "while the experiment ran")
         finally:
             gc.unfreeze()
+            await clients.stop(timeout_s=STREAMS_STOP_TIMEOUT_S)
 
     async def _bounded(self, stage: RunStage) -> None:
         await wait.finish("the experiment's timeline", self._under_load(stage), timeout_s=self._plan.timeout_s)
+        if self._experiment.after_load is not None:
+            await self._experiment.after_load(stage)
 
     async def _under_load(self, stage: RunStage) -> None:
         spec = self._plan.load
@@ -151,11 +192,13 @@ class Runner:
         cluster = stage.cluster
         async with driver.running(
             spec,
-            _targets(cluster),
+            targets_of(cluster),
             keyspace=cluster.spec.keyspace,
             shards=cluster.spec.shard_names,
             run=self._run,
             seed=self._plan.seed,
+            abrupt=spec.abrupt,
+            items=self._plan.items,
         ) as load:
             try:
                 await _beside(load.watch(), self._experiment.timeline(stage))
@@ -172,18 +215,28 @@ class Runner:
 
     async def _collect(self, cluster: Cluster) -> None:
         await wait.hold(LAST_SAMPLES_S)
-        if self._plan.load is None:
-            return
-        failed = await readback.read_ledger(
-            _targets(cluster)[0],
-            keyspace=cluster.spec.keyspace,
-            shards=cluster.spec.shard_names,
-            run=self._run,
-            timeout_s=READBACK_TIMEOUT_S,
-            progress=self._events.on_progress,
-        )
-        for shard, why in failed.items():
-            self._events.add("note", f"rows of {shard} were not read", why=why)
+        load = self._plan.load
+        failed: dict[str, str] = {}
+        if load is not None and load.workload is Workload.LEDGER:
+            failed |= await readback.read_ledger(
+                targets_of(cluster)[0],
+                keyspace=cluster.spec.keyspace,
+                shards=cluster.spec.shard_names,
+                run=self._run,
+                timeout_s=READBACK_TIMEOUT_S,
+                progress=self._events.on_progress,
+            )
+        if self._plan.items is not None:
+            failed |= await read_tables(
+                targets_of(cluster)[0],
+                keyspaces={keyspace.name: keyspace.shard_names for keyspace in cluster.spec.keyspaces},
+                tables=self._plan.items.names,
+                run=self._run,
+                timeout_s=READBACK_TIMEOUT_S,
+                progress=self._events.on_progress,
+            )
+        for what, why in failed.items():
+            self._events.add("note", f"rows of {what} were not read", why=why)
 
 
 @contextlib.asynccontextmanager
@@ -211,14 +264,6 @@ async def _beside(watch: Awaitable[None], work: Awaitable[None]) -> None:
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-
-
-def _targets(cluster: Cluster) -> list[Target]:
-    targets = []
-    for node in cluster.nodes(Role.VTGATE):
-        host, port = cluster.address(node, "mysql")
-        targets.append(Target(vtgate=node.name, host=host, port=port))
-    return targets
 
 
 def _told(error: BaseException) -> VtchaosError:
