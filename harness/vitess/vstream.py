@@ -23,6 +23,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),  # a connection of its own: a slow reader must hold up nobody else
+    # The window stays at 64 KiB and one response, instead of growing by gRPC's estimate of the bandwidth: with that a
+    # vtgate sent 6 MB more than a slow reader had asked for, which is 60,000 rows (measured; no loss for a fast one).
+    ("grpc.http2.bdp_probe", 0),
     # Pings as Vitess's own clients send them (go/vt/grpcclient/client.go: after 10 s), but not so close to the least
     # that its servers allow (go/vt/servenv/grpc_server.go: 10 s) that a hurried ping ends the connection.
     ("grpc.keepalive_time_ms", 20_000),
@@ -132,17 +135,15 @@ class VStreamCall:
 
     def __init__(self, call: Any) -> None:
         self._call = call
-        self._responses = aiter(call)  # and not call.read(): that drops what has arrived when the call has ended
 
     async def read(self) -> bytes | StreamEnd:
         """The next VStreamResponse, serialised, or how the call ended. Being cancelled ends the call."""
         try:
-            return await anext(self._responses)
-        except StopAsyncIteration:
-            return StreamEnd(code="EOF")
+            response = await self._call.read()
         except grpc.aio.AioRpcError as error:
             message = error.details() or ""
             return StreamEnd(code=error.code().name, message=message, errno=errno_in(message))
+        return StreamEnd(code="EOF") if response is grpc.aio.EOF else response
 
     def cancel(self) -> None:
         self._call.cancel()
