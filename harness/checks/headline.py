@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.checks.clients import erroneous
+from harness.checks.vstream_ends import end_words
 from harness.facts.buffer import settings
+from harness.facts.cycles import stream_copies
 from harness.facts.interruptions import interruptions, was_interrupted
 from harness.facts.service import service
 from harness.facts.storm import Storm, reparents, storms, trouble
+from harness.facts.streams import failed, streams
 from harness.facts.words import counted, listed, seconds
 from harness.history import History
 from harness.model import CheckKind, CheckResult, Outcome, Verdict
@@ -18,13 +21,47 @@ from harness.model import CheckKind, CheckResult, Outcome, Verdict
 
 def headline(history: History, verdict: Verdict, results: Sequence[CheckResult], reproduced: Sequence[str]) -> str:
     """What happened, what clients felt; then what it means, unless all is well."""
-    parts = (_reparents(history), _clients(history), _stall(history), _unbuffered(history))
+    if history.plan.streams:
+        parts = [_streams(history, results), _moved(history), _clients(history)]
+    else:
+        parts = [_reparents(history), _clients(history), _stall(history), _unbuffered(history)]
     said = "; ".join(part for part in parts if part)
     first = f"{said[0].upper()}{said[1:]}." if said else "Nothing was recorded."
     if was_interrupted(history):
         first = f"Interrupted {', '.join(interruptions(history))}. {first}"
     meaning = _meaning(verdict, results, reproduced)
     return f"{first} {meaning}" if meaning else first
+
+
+def _streams(history: History, results: Sequence[CheckResult]) -> str:
+    """2 streams of 200,000 rows through 7 copy cycles, all rows delivered; or how the first one ended."""
+    if not history.streams:
+        return "no stream was recorded"
+    ended = [
+        f"stream {stream.lane.name} {end_words(stream, attempt)}"
+        for stream in streams(history)
+        for attempt in stream.record.attempts
+        if failed(attempt)
+    ]
+    if ended:
+        return ended[0] + (f" (and {counted(len(ended) - 1, 'more end')})" if len(ended) > 1 else "")
+    copies = stream_copies(history)
+    items = history.plan.items
+    size = f" of {counted(items.rows * items.tables, 'row')}" if items else ""
+    cycles = counted(sum(len(copy.item_cycles) for copy in copies), "copy cycle")
+    all_came = ", all rows delivered" if _delivered(results) else ""
+    return f"{counted(len(copies), 'stream')}{size} through {cycles}{all_came}"
+
+
+def _delivered(results: Sequence[CheckResult]) -> bool:
+    """Whether every stream came to its end, and was found equal to the tables."""
+    ends = [r for r in results if r.check in ("vstream/completed", "vstream/reliable")]
+    compared = [r.figures.get("compared", 0) for r in ends if r.check == "vstream/reliable"]
+    return all(r.verdict is Verdict.PASS for r in ends) and bool(compared) and all(compared)
+
+
+def _moved(history: History) -> str:
+    return _reparents(history) if reparents(history) else ""
 
 
 def _reparents(history: History) -> str:

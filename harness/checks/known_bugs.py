@@ -35,8 +35,10 @@ class _Case:
         return f"{self.subject or self.bug.component.value} {', '.join(self.versions)}"
 
     def concerns(self, result: CheckResult) -> bool:
-        """A bug of vtgate shows in the results of that vtgate; a result about the cluster concerns everybody."""
-        return self.bug.component is not Role.VTGATE or result.subject in ("", self.subject)
+        """A bug of vtgate shows in the results of that vtgate and of the streams through it (items-1@vtgate-1); a
+        result about the cluster concerns everybody."""
+        through = result.subject.rpartition("@")[2]
+        return self.bug.component is not Role.VTGATE or through in ("", self.subject)
 
 
 def settle(history: History, results: Sequence[CheckResult]) -> Settled:

@@ -12,7 +12,7 @@ from harness.checks.vstream_ends import tables_to_copy
 from harness.checks.vstream_results import EXAMPLES, chain_stories, count, event_words, examples, rows_words
 from harness.facts.stream_copies import chain_completions, false_bookmarks
 from harness.facts.stream_rows import Difference, Rows, Story, difference, gaps, state
-from harness.facts.streams import Chain, Indexes, Stream
+from harness.facts.streams import Indexes, Stream
 from harness.facts.words import counted, listed
 from harness.history import History, TableRead
 from harness.items import expected_digest
@@ -33,7 +33,8 @@ GAPS = {
 class _Tally:
     """What is said about a stream, table by table."""
 
-    lines: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)  # what came and what the tables hold
+    gaps: list[str] = field(default_factory=list)
     figures: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     uncompared: list[str] = field(default_factory=list)
@@ -61,7 +62,7 @@ def judge_reliable(history: History, stream: Stream) -> Finding:
     for attempt, shard, _ in stream.shard_groups:
         ahead = list(false_bookmarks(stream, attempt, shard))
         tally.add(bookmarks=len(ahead))
-        tally.lines += [
+        tally.gaps += [
             f"the VGTID's last key of {table} is {last}, the last row that came is {key}: {event_words(stream, index)}"
             for index, table, last, key in ahead[:EXAMPLES]
         ]
@@ -73,9 +74,8 @@ def _said(stream: Stream, tally: _Tally) -> Finding:
     wrong = {name: number for name, number in tally.figures.items() if name not in ("rows", "compared") and number}
     if wrong:
         words = ", ".join(f"{number:,} {name}" for name, number in wrong.items())
-        return failed(
-            f"{stream.lane.name} did not deliver everything ({words}): {tally.lines[0]}.", tally.lines, figures
-        )
+        lines = [*tally.differences, *tally.gaps]
+        return failed(f"{stream.lane.name} did not deliver everything ({words}): {lines[0]}.", lines, figures)
     if tally.unread:
         return unknown(f"Not read after the run, so not compared: {listed(tally.unread)}.", figures=figures)
     said = f"{rows_words(tally.figures['compared'])} as in the tables" if tally.figures["compared"] else "no gap"
@@ -89,7 +89,7 @@ def _look_for_gaps(stream: Stream, story: Story, tally: _Tally, complete: int | 
     found = gaps(story, complete=complete, copied=copied)
     tally.add(rows=len(story), gaps=count(found.any))
     for name, what in GAPS.items():
-        tally.lines += examples(stream, what, story.index[getattr(found, name)])
+        tally.gaps += examples(stream, what, story.index[getattr(found, name)])
 
 
 def _compare(history: History, stream: Stream, shard: int, table: int, story: Story, tally: _Tally) -> None:
@@ -107,7 +107,7 @@ def _compare(history: History, stream: Stream, shard: int, table: int, story: St
         older=len(found.older),
         newer=len(found.newer),
     )
-    tally.lines += _difference_lines(found, told, f"{name} in {where}")
+    tally.differences += _difference_lines(found, told, f"{name} in {where}")
 
 
 def rows_read(read: TableRead) -> Rows:
@@ -160,7 +160,3 @@ def judge_values(stream: Stream) -> Finding:
             figures,
         )
     return passed(f"{rows_words(rows)} with the value of their id and version.", figures=figures)
-
-
-def current_chains(stream: Stream) -> tuple[Chain, ...]:
-    return tuple(chain for chain in stream.chains if chain.current)

@@ -215,4 +215,6 @@ def test_every_assumption_has_a_test_here() -> None:
         "assumptions/complete",
         "assumptions/harness",  # test_checks_host.py
         "assumptions/host",  # test_checks_host.py
+        "assumptions/streams",  # test_checks_vstream_premises.py
+        "assumptions/copy-cut",  # test_checks_vstream_premises.py
     }
