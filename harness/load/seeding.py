@@ -2,9 +2,10 @@
 
 The rows do not come through a vtgate: each shard's MySQL makes them up itself, chunk by chunk, with binary logging
 on, so that its replicas get them too: about 10 µs a row on two cores, replication included (measured). What is
-waited for afterwards is what VStream and load rely on without asking: replicas have the rows, every vttablet's
-schema engine knows the tables (else "table item_1 is not present in the database": vstreamer/uvstreamer.go,
-v0.24.3; a replica's looks by itself every 30 minutes only), every vtgate has the vschema.
+waited for afterwards is what VStream and load rely on without asking: replicas have the rows; every vttablet's
+schema engine knows the tables (else "table item_1 is not present in the database": vstreamer/uvstreamer.go);
+every vtgate has the vschema. ApplySchema lets replicas look at their schema too, but only logs when that failed
+(schematools.ReloadShard: "best-effort"), so each vttablet is asked again and its answer awaited (all v0.24.3).
 """
 
 from __future__ import annotations
