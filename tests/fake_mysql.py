@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 CAPABILITIES = 0x00000001 | 0x4 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x10000 | 0x20000 | 0x80000 | 0x200000 | 0x1000000
+_CONNECT_WITH_DB = 0x8
 _DEPRECATE_EOF = 0x1000000
 
 
@@ -23,6 +24,7 @@ class Ok:
 class Rows:
     rows: Sequence[Sequence[str | None]]
     names: Sequence[str] = ("id", "value")
+    texts: Sequence[str] = ()  # which of them are no numbers
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class FakeMysql:
     host: str = "127.0.0.1"
     port: int = 0
     queries: list[str] = field(default_factory=list)
+    databases: list[str] = field(default_factory=list)  # that connections named, in order
     connects: int = 0
     open: int = 0
     refuse: bool = False  # close new connections before the handshake
@@ -103,7 +106,9 @@ def encode(reply: Ok | Rows | Err, deprecate_eof: bool) -> bytes:
     packets = [_lenenc(len(reply.names))]
     for name in reply.names:
         head = _string("def") + _string("ks") + _string("ledger") + _string("ledger") + _string(name) + _string(name)
-        packets.append(head + b"\x0c\x3f\x00\x14\x00\x00\x00\x08\x21\x00\x00\x00\x00")
+        number = b"\x0c\x3f\x00\x14\x00\x00\x00\x08\x21\x00\x00\x00\x00"
+        text = b"\x0c\xff\x00\x00\x10\x00\x00\xfd\x00\x00\x00\x00\x00"
+        packets.append(head + (text if name in reply.texts else number))
     if not deprecate_eof:
         packets.append(b"\xfe\x00\x00\x02\x00")
     packets += [b"".join(_string(value) for value in row) for row in reply.rows]
@@ -116,10 +121,20 @@ async def _packet(reader: asyncio.StreamReader) -> bytes:
     return await reader.readexactly(int.from_bytes(head[:3], "little"))
 
 
+def _database(response: bytes) -> list[str]:
+    """The database of a handshake response, if it names one."""
+    if not int.from_bytes(response[:4], "little") & _CONNECT_WITH_DB:
+        return []
+    secret_at = response.index(b"\0", 32) + 1
+    name_at = secret_at + 1 + response[secret_at]
+    return [response[name_at : response.index(b"\0", name_at)].decode()]
+
+
 async def _converse(fake: FakeMysql, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(_frame(0, _greeting(fake.connects)))
     response = await _packet(reader)
     deprecate_eof = bool(int.from_bytes(response[:4], "little") & _DEPRECATE_EOF)
+    fake.databases += _database(response)
     writer.write(_frame(2, b"\0\0\0\x02\x00\x00\x00"))
     while True:
         packet = await _packet(reader)
