@@ -72,7 +72,10 @@ def main() -> None:
 @main.command("list")
 def list_() -> None:
     """Show the experiments."""
-    table = Table("experiment", "shards", "suites", "what it asks", box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("experiment", no_wrap=True, min_width=max(map(len, EXPERIMENTS)))
+    for title in ("shards", "suites", "what it asks"):
+        table.add_column(title)
     for experiment in EXPERIMENTS.values():
         suites = ", ".join(sorted(suite.value for suite in experiment.suites))
         table.add_row(experiment.name, str(experiment.cluster.shards), suites, experiment.why)

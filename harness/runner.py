@@ -144,8 +144,8 @@ class Runner:
             raise
 
     async def _prepare(self, cluster: Cluster) -> None:
-        load, items = self._plan.load, self._plan.items
-        if self._plan.cluster_name and load is not None and load.workload is Workload.LEDGER:
+        items = self._plan.items
+        if self._plan.cluster_name and items is None:
             await empty_ledger(targets_of(cluster)[0], keyspace=cluster.spec.keyspace)
         if items is not None:
             await seed(cluster, items, progress=self._events.on_progress, timeout_s=SEED_TIMEOUT_S)

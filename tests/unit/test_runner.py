@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -23,10 +24,13 @@ from harness.base.errors import ClusterError, HarnessError, VtchaosError
 from harness.base.rundir import RunDir
 from harness.contracts import Cluster, Probe, Stage
 from harness.history import History
-from harness.load import driver, readback
+from harness.items import ItemsSpec
+from harness.load import driver, readback, streams
 from harness.load.config import Target
-from harness.model import Event, LoadSpec, Plan
+from harness.model import Event, LoadSpec, Plan, Workload
 from harness.runner import Ended, Runner
+from harness.stage import NoStreams
+from harness.streams import StreamSpec
 from tests.unit.run_fakes import Diary, DiaryFault, DiaryProbe, FakeCluster, Watcher, experiment, plan, steps, told
 
 WITH_LOAD = plan(load=LoadSpec(operation_timeout_s=1.0))
@@ -86,6 +90,25 @@ class World:
         await self.emptying()
 
 
+class DiaryStreams(NoStreams):
+    """Streams that say when they are told something; `broken` ends them while they are watched."""
+
+    def __init__(self, diary: Diary, *, broken: Exception | None = None) -> None:
+        self._diary = diary
+        self._broken = broken
+
+    async def begin(self) -> None:
+        self._diary.append("streams begin")
+
+    async def stop(self, *, timeout_s: float) -> None:
+        self._diary.append("streams stop")
+
+    async def watch(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        await asyncio.Event().wait()
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
@@ -98,13 +121,19 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def run(
-    world: World, folder: Path, timeline: Callable[[Stage], Awaitable[None]], *probes: Probe, planned: Plan = WITH_LOAD
+    world: World,
+    folder: Path,
+    timeline: Callable[[Stage], Awaitable[None]],
+    *probes: Probe,
+    planned: Plan = WITH_LOAD,
+    after_load: Callable[[Stage], Awaitable[None]] | None = None,
 ) -> tuple[Ended, History]:
     """A whole run, and what is on the disk after it."""
     out = RunDir.create(folder / "run")
     jsonio.save(out.plan, planned)
     before = asyncio.all_tasks()
-    ended = await Runner(planned, experiment(timeline, *probes), out, Watcher()).run(world.cluster())
+    asked = dataclasses.replace(experiment(timeline, *probes), after_load=after_load)
+    ended = await Runner(planned, asked, out, Watcher()).run(world.cluster())
     assert asyncio.all_tasks() == before, "a task outlived the run"
     return ended, history.load(out)
 
@@ -131,8 +160,8 @@ async def test_a_run_is_left_in_reverse(world: World, tmp_path: Path) -> None:
     assert ended == Ended(interrupted=False, error=None)
     assert world.diary == [
         "cluster starts",
-        "load starts on vtgate-1, vtgate-2",
         "probe starts",
+        "load starts on vtgate-1, vtgate-2",
         *("aim", "act", "look", "timeline", "heal"),
         "load stops",
         "load ends",
@@ -144,6 +173,84 @@ async def test_a_run_is_left_in_reverse(world: World, tmp_path: Path) -> None:
     assert told(seen, "cluster") == ["serving", "removing"]
     assert [node.name for node in seen.vtgates] == ["vtgate-1", "vtgate-2"]
     assert seen.clock.monotonic_ns > 0
+
+
+async def test_tables_are_filled_first_and_streams_outlive_the_load(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def seed(*_: Any, **__: Any) -> None:
+        world.diary.append("tables are filled")
+
+    async def read_tables(*_: Any, **__: Any) -> dict[str, str]:
+        world.diary.append("item tables are read")
+        return {"ks.item_1.-80": "no time left"}
+
+    @contextlib.asynccontextmanager
+    async def streaming(specs: Sequence[StreamSpec], targets: Any, *, tables: Sequence[str], **_: Any) -> Any:
+        world.diary.append(
+            f"{len(specs)} streams of {', '.join(tables)} wait at {', '.join(vtgate for vtgate, _ in targets)}"
+        )
+        yield DiaryStreams(world.diary)
+        world.diary.append("streams end")
+
+    monkeypatch.setattr(runner, "seed", seed)
+    monkeypatch.setattr(runner, "read_tables", read_tables)
+    monkeypatch.setattr(streams, "running", streaming)
+
+    async def timeline(stage: Stage) -> None:
+        await stage.streams.begin()
+
+    async def after_load(stage: Stage) -> None:
+        world.diary.append("after the load")
+
+    planned = dataclasses.replace(
+        WITH_LOAD,
+        load=LoadSpec(workload=Workload.ITEMS),
+        items=ItemsSpec(tables=1, rows=10),
+        streams=(StreamSpec(),),
+    )
+    ended, seen = await run(world, tmp_path, timeline, DiaryProbe(world.diary), planned=planned, after_load=after_load)
+    assert ended == Ended(interrupted=False, error=None)
+    assert world.diary == [
+        "cluster starts",
+        "tables are filled",
+        "1 streams of item_1, stream_mark wait at vtgate-1, vtgate-2",
+        "probe starts",
+        "load starts on vtgate-1, vtgate-2",
+        "streams begin",
+        "load stops",
+        "load ends",
+        "after the load",
+        "streams stop",
+        "item tables are read",
+        "probe stops",
+        "streams end",
+        "cluster goes",
+    ]
+    assert told(seen, "note") == ["rows of ks.item_1.-80 were not read"]
+
+
+async def test_streams_are_stopped_whatever_ends_the_run(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.asynccontextmanager
+    async def streaming(*_: Any, **__: Any) -> Any:
+        yield DiaryStreams(world.diary, broken=HarnessError("stream worker 0 ended by signal 9"))
+
+    async def nothing(*_: Any, **__: Any) -> dict[str, str]:
+        return {}
+
+    monkeypatch.setattr(runner, "seed", nothing)
+    monkeypatch.setattr(runner, "read_tables", nothing)
+    monkeypatch.setattr(streams, "running", streaming)
+
+    async def timeline(stage: Stage) -> None:
+        await stage.hold(5.0)
+
+    planned = dataclasses.replace(WITH_LOAD, items=ItemsSpec(), streams=(StreamSpec(),))
+    ended, _ = await run(world, tmp_path, timeline, planned=planned)
+    assert str(ended.error) == "stream worker 0 ended by signal 9"
+    assert world.diary.index("load stops") < world.diary.index("streams stop") < world.diary.index("cluster goes")
 
 
 async def test_without_a_load_nothing_is_read_back(world: World, tmp_path: Path) -> None:
