@@ -25,6 +25,7 @@ from harness.contracts import Cluster, Experiment, Observer, Probe, Streams
 from harness.interrupts import Interrupted, Interrupts
 from harness.items import MARK_TABLE
 from harness.load import driver, readback, streams
+from harness.load.primaries import servers_of
 from harness.load.reset import empty_ledger
 from harness.load.seeding import seed
 from harness.load.tables import read_tables
@@ -234,6 +235,7 @@ class Runner:
                 run=self._run,
                 timeout_s=READBACK_TIMEOUT_S,
                 progress=self._events.on_progress,
+                direct=await servers_of(cluster, cluster.spec.others),
             )
         for what, why in failed.items():
             self._events.add("note", f"rows of {what} were not read", why=why)

@@ -42,11 +42,13 @@ class Gate:
 class PlannedReparent:
     """PlannedReparentShard of one shard through vtctld's gRPC.
 
-    `new_primary` "" lets vtctld choose. `gate`: where this call waits for the others of its storm, after
-    its intent was written. `timeout_s` 0 = the client's default (it follows `wait_replicas_timeout_s`).
+    `keyspace` "" is the main one. `new_primary` "" lets vtctld choose. `gate`: where this call waits for the others
+    of its storm, after its intent was written. `timeout_s` 0 = the client's default (it follows
+    `wait_replicas_timeout_s`).
     """
 
     shard: str
+    keyspace: str = ""
     new_primary: str = ""
     wait_replicas_timeout_s: float = 15.0
     tolerable_replication_lag_s: float = 0.0
@@ -66,10 +68,11 @@ class PlannedReparent:
         return True
 
     async def aim(self, stage: Stage) -> Aim:
-        keyspace = stage.cluster.spec.keyspace
+        keyspace = self._keyspace(stage)
         vtctld = await stage.shared(vtctld_of)
         was = await vtctld.shard_primary(keyspace, self.shard)
-        return Aim(targets=(self.shard,), details={"keyspace": keyspace, "shard": self.shard, "was_primary": was})
+        target = f"{self.keyspace}/{self.shard}" if self.keyspace else self.shard
+        return Aim(targets=(target,), details={"keyspace": keyspace, "shard": self.shard, "was_primary": was})
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
@@ -79,7 +82,7 @@ class PlannedReparent:
         left_ns = now_ns()
         call = asyncio.ensure_future(
             vtctld.planned_reparent(
-                stage.cluster.spec.keyspace,
+                self._keyspace(stage),
                 self.shard,
                 new_primary=self.new_primary,
                 wait_replicas_timeout_s=self.wait_replicas_timeout_s,
@@ -104,8 +107,11 @@ class PlannedReparent:
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """The topology's shard record, which the promoted tablet writes itself, names another primary."""
         vtctld = await stage.shared(vtctld_of)
-        now = await vtctld.shard_primary(stage.cluster.spec.keyspace, self.shard)
+        now = await vtctld.shard_primary(self._keyspace(stage), self.shard)
         return bool(now) and now != aim.details["was_primary"]
+
+    def _keyspace(self, stage: Stage) -> str:
+        return self.keyspace or stage.cluster.spec.keyspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

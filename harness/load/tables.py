@@ -8,6 +8,7 @@ driver needs 9 µs for a row, and a million item rows would take it 9 s instead 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,14 @@ _PACKED = np.dtype([("id", ">u8"), ("version", ">u4")])
 _PIECE = 1000  # groups read at once
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where a shard's tables are read, and under which database name."""
+
+    target: Target
+    database: str
+
+
 async def read_tables(
     target: Target,
     *,
@@ -35,13 +44,14 @@ async def read_tables(
     progress: Progress | None = None,
     name_of: Callable[[str, str], str] = shard_target,
     prepare: Sequence[str] = OLAP,
+    direct: Mapping[tuple[str, str], Server] | None = None,
 ) -> dict[str, str]:
     """Read the tables in all shards of some keyspaces (name → shards) within `timeout_s`, into
     `table-KEYSPACE.TABLE.SHARD.bin`; at last `tables.json` says which were read. Returns those that were not,
     as KEYSPACE.TABLE.SHARD, with the reason.
 
     `progress` is called with ("item tables read", done, in all). `name_of` and `prepare` are for endpoints that
-    are no vtgate.
+    are no vtgate. `direct`: (keyspace, shard) that are read from a MySQL server itself (`harness.load.primaries`).
     """
     places = [
         (keyspace, table, shard) for keyspace, shards in keyspaces.items() for table in tables for shard in shards
@@ -49,10 +59,18 @@ async def read_tables(
     packers = {place: _Packer() for place in places}
 
     def reading(keyspace: str, table: str, shard: str) -> Reading:
-        path, database = run.table(keyspace, table, shard), name_of(keyspace, shard)
-        pack = packers[keyspace, table, shard]
+        server = (direct or {}).get((keyspace, shard), Server(target=target, database=name_of(keyspace, shard)))
+        statements = prepare if server.target is target else ()
+        path, pack = run.table(keyspace, table, shard), packers[keyspace, table, shard]
         return lambda left_s: read_into(
-            path, target, database, _select(table), pack, timeout_s=left_s, prepare=prepare, size=_PIECE
+            path,
+            server.target,
+            server.database,
+            _select(table),
+            pack,
+            timeout_s=left_s,
+            prepare=statements,
+            size=_PIECE,
         )
 
     readings = {".".join(place): reading(*place) for place in places}
