@@ -74,6 +74,13 @@ TABLET_VARS = (
     "VStreamerEventsStreamed",
     "RowStreamerNumRows",
     "RowStreamerNumPackets",
+    # go/vt/vttablet/tabletmanager/vreplication/stats.go (v0.21 to v0.24)
+    "VReplicationStreamState",
+    "VReplicationErrors",
+    "VReplicationCopyLoopCount",
+    "VReplicationCopyRowCount",
+    "VReplicationPhaseTimingsCounts",
+    "VReplicationLagSeconds",
 )
 VTCTLD_VARS = ("PlannedReparentCounts", "EmergencyReparentCounts", "ReparentShardOperationTimings")
 
