@@ -96,6 +96,7 @@ class Digest:
     until_ns: int
     zero_ns: int  # what moments are told relative to, here as in the checks
     zero_words: str
+    buffered: bool  # whether the buffers are worth telling
 
     def seconds(self, at_ns: float) -> float:
         """A moment as the reader sees it, rounded to what a screen can show."""
@@ -115,12 +116,6 @@ class Digest:
         """Whether any shard with clients was reparented: without it there is nothing to compare a stall with."""
         return any(lane.reparent for lane in self.lanes)
 
-    @property
-    def buffered(self) -> bool:
-        """Whether any vtgate's buffer counters were seen: they exist from the first touch on."""
-        facts = [vtgate.buffer for vtgate in self.vtgates]
-        return any(buffer.buffered is not None or buffer.stops or buffer.skipped for buffer in facts)
-
 
 def digest(history: History) -> Digest:
     spans = reparents_of_shards(history)
@@ -131,11 +126,12 @@ def digest(history: History) -> Digest:
         _lane(lane, history.ops_of([lane]), since_ns, ends_ns, spans.get(lane.shard, ())) for lane in history.lanes
     )
     streams = stream_copies(history)
+    vtgates = tuple(_vtgate(history, name, lanes) for name in vtgate_names(history))
     from_ns, until_ns = window(history, streams)
     zero_ns, zero_words = _zero(history, streams, from_ns)
     return Digest(
         lanes=lanes,
-        vtgates=tuple(_vtgate(history, name, lanes) for name in vtgate_names(history)),
+        vtgates=vtgates,
         kinds=error_kinds(history),
         streams=streams,
         outcomes=outcomes_of(history.ops),
@@ -143,18 +139,25 @@ def digest(history: History) -> Digest:
         until_ns=until_ns,
         zero_ns=zero_ns,
         zero_words=zero_words,
+        buffered=not history.plan.streams or any(_has_buffered(vtgate.buffer) for vtgate in vtgates),
     )
 
 
+def _has_buffered(buffer: BufferFacts) -> bool:
+    """A run of streams is about buffers only where one did something; its counters are there all the same."""
+    parts = (buffer.evicted, buffer.skipped, buffer.stops)
+    return bool(buffer.buffered) or any(number for part in parts for number in part.values())
+
+
 def _zero(history: History, streams: Sequence[StreamCopy], from_ns: int) -> tuple[int, str]:
-    """What moments are told relative to, and its name."""
-    trouble = aftermath(history)
-    if trouble and first_fault_ns(history):
-        return trouble[0], "the first fault"
+    """What moments are told relative to, and its name: what the checks take, too."""
     begun = [stream.begin_ns for stream in streams if stream.begin_ns]
     if begun:
         return min(begun), "the streams' begin"
-    return (trouble[0], "the control's storm") if trouble else (from_ns, "the load")
+    trouble = aftermath(history)
+    if trouble is None:
+        return from_ns, "the load"
+    return trouble[0], "the first fault" if first_fault_ns(history) else "the control's storm"
 
 
 def vtgate_names(history: History) -> tuple[str, ...]:

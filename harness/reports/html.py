@@ -174,7 +174,7 @@ def _figures(history: History, found: Digest, cells: Binned) -> Values:
     if any(span.begin_ns for span in history.faults):
         figures["gantt"] = charts.gantt(history, found)
     for name, made in (
-        ("buffer", charts.buffer_chart(history, found, cells.grid)),
+        ("buffer", charts.buffer_chart(history, found, cells.grid) if found.buffered else None),
         ("host", charts.host_chart(history, found)),
     ):
         if made is not None:

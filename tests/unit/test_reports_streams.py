@@ -19,8 +19,8 @@ from rich.console import Console
 from harness.base.rundir import RunDir
 from harness.checks.judge import judge
 from harness.facts.cycles import stream_copies, stream_copy
-from harness.history import History
-from harness.model import Event, RunVerdict, key_ranges
+from harness.history import History, Series
+from harness.model import Event, RunVerdict, Sample, key_ranges
 from harness.reports import html, render_all, terminal
 from harness.reports.digest import digest
 from harness.reports.stream_charts import merged_faults
@@ -134,6 +134,17 @@ def test_a_run_with_load_and_no_reparent_has_no_column_for_it(tmp_path: Path) ->
     assert not re.search("own reparent|factor", text)
 
 
+@pytest.mark.parametrize("buffered", [0, 3])
+def test_buffers_are_told_where_they_did_something(tmp_path: Path, buffered: int) -> None:
+    counted = {"BufferRequestsBuffered:ks.-80": buffered, "BufferStops:ks.-80.NewPrimarySeen": 0}
+    first = Sample(at_ns=ns(1), took_ns=1, values=dict.fromkeys(counted, 0))
+    series = {"vtgate-1": Series([first, Sample(at_ns=ns(3), took_ns=1, values=counted)])}
+    history = dataclasses.replace(stream_history(load=True), series=series)
+    text = page(history, tmp_path)
+    assert ("buffer" in figures(text)) == ("buffering ended by" in told(text)) == bool(buffered)
+    assert ("buffering ended by" in summary(history)) == bool(buffered)
+
+
 def test_a_storm_has_no_section_of_streams(tmp_path: Path) -> None:
     text = page(storm_history(), tmp_path)
     assert "Copy cycles" not in told(text)
@@ -189,7 +200,7 @@ def test_faults_are_shaded_and_named(tmp_path: Path) -> None:
     for name in ("cycles", "stream-rows"):
         layout = figures(page(stream_history(faults=(fault,)), tmp_path))[name]["layout"]
         (shade,) = [shape for shape in layout["shapes"] if shape["type"] == "rect"]
-        assert (shade["x0"], shade["x1"]) == (0, pytest.approx(0.3))
+        assert (shade["x0"], shade["x1"]) == (0.6, 0.9)
     layout = figures(page(stream_history(faults=(fault,)), tmp_path))["cycles"]["layout"]
     assert "KillVttablet vttablet-100" in [note["text"] for note in layout["annotations"]]
 
