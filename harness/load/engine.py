@@ -41,7 +41,6 @@ class Engine:
             per_operation=spec.mode is ConnectionMode.PER_OPERATION,
             abrupt=config.abrupt,
         )
-        self._writes, self._reads = _operations(config)  # by position of the lane
         self._arrivals = Arrivals(
             lanes=len(config.lanes),
             rate=spec.rate_per_shard,
@@ -50,7 +49,7 @@ class Engine:
             seed=config.seed,
             name=f"{config.target.vtgate}/{config.worker}",
         )
-        self.lanes = [Traffic(lane, config.seed) for lane in config.lanes]
+        self.lanes = _lanes(config)
         self.pools, self._pool_of = self._pools(config)
         self.late_ns: list[int] = []  # how late each arrival was offered; the owner takes and clears it
 
@@ -98,8 +97,7 @@ class Engine:
             position = arrivals.lanes[at]
             lane = self.lanes[position]
             # with nothing acknowledged to read yet, a read becomes a write
-            writing = arrivals.writes[at] or not lane.ledger.ids
-            operation = self._writes[position] if writing else self._reads[position]
+            operation = lane.write if arrivals.writes[at] or not lane.ledger.ids else lane.read
             now_ns = self._clock()
             self.late_ns.append(now_ns - times[at])
             self._pool_of[position].offer(lane, operation, times[at], now_ns)
@@ -135,13 +133,14 @@ class Engine:
         return next((pool.trouble for pool in self.pools if pool.trouble), "")
 
 
-def _operations(config: WorkerConfig) -> tuple[Sequence[Operation], Sequence[Operation]]:
-    """What every lane does when it is to write, and when it is to read."""
+def _lanes(config: WorkerConfig) -> list[Traffic]:
+    """The lanes, and what they do when they are to write and when they are to read."""
     transactions = config.spec.mode is ConnectionMode.TRANSACTION  # everything is one
+    writes: Sequence[Operation] = [Transaction() if transactions else Write()] * len(config.lanes)
+    reads: Sequence[Operation] = writes if transactions else [Read()] * len(config.lanes)
     if config.spec.workload is Workload.ITEMS:
-        changes = [Change(pool, always_transaction=transactions) for pool in item_pools(config)]
-        return changes, changes
-    lanes = len(config.lanes)
-    if transactions:
-        return [Transaction()] * lanes, [Transaction()] * lanes
-    return [Write()] * lanes, [Read()] * lanes
+        writes = reads = [Change(pool, always_transaction=transactions) for pool in item_pools(config)]
+    return [
+        Traffic(lane, config.seed, write=write, read=read)
+        for lane, write, read in zip(config.lanes, writes, reads, strict=True)
+    ]

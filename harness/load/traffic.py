@@ -1,8 +1,9 @@
-"""A lane while it runs: its rows and its counters."""
+"""A lane while it runs: what it does, its rows and its counters."""
 
 from __future__ import annotations
 
 from harness.load.ledger import Ledger
+from harness.load.operation import Operation
 from harness.model import Lane, Outcome
 
 
@@ -23,11 +24,15 @@ class Traffic:
         "number",
         "ok",
         "queued",
+        "read",
         "unknown",
+        "write",
     )
 
-    def __init__(self, lane: Lane, seed: int) -> None:
+    def __init__(self, lane: Lane, seed: int, *, write: Operation, read: Operation) -> None:
         self.number = lane.number
+        self.write = write
+        self.read = read
         self.ledger = Ledger(shard=lane.shard, lane=lane.number, seed=seed)
         self.issued = self.ok = self.fail = self.unknown = self.not_issued = 0
         self.in_flight = self.queued = 0
