@@ -143,7 +143,7 @@ class VStreamCall:
         except grpc.aio.AioRpcError as error:
             message = error.details() or ""
             return StreamEnd(code=error.code().name, message=message, errno=errno_in(message))
-        return StreamEnd(code="EOF") if response is grpc.aio.EOF else response
+        return response if isinstance(response, bytes) else StreamEnd(code="EOF")
 
     def cancel(self) -> None:
         self._call.cancel()

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 
 from harness.items import pad_of
-from harness.vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2, vtgateservice_pb2_grpc
+from harness.vitess.proto import binlogdata_pb2, query_pb2, vtgate_pb2
 
 KEYSPACE = "ks"
 ITEM, MARK = "item_1", "stream_mark"
@@ -28,7 +28,7 @@ class Abort:
     message: str
 
 
-Step = Any  # a VStreamResponse; or an Abort
+Step = Any  # a VStreamResponse, serialised or not; or an Abort
 Script = Callable[[Any], AsyncIterator[Step]]
 
 
@@ -42,7 +42,7 @@ class FakeVtgate:
     sent: int = 0
     open_calls: int = 0
 
-    async def VStream(self, request: Any, context: Any) -> AsyncIterator[Any]:
+    async def stream(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.requests.append(request)
         self.open_calls += 1
         try:
@@ -59,7 +59,12 @@ class FakeVtgate:
 async def fake_vtgate(script: Script) -> AsyncIterator[FakeVtgate]:
     fake = FakeVtgate(script)
     server = grpc.aio.server()
-    vtgateservice_pb2_grpc.add_VitessServicer_to_server(_Servicer(fake), server)
+    handler = grpc.unary_stream_rpc_method_handler(
+        fake.stream, request_deserializer=vtgate_pb2.VStreamRequest.FromString, response_serializer=_serialised
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("vtgateservice.Vitess", {"VStream": handler}),)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     fake.address = f"127.0.0.1:{port}"
@@ -69,9 +74,8 @@ async def fake_vtgate(script: Script) -> AsyncIterator[FakeVtgate]:
         await server.stop(grace=None)
 
 
-class _Servicer(vtgateservice_pb2_grpc.VitessServicer):  # type: ignore[misc]
-    def __init__(self, fake: FakeVtgate) -> None:
-        self.VStream = fake.VStream
+def _serialised(step: Step) -> bytes:
+    return step if isinstance(step, bytes) else bytes(step.SerializeToString())
 
 
 def always(*steps: Step) -> Script:
