@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import reparent, vstream
+from experiments import movetables, reparent, vstream
 from harness.contracts import Experiment
 
-FAMILIES: tuple[tuple[Experiment, ...], ...] = (reparent.EXPERIMENTS, vstream.EXPERIMENTS)
+FAMILIES: tuple[tuple[Experiment, ...], ...] = (
+    reparent.EXPERIMENTS,
+    vstream.EXPERIMENTS,
+    movetables.EXPERIMENTS,
+)
 
 
 def _table() -> Mapping[str, Experiment]:

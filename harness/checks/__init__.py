@@ -20,6 +20,8 @@ from harness.checks.results import Check
 from harness.checks.stops import BufferStops
 from harness.checks.vstream import GUARANTEES as STREAM_GUARANTEES
 from harness.checks.vstream import PREMISES as STREAM_PREMISES
+from harness.checks.workflow_rows import WorkflowAgree, WorkflowRows
+from harness.checks.workflows import WorkflowCopied, WorkflowCut, WorkflowErrors, WorkflowState
 
 ASSUMPTIONS: tuple[Check, ...] = (
     RunComplete(),
@@ -58,6 +60,22 @@ VSTREAM: tuple[Check, ...] = (  # what a vstream experiment asks for
     NoCrash(),
 )
 
+WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
+    RunComplete(),
+    HarnessFit(),
+    HostFit(),
+    RateReached(),
+    ReparentsHappened(),
+    WorkflowCut(),
+    WorkflowState(),
+    WorkflowCopied(),
+    WorkflowRows(),
+    WorkflowAgree(),
+    WorkflowErrors(),
+    NoCrash(),
+)
+WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
+
 
 def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     """Name → check. Raises ValueError when two checks share a name."""
@@ -69,4 +87,4 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(dict.fromkeys((*STANDARD, *VSTREAM)))
+CHECKS: Mapping[str, Check] = table(dict.fromkeys((*STANDARD, *VSTREAM, *WORKFLOW)))

@@ -8,6 +8,7 @@ from harness.probes.host import HostProbe
 from harness.probes.loglines import LogProbe
 from harness.probes.pauses import PauseProbe
 from harness.probes.variables import TABLET_VARS, VTCTLD_VARS, VTGATE_VARS, VarsProbe
+from harness.probes.workflows import WorkflowProbe
 
 STANDARD = (
     VarsProbe(name="vtgate", role=Role.VTGATE, keep=VTGATE_VARS),
@@ -18,4 +19,4 @@ STANDARD = (
     LogProbe(),
 )
 
-__all__ = ["STANDARD", "HostProbe", "LogProbe", "PauseProbe", "VarsProbe"]
+__all__ = ["STANDARD", "HostProbe", "LogProbe", "PauseProbe", "VarsProbe", "WorkflowProbe"]

@@ -184,8 +184,7 @@ class VtctldClient:
             tablet_alias=alias_message(alias), query=sql, max_rows=1000, disable_binlogs=not binlogs
         )
         answer = await self.call("ExecuteFetchAsDBA", request, timeout_s=timeout_s)
-        names = [column.name for column in answer.result.fields]
-        return [dict(zip(names, _texts(row), strict=False)) for row in answer.result.rows]
+        return rows_of(answer.result)
 
     async def reload_schema(self, alias: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         """Let a vttablet read its schema anew: it knows every table of its MySQL on return (Engine.ReloadAt,
@@ -223,6 +222,12 @@ def _record(tablet: Any) -> TabletRecord:
         mysql_port=tablet.mysql_port,
         primary_term_start_ns=start.seconds * 1_000_000_000 + start.nanoseconds,
     )
+
+
+def rows_of(result: Any) -> list[dict[str, str]]:
+    """The rows of a query.QueryResult by column name; NULL is empty."""
+    names = [column.name for column in result.fields]
+    return [dict(zip(names, _texts(row), strict=False)) for row in result.rows]
 
 
 def _texts(row: Any) -> list[str]:

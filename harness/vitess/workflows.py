@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.vitess.proto import binlogdata_pb2, topodata_pb2, vtctldata_pb2
-from harness.vitess.vtctld import CALL_TIMEOUT_S, VtctldClient, alias_text
+from harness.vitess.proto import binlogdata_pb2, topodata_pb2, vtctldata_pb2, vttime_pb2
+from harness.vitess.vtctld import CALL_TIMEOUT_S, VtctldClient, alias_text, rows_of
 
 CREATE_TIMEOUT_S = 60.0
 LOG_ROWS = 200  # at a time; ExecuteFetchAsDBA is asked for at most 1000
@@ -103,6 +103,18 @@ class LogRow:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffRow:
+    """One table of one target shard in a VDiff: its state, the rows compared, whether they differ."""
+
+    shard: str
+    table: str
+    state: str  # of the VDiff: pending | started | completed | error | stopped
+    compared: int
+    mismatch: bool
+    error: str
+
+
 async def create(vtctld: VtctldClient, move: MoveTables) -> None:
     """Start a MoveTables workflow; returns when its streams run or copy. Raises VtctldError."""
     await vtctld.call("MoveTablesCreate", move.request(), timeout_s=CREATE_TIMEOUT_S)
@@ -136,6 +148,38 @@ async def status(vtctld: VtctldClient, keyspace: str, workflow: str) -> Workflow
         for table, state in sorted(answer.table_copy_state.items())
     }
     return WorkflowStatus(streams=tuple(streams), tables=tables, traffic=answer.traffic_state)
+
+
+async def start_diff(vtctld: VtctldClient, keyspace: str, workflow: str) -> str:
+    """Begin a VDiff between primaries; its UUID. Raises VtctldError."""
+    request = vtctldata_pb2.VDiffCreateRequest(
+        workflow=workflow,
+        target_keyspace=keyspace,
+        tablet_types=[topodata_pb2.PRIMARY],
+        limit=2**63 - 1,
+        filtered_replication_wait_time=vttime_pb2.Duration(seconds=30),
+        auto_start=True,
+    )
+    answer = await vtctld.call("VDiffCreate", request, timeout_s=CREATE_TIMEOUT_S)
+    return str(answer.UUID)
+
+
+async def diff(vtctld: VtctldClient, keyspace: str, workflow: str, uuid: str) -> tuple[DiffRow, ...]:
+    """How far a VDiff is, and what it found. Raises VtctldError."""
+    request = vtctldata_pb2.VDiffShowRequest(workflow=workflow, target_keyspace=keyspace, arg=uuid)
+    answer = await vtctld.call("VDiffShow", request, timeout_s=CALL_TIMEOUT_S)
+    return tuple(
+        DiffRow(
+            shard=shard,
+            table=row["table_name"],
+            state=row["vdiff_state"],
+            compared=int(row["rows_compared"] or 0),
+            mismatch=row["has_mismatch"] == "1",
+            error=row["last_error"],
+        )
+        for shard, response in sorted(answer.tablet_responses.items())
+        for row in rows_of(response.output)
+    )
 
 
 async def streams(vtctld: VtctldClient, primary: str, workflow: str) -> tuple[StreamRow, ...]:
