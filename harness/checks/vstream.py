@@ -77,13 +77,13 @@ PREMISES: tuple[Check, ...] = (
     StreamPremise("assumptions/copy-cut", judge_cut),
 )
 GUARANTEES: tuple[Check, ...] = (
-    StreamCheck("vstream/grammar", CheckKind.SAFETY, _plain(judge_grammar)),
-    StreamCheck("vstream/ordered", CheckKind.SAFETY, _plain(judge_ordered)),
-    StreamCheck("vstream/unique", CheckKind.SAFETY, _plain(judge_unique)),
-    StreamCheck("vstream/atomic", CheckKind.SAFETY, _atomic),
-    StreamCheck("vstream/reliable", CheckKind.SAFETY, judge_reliable),
+    StreamCheck("vstream/reliable", CheckKind.SAFETY, judge_reliable),  # the gravest first: a headline names one
     StreamCheck("vstream/values", CheckKind.SAFETY, _plain(judge_values)),
+    StreamCheck("vstream/ordered", CheckKind.SAFETY, _plain(judge_ordered)),
+    StreamCheck("vstream/atomic", CheckKind.SAFETY, _atomic),
+    StreamCheck("vstream/unique", CheckKind.SAFETY, _plain(judge_unique)),
     StreamCheck("vstream/resumable", CheckKind.SAFETY, _plain(judge_resumable)),
+    StreamCheck("vstream/grammar", CheckKind.SAFETY, _plain(judge_grammar)),
     StreamCheck("vstream/uninterrupted", CheckKind.PROMISE, _plain(judge_uninterrupted)),
     StreamCheck("vstream/completed", CheckKind.PROMISE, _plain(judge_completed)),
     StreamCounters(),

@@ -21,7 +21,7 @@ from harness.facts.stream_copies import past_the_copy
 from harness.facts.streams import Flags, Indexes, Stream
 from harness.facts.streams import failed as server_ended
 from harness.facts.words import counted
-from harness.items import MARK_TABLE, ROWS_MASK
+from harness.items import ROWS_MASK
 from harness.model import Scalar
 from harness.streams import Attempt, Change, EventFlag, EventType
 
@@ -64,15 +64,15 @@ def _written(stream: Stream, attempt: Attempt, shard: int, indexes: Indexes, ite
     begins = np.cumsum(kind == EventType.BEGIN)
     rows = (kind == EventType.ROW) & (events["txn"][indexes] != 0) & (events["change"][indexes] != Change.DELETE)
     rows &= (events["flags"][indexes] & (EventFlag.COPY | EventFlag.MALFORMED)) == 0
-    place = begins[rows].astype(np.int64)
     commits = np.flatnonzero((kind == EventType.COMMIT) | (kind == EventType.ROLLBACK))
-    at = np.flatnonzero(rows)
     complete = item_tables <= set(stream.tables_of(attempt))
     copied_from = _copied_from(stream, attempt, shard, indexes) if complete else None
+    at = np.flatnonzero(rows)
+    at = at[~_repeated(stream, indexes[at])]
     return _Written(
-        index=indexes[rows],
-        txn=events["txn"][indexes][rows],
-        place=place,
+        index=indexes[at],
+        txn=events["txn"][indexes[at]],
+        place=begins[at].astype(np.int64),
         closed=at < (commits[-1] if len(commits) else -1),
         whole=at >= (len(indexes) if copied_from is None else copied_from),
     )
@@ -94,9 +94,7 @@ class _Judged:
         self._written = written
         txns, first, number = np.unique(written.txn, return_index=True, return_inverse=True)
         self._txns = len(txns)
-        rows = np.bincount(number, minlength=len(txns)) - np.bincount(
-            number[_repeated(stream, written)], minlength=len(txns)
-        )
+        rows = np.bincount(number, minlength=len(txns))
         planned = (txns & np.uint64(ROWS_MASK)).astype(np.int64)
         last = np.zeros(len(txns), dtype=np.int64)
         np.maximum.at(last, number, written.place)
@@ -135,14 +133,13 @@ class _Judged:
         ]
 
 
-def _repeated(stream: Stream, written: _Written) -> Flags:
+def _repeated(stream: Stream, indexes: Indexes) -> Flags:
     """Rows that had come before: `vstream/unique` counts them."""
     events = stream.events
-    key, version = events["key"][written.index], events["version"][written.index]
+    key, version = events["key"][indexes], events["version"][indexes]
     order = np.lexsort((version, key))
-    same = (key[order][1:] == key[order][:-1]) & (version[order][1:] == version[order][:-1])
     again = np.zeros(len(order), dtype=np.bool_)
-    again[order[1:]] = same
+    again[order[1:]] = (key[order][1:] == key[order][:-1]) & (version[order][1:] == version[order][:-1])
     return again
 
 
@@ -155,8 +152,3 @@ def _unclosed(stream: Stream, attempt: Attempt, indexes: Indexes) -> Iterator[st
     bounds = indexes[(kind == EventType.BEGIN) | (kind == EventType.COMMIT) | (kind == EventType.ROLLBACK)]
     if len(bounds) and events["type"][bounds[-1]] == EventType.BEGIN:
         yield f"never ended, although the server ended the stream: {event_words(stream, int(bounds[-1]))}"
-
-
-def item_tables_of(names: tuple[str, ...]) -> frozenset[str]:
-    """Without the mark table."""
-    return frozenset(names) - {MARK_TABLE}

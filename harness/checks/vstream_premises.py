@@ -41,7 +41,7 @@ def judge_cut(history: History) -> Finding:
     if wanted is None:
         return passed(f"The copy was cut {counted(figures_cut(figures), 'time')}.", figures=figures)
     if wanted == 0:
-        return _never(cuts, tablets, figures)
+        return _never(cuts, tablets if _undisturbed(history) else None, figures)
     few = [copy for copy in copies if cuts[copy.lane.name] < wanted and not _kept_from_beginning(copy, tablets)]
     if few or not copies:
         names = listed(f"{copy.lane.name} ({cuts[copy.lane.name]})" for copy in few) or "no stream"
@@ -52,6 +52,13 @@ def judge_cut(history: History) -> Finding:
 
 def figures_cut(figures: dict[str, Scalar]) -> int:
     return max(int(figures["cuts_seen"]), int(figures.get("cuts_of_tablets", 0)))
+
+
+def _undisturbed(history: History) -> bool:
+    """Whether nothing but the copy phase duration ends copies: a client that leaves and a tablet that is taken away
+    do, and vttablets count these as well."""
+    codes = {attempt.code for record in history.streams for attempt in record.attempts}
+    return not history.faults and codes <= {"", "STOPPED"}
 
 
 def _never(cuts: dict[str, int], tablets: float | None, figures: dict[str, Scalar]) -> Finding:

@@ -165,6 +165,9 @@ class Stream:
             if where in steps and step.number < len(at) and at[step.number] >= 0:
                 steps[where][0].append(int(at[step.number]))
                 steps[where][1].append(step.position)
+        for where, (indexes, positions) in steps.items():
+            order = sorted(range(len(indexes)), key=indexes.__getitem__)  # a no-op, unless VGTIDs came in wrong order
+            steps[where] = [indexes[place] for place in order], [positions[place] for place in order]
         return {
             where: Places(
                 start=starts.get((where[0], self.lane.shards[where[1]])),

@@ -132,12 +132,13 @@ class Copier:
 
     def batches(self) -> Iterator[Batch]:
         """Copy what is to be copied, then follow the log."""
+        copies = bool(self._todo)
         while self._todo:
             yield from self._table(self._todo[0])
             if self._run.bug == "forgets" and self._shard.number == 0 and len(self._todo) < len(self._asked):
                 self._todo.clear()
-                break
-        else:
+                copies = False
+        if copies:
             yield [[Event(type=EventType.COPY_COMPLETED, shard=self._shard.number)]]
         self._described.clear()
         while True:
