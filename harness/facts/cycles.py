@@ -143,13 +143,6 @@ class StreamCopy:
         return self.rows_copied * _SECOND_NS / span_ns if self.rows_copied and span_ns > 0 else None
 
     @property
-    def cpu_ns_per_row(self) -> float | None:
-        """CPU of the reading process; None where no attempt with rows says what it took."""
-        measured = [attempt for attempt in self.attempts if attempt.attempt.cpu_ns and attempt.rows]
-        rows = sum(attempt.rows for attempt in measured)
-        return sum(attempt.attempt.cpu_ns for attempt in measured) / rows if rows else None
-
-    @property
     def longest_pause(self) -> Pause:
         return max((attempt.pause for attempt in self.attempts), key=lambda pause: pause.span_ns, default=Pause())
 
@@ -161,6 +154,30 @@ class StreamCopy:
     def ended_by_server(self) -> bool:
         """The stream itself, not an attempt that was followed by another one."""
         return bool(self.attempts) and self.attempts[-1].failed
+
+
+def cpu_ns_per_row(copies: Sequence[StreamCopy]) -> Mapping[str, float]:
+    """vtgate → CPU of the process that reads all streams through it, for each row that it received. An attempt's
+    CPU is its whole process's (`Attempt.cpu_ns`), so that of attempts at the same time counts once. A vtgate of
+    which no ended attempt has rows and CPU is not in it."""
+    found = {}
+    for vtgate in dict.fromkeys(copy.lane.vtgate for copy in copies):
+        mine = [attempt for copy in copies if copy.lane.vtgate == vtgate for attempt in copy.attempts]
+        measured = [attempt for attempt in mine if attempt.attempt.cpu_ns and attempt.attempt.end_ns]
+        rows = sum(attempt.rows for attempt in measured)
+        if rows:
+            found[vtgate] = _cpu_ns([attempt.attempt for attempt in measured]) / rows
+    return found
+
+
+def _cpu_ns(attempts: Sequence[Attempt]) -> float:
+    total, covered_ns = 0.0, 0
+    for attempt in sorted(attempts, key=lambda attempt: attempt.begin_ns):
+        fresh_ns = attempt.end_ns - max(attempt.begin_ns, covered_ns)
+        if fresh_ns > 0:
+            total += attempt.cpu_ns * fresh_ns / (attempt.end_ns - attempt.begin_ns)
+            covered_ns = attempt.end_ns
+    return total
 
 
 def stream_copies(history: History) -> tuple[StreamCopy, ...]:

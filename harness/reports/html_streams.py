@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.facts.cycles import StreamCopy
+from harness.facts.cycles import StreamCopy, cpu_ns_per_row
 from harness.history import History
 from harness.reports import words
 from harness.reports.charts import Figure
@@ -65,7 +65,8 @@ def stream_figures(history: History, found: Digest, shown: Drawn) -> dict[str, F
 def stream_view(history: History, found: Digest, shown: Drawn) -> dict[str, Any]:
     """The values of `templates/streams.html`."""
     versions = {vtgate.name: vtgate.version for vtgate in found.vtgates}
-    rows = [_row(copy, versions) for copy in worst_first(found.streams)]
+    cpu = cpu_ns_per_row(found.streams)
+    rows = [_row(copy, versions, cpu.get(copy.lane.vtgate)) for copy in worst_first(found.streams)]
     used = {bar.how for lane in shown.lanes for bar in lane.bars}
     return {
         "first": rows[:TABLE_ROWS],
@@ -82,7 +83,7 @@ def shown_streams(found: Digest) -> Drawn:
     return drawn(found.streams)
 
 
-def _row(copy: StreamCopy, versions: dict[str, str]) -> dict[str, Any]:
+def _row(copy: StreamCopy, versions: dict[str, str], cpu_ns: float | None) -> dict[str, Any]:
     spec = copy.lane.spec
     asked = [
         *([f"{words.plural(len(copy.lane.shards), 'shard')}"] if copy.lane.shards else []),
@@ -100,6 +101,7 @@ def _row(copy: StreamCopy, versions: dict[str, str]) -> dict[str, Any]:
         "ended": words.shorten(how_ended(copy), SHORT),
         "whole_end": how_ended(copy)[:MESSAGE],
         "bad": in_trouble(copy),
+        "cpu_ns": cpu_ns,
     }
 
 

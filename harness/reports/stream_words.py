@@ -90,10 +90,6 @@ def copy_rate(copy: StreamCopy) -> str:
     return count(copy.rows_per_s)
 
 
-def cpu_per_row(copy: StreamCopy) -> str:
-    return duration(copy.cpu_ns_per_row)
-
-
 def pause_words(copies: Sequence[StreamCopy]) -> tuple[str, str] | None:
     """The longest pause of all streams, and whose it was; None where nothing was received."""
     worst = max(copies, key=lambda copy: copy.longest_pause.span_ns, default=None)

@@ -8,13 +8,12 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.facts.cycles import StreamCopy
+from harness.facts.cycles import StreamCopy, cpu_ns_per_row
 from harness.history import History
 from harness.reports.digest import Digest
 from harness.reports.stream_words import (
     attempt_kinds,
     copy_rate,
-    cpu_per_row,
     cycles_line,
     how_ended,
     many_cycles_line,
@@ -41,14 +40,15 @@ def show_streams(console: Console, history: History, facts: Digest) -> None:
     versions = {vtgate.name: vtgate.version for vtgate in facts.vtgates} if console.width >= WIDE else {}
     several = len(set(versions.values())) > 1
     rows = table("stream", *(("version",) if several else ()), *_COLUMNS)
+    cpu = cpu_ns_per_row(copies)
     for copy in shown:
         version = (Text(clean(versions.get(copy.lane.vtgate, "?"))),) if several else ()
-        rows.add_row(Text(clean(copy.lane.name)), *version, *_cells(copy))
+        rows.add_row(Text(clean(copy.lane.name)), *version, *_cells(copy), Text(duration(cpu.get(copy.lane.vtgate))))
     console.print(rows)
     if len(copies) > len(shown):
         line(console, f"… and {plural(len(copies) - len(shown), 'stream')} more in the report", style="dim")
     _cycles(console, copies)
-    _ends(console, facts, shown)
+    _ends(console, facts)
 
 
 def _cells(copy: StreamCopy) -> list[Text]:
@@ -60,7 +60,6 @@ def _cells(copy: StreamCopy) -> list[Text]:
         Text(count(copy.rows_replicated)),
         Text(duration(copy.copy_ns) if copy.completed_ns else "never", style="" if copy.completed_ns else "red"),
         Text(copy_rate(copy)),
-        Text(cpu_per_row(copy)),
     ]
 
 
@@ -72,7 +71,7 @@ def _cycles(console: Console, copies: Sequence[StreamCopy]) -> None:
         line(console, f"{copy.lane.name}: {cycles_line(copy.item_cycles, copy.cuts)}")
 
 
-def _ends(console: Console, facts: Digest, shown: Sequence[StreamCopy]) -> None:
+def _ends(console: Console, facts: Digest) -> None:
     """What the server told clients; then how the streams ended that it told nothing."""
     kinds = attempt_kinds(facts.streams)
     for kind in kinds[:KINDS]:
@@ -84,7 +83,8 @@ def _ends(console: Console, facts: Digest, shown: Sequence[StreamCopy]) -> None:
         console.print(Padding(Text(shorten(kind.example, 2 * console.width - 12), "dim"), (0, 0, 0, 4), expand=False))
     if len(kinds) > KINDS:
         line(console, f"… and {plural(len(kinds) - KINDS, 'kind')} more in the report", style="dim")
-    quiet = [copy for copy in shown if not copy.ended_by_server]
+    quiet = [copy for copy in worst_first(facts.streams) if not copy.ended_by_server]
     for how in dict.fromkeys(how_ended(copy) for copy in quiet):
-        names = [clean(copy.lane.name) for copy in quiet if how_ended(copy) == how]
-        line(console, f"{how}: {', '.join(names)}", style="" if "before" in how or "never" in how else "dim")
+        names = [copy.lane.name for copy in quiet if how_ended(copy) == how]
+        whose = ", ".join(names) if len(names) <= NAMED_CYCLES else plural(len(names), "stream")
+        line(console, f"{how}: {whose}", style="" if "before" in how or "never" in how else "dim")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.facts import event_tally
-from harness.facts.cycles import CycleEnd, StreamCopy, stream_copy
+from harness.facts.cycles import CycleEnd, StreamCopy, cpu_ns_per_row, stream_copy
 from harness.items import MARK_TABLE, first_id
 from harness.streams import EVENT_DTYPE, EventFlag, EventType, Resume, StreamRecord
 from tests.unit.stream_report_history import (
@@ -69,9 +69,24 @@ def test_totals_of_a_stream() -> None:
     copy = stream_copy(copied_stream(lane_of(), rows=3000, cycles=2))
     assert copy.copy_ns == copy.attempts[0].completed_ns - ns(2)
     assert copy.rows_per_s == copy.attempts[0].rows_per_s
-    assert copy.cpu_ns_per_row == pytest.approx(0.4 * SECOND / 6016)
+    assert cpu_ns_per_row([copy]) == {"vtgate-1": pytest.approx(0.4 * SECOND / 6016)}
     assert not copy.ended_by_server
     assert copy.last_ns == ns(13)
+
+
+def test_cpu_is_of_the_process_that_reads_all_streams_of_a_vtgate() -> None:
+    at_once = [stream_copy(copied_stream(lane_of(number), rows=3000, cycles=2)) for number in (1, 2)]
+    other = stream_copy(copied_stream(lane_of(3, vtgate="vtgate-2"), rows=3000, cycles=2))
+    whole = 0.4 * SECOND
+    assert cpu_ns_per_row([*at_once, other]) == {
+        "vtgate-1": pytest.approx(whole / 12032),
+        "vtgate-2": pytest.approx(whole / 6016),
+    }
+    later = stream_copy(broken_stream(lane_of(), rows=100, at_s=20))
+    overlapping = stream_copy(broken_stream(lane_of(2), rows=100, at_s=20.1))  # a quarter of it lies behind the first
+    both = cpu_ns_per_row([later, overlapping])["vtgate-1"]
+    assert both == pytest.approx(0.05 * 1.25 * SECOND / 400)
+    assert cpu_ns_per_row([at_once[0], later])["vtgate-1"] == pytest.approx((whole + 0.05 * SECOND) / 6216)
 
 
 def test_a_stream_that_the_first_cut_ended() -> None:
@@ -200,7 +215,7 @@ def test_a_stream_without_events() -> None:
     nothing.end(2, "UNAVAILABLE", "no vtgate")
     copy = stream_copy(nothing.record())
     assert (copy.rows, copy.begin_ns, copy.last_ns, copy.ended_by_server) == (0, ns(1), ns(2), True)
-    assert (copy.rows_per_s, copy.cpu_ns_per_row) == (None, None)
+    assert (copy.rows_per_s, cpu_ns_per_row([copy])) == (None, {})
 
 
 @pytest.mark.parametrize("block", [1, 7, 1000])
