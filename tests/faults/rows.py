@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from harness.base import wait
 from harness.contracts import Aim, Cluster, Fault
+from harness.faults.mysql import PurgedBinlogs
+from harness.faults.process import KilledVttablet
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.load.config import Target
 from harness.model import Role
@@ -36,6 +39,22 @@ async def the_primary_is_not_delayed(cluster: Cluster, aim: Aim) -> None:
     await clients_are_served(cluster, aim)
 
 
+async def the_replica_is_read(cluster: Cluster, aim: Aim) -> None:
+    """The shard's other tablet answers its readers. It is told to look at its health: after the reparents of other
+    tests it says only at its next health check (20 s) that it replicates again."""
+    host, port = cluster.address(cluster.nodes(Role.VTGATE)[0], "mysql")
+    async with vtctld_of(cluster) as vtctld:
+        for tablet in await vtctld.tablets(cluster.spec.keyspace):
+            if tablet.alias != aim.details["alias"]:
+                await vtctld.run_health_check(tablet.alias)
+    async with admin_session(host, port, database=f"{cluster.spec.keyspace}@replica") as ask:
+
+        async def read() -> bool:
+            return (await ask.query("SELECT COUNT(*) FROM ledger", timeout_s=ANSWER_WITHIN_S)).ok
+
+        await wait.until("a replica read", read, timeout_s=ANSWER_WITHIN_S)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A fault of the shared cluster's only shard, and who must not feel it."""
@@ -48,4 +67,6 @@ ROWS: Mapping[str, Row] = {
     "PlannedReparent": Row(fault=PlannedReparent(shard="0"), bystander=clients_are_served),
     "LaggingReplicas": Row(fault=LaggingReplicas(shard="0", delay_s=3), bystander=the_primary_is_not_delayed),
     "HeldTransaction": Row(fault=HeldTransaction(shard="0"), bystander=clients_are_served),
+    "KilledVttablet": Row(fault=KilledVttablet(shard="0"), bystander=the_replica_is_read),
+    "PurgedBinlogs": Row(fault=PurgedBinlogs(shard="0"), bystander=clients_are_served),
 }

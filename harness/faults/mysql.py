@@ -1,0 +1,73 @@
+"""What is done to a tablet's MySQL behind Vitess's back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from harness.contracts import Aim, SpanRecorder, Stage
+from harness.faults.process import tablet_of
+from harness.model import Capability
+from harness.vitess.vtctld import VtctldError, vtctld_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgedBinlogs:
+    """The binary logs of one tablet are rotated and all older ones removed: who resumes there from an earlier
+    position gets errno 1236.
+
+    vtgate up to 22 ends the stream, or tries the same tablet again (vstream_manager.go, shouldRetry); from 23.0.0 on it
+    tries another tablet (#18710). One-shot: what was purged cannot be brought back. MySQL keeps a log that somebody is
+    reading at this moment, and all after it (a warning, no error): then the evidence is missing.
+    """
+
+    shard: str
+    tablet_type: str = "replica"
+    number: int = 1  # which of the tablets of this type, in the order of their aliases
+    keyspace: str = ""  # "" = the cluster's main one
+
+    @property
+    def name(self) -> str:
+        return "PurgedBinlogs"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return True
+
+    async def aim(self, stage: Stage) -> Aim:
+        """Raises ClusterError: the shard has no such tablet."""
+        keyspace = self.keyspace or stage.cluster.spec.keyspace
+        tablet = await tablet_of(stage, keyspace, self.shard, tablet_type=self.tablet_type, number=self.number)
+        vtctld = await stage.shared(vtctld_of)
+        (row,) = await vtctld.execute_as_dba(tablet.alias, "SELECT @@global.gtid_purged AS purged")
+        details = {"keyspace": keyspace, "shard": self.shard, "alias": tablet.alias, "was_purged": row["purged"]}
+        return Aim(targets=(tablet.alias,), details=details)
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtctld = await stage.shared(vtctld_of)
+        alias = aim.targets[0]
+        span.begin()
+        try:
+            # LOCAL: a FLUSH that is written to the binary log of a replica is an errant transaction.
+            await vtctld.execute_as_dba(alias, "FLUSH LOCAL BINARY LOGS")
+            logs = await vtctld.execute_as_dba(alias, "SHOW BINARY LOGS")
+            await vtctld.execute_as_dba(alias, f"PURGE BINARY LOGS TO '{logs[-1]['Log_name']}'")
+        except VtctldError as error:
+            span.failed(str(error))
+        else:
+            span.active()
+            span.detail(logs=len(logs), kept=logs[-1]["Log_name"])
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The server has purged transactions that it had not purged before."""
+        vtctld = await stage.shared(vtctld_of)
+        grown = f"SELECT GTID_SUBTRACT(@@global.gtid_purged, '{aim.details['was_purged']}') AS grown"
+        (row,) = await vtctld.execute_as_dba(aim.targets[0], grown)
+        return bool(row["grown"])
