@@ -296,6 +296,8 @@ def _refuse_streams(spec: ClusterSpec, items: ItemsSpec | None, streams: tuple[S
             raise PlanError(f"--streams {stream.count}: it takes 1 to {MAX_STREAMS} for each vtgate")
         if not 0 <= stream.pause_ms <= MAX_PAUSE_MS:
             raise PlanError(f"--reader-pause {stream.pause_ms:g}: it takes milliseconds, 0 to {MAX_PAUSE_MS:g}")
+        if stream.leave_after and stream.resume is Resume.NONE:
+            raise PlanError("--resume none: the streams of this experiment leave on purpose, and must resume")
         if stream.tablet_type != "primary" and spec.tablets_per_shard < 2:
             raise PlanError(f"--tablet-type {stream.tablet_type}: a shard with one tablet has only a primary")
 

@@ -32,6 +32,8 @@ def failed(attempt: Attempt) -> bool:
 
 def groups(events: Events) -> Mapping[Where, Indexes]:
     """Where the events of each attempt and shard are, in order of arrival; shard NO_INDEX = of no shard."""
+    if not len(events):
+        return {}
     key = (events["attempt"].astype(np.uint32) << 16) | events["shard"]
     order = np.argsort(key, kind="stable")
     keys, starts = np.unique(key[order], return_index=True)

@@ -108,6 +108,11 @@ def test_an_option_that_means_nothing_to_the_experiment_is_refused(overrides: Ov
     assert said in refusal(overrides, STORM_2)
 
 
+def test_a_stream_that_leaves_must_resume() -> None:
+    leaving = dataclasses.replace(STREAMING, streams=(StreamSpec(leave_after=1, resume=Resume.CHECKPOINT),))
+    assert "leave on purpose, and must resume" in refusal(Overrides(resume=Resume.NONE), leaving)
+
+
 def test_a_kept_cluster_without_the_keyspace_that_is_needed_is_refused() -> None:
     moving = dataclasses.replace(STORM_2.cluster, others=(KeyspaceSpec(name="target"),))
     said = refusal(Overrides(), dataclasses.replace(STREAMING, cluster=moving), running=STORM_2.cluster)
