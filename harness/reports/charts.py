@@ -22,6 +22,7 @@ from harness.reports.words import clean, duration
 Figure = dict[str, Any]
 MARGIN = {"l": 74, "r": 14, "t": 22, "b": 34}
 _VTGATE_COLOURS = 4
+_READABLE = 0.05  # of a chart's width, that a phase's name needs
 
 
 def vtgate_colour(index: int) -> str:
@@ -38,9 +39,14 @@ def phases(history: History, digest: Digest) -> list[tuple[str, float]]:
     return [(clean(name), digest.seconds(span[0])) for name, span in history.phases.items()]
 
 
-def base_layout(history: History, digest: Digest, height: int, **more: Any) -> Figure:
-    """Shared by all charts: the time axis and a line at the begin of every phase."""
+def base_layout(
+    history: History, digest: Digest, height: int, *, shown_s: Sequence[float] | None = None, **more: Any
+) -> Figure:
+    """Shared by all charts: the time axis (`shown_s`: from, to; else the whole run) and a line at the begin of every
+    phase. A phase that is over before its name could be read has no name."""
     marks = phases(history, digest)
+    begin_s, end_s = shown_s or (digest.seconds(digest.from_ns), digest.seconds(digest.until_ns))
+    ends = [*(at for _, at in marks[1:]), *([float("inf")] if marks else [])]
     lines = [
         {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "above"}
         | {"line": {"color": "@phase", "width": 1, "dash": "dot"}}
@@ -49,12 +55,13 @@ def base_layout(history: History, digest: Digest, height: int, **more: Any) -> F
     labels = [
         {"x": at, "y": 1, "xref": "x", "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
         | {"text": escaped(name), "font": {"size": 10, "color": "@muted"}}
-        for name, at in marks
+        for (name, at), end in zip(marks, ends, strict=True)
+        if end - at > _READABLE * (end_s - begin_s)
     ]
     return {
         "height": height,
         "margin": MARGIN,
-        "xaxis": {"range": [digest.seconds(digest.from_ns), digest.seconds(digest.until_ns)], "ticksuffix": " s"},
+        "xaxis": {"range": [begin_s, end_s], "ticksuffix": " s"},
         "shapes": lines,
         "annotations": labels,
         "showlegend": False,

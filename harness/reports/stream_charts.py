@@ -25,8 +25,8 @@ def cycle_chart(history: History, digest: Digest, shown: Drawn) -> Figure:
     faults = _fault_names(history, digest)
     above = 1 if faults else 0  # a row for their names
     data = [_bars(digest, shown, place, span_s), *_attempts(digest, shown, place)]
-    layout = base_layout(history, digest, 56 + row * max(len(names) + above, 3), hovermode="closest")
-    layout["xaxis"] |= {"range": shown_range(digest)}
+    height = 56 + row * max(len(names) + above, 3)
+    layout = base_layout(history, digest, height, shown_s=shown_range(digest), hovermode="closest")
     layout["yaxis"] = _rows_axis(names, above)
     layout["uniformtext"] = {"minsize": 8, "mode": "hide"}
     layout["shapes"] = [*layout["shapes"], *fault_shades(history, digest)]

@@ -24,8 +24,9 @@ def row_chart(history: History, digest: Digest, shown: Drawn) -> Figure:
     that were received, by shard."""
     streams = shown.streams
     panels, bars = len(streams) if len(streams) <= PANELS else 1, drawn_as_bars(shown)
-    layout = base_layout(history, digest, 60 + _CURVES_PX + panels * _PANEL_PX, hovermode="closest", barmode="overlay")
-    layout["xaxis"] |= {"range": shown_range(digest), "anchor": f"y{panels + 1}"}
+    height = 60 + _CURVES_PX + panels * _PANEL_PX
+    layout = base_layout(history, digest, height, shown_s=shown_range(digest), hovermode="closest", barmode="overlay")
+    layout["xaxis"] |= {"anchor": f"y{panels + 1}"}
     layout |= _axes(panels)
     layout["shapes"] = [*layout["shapes"], *fault_shades(history, digest)]
     colours = lane_colours(digest, shown)
@@ -79,15 +80,15 @@ def _mean_rows(bar: Bar) -> float:
 def _cycle_bars(digest: Digest, lane: LaneBars, colour: str) -> Figure:
     """Shards are copied at the same time: each has a part of its own of the time that its cycle took."""
     shards = lane.copy.lane.shards
-    which, least_s = shards.index(lane.shard), (shown_range(digest)[1] - shown_range(digest)[0]) / 300
-    widths = [max((bar.to_ns - bar.from_ns) / 1e9, least_s) / len(shards) for bar in lane.bars]
+    which, least_s = shards.index(lane.shard), (shown_range(digest)[1] - shown_range(digest)[0]) / 250
+    widths = [max((bar.to_ns - bar.from_ns) / 1e9 / len(shards), least_s) for bar in lane.bars]
     begins = [digest.seconds(bar.from_ns) for bar in lane.bars]
     return {
         "type": "bar",
         "x": [round(begin + width * (which + 0.5), 4) for begin, width in zip(begins, widths, strict=True)],
         "width": [round(width, 4) for width in widths],
         "y": [_mean_rows(bar) for bar in lane.bars],
-        "marker": {"color": colour, "line": {"width": 1, "color": "@page"}},
+        "marker": {"color": colour, "line": {"width": 0}},
         "hovertext": [bar_words(digest, lane, bar) for bar in lane.bars],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }

@@ -205,6 +205,15 @@ def test_faults_are_shaded_and_named(tmp_path: Path) -> None:
     assert "KillVttablet vttablet-100" in [note["text"] for note in layout["annotations"]]
 
 
+def test_a_phase_that_is_too_short_for_its_name_has_a_line_only(tmp_path: Path) -> None:
+    history = stream_history()
+    short = Event(at_ns=ns(11.9), kind="phase", subject="settle")
+    history = dataclasses.replace(history, events=(history.events[0], short, *history.events[1:]))
+    layout = figures(page(history, tmp_path))["host"]["layout"]
+    assert [note["text"] for note in layout["annotations"]] == ["streams", "quiet"]
+    assert len(layout["shapes"]) == 3
+
+
 def test_overlapping_faults_are_one_shade() -> None:
     storm = storm_history()
     ((begin, end, words),) = merged_faults(storm)
