@@ -24,6 +24,8 @@ def judge_cut(history: History) -> Finding:
     """Parameter `cuts`: how often each stream's copy must have been cut at least; 0 = never; absent = it does not
     matter. Accounts: the client's (a copy that begins again within an attempt, or an attempt that errno 3024 ended),
     and the vttablets' (`VStreamerErrors` StreamRows: every copy that did not come to its end)."""
+    if not history.plan.streams and not history.streams:
+        return passed("No streams were planned.")
     copies = stream_copies(history)
     tablets = tablet_cuts(history)
     cuts = {copy.lane.name: _cuts_seen(copy) for copy in copies}

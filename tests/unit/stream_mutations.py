@@ -361,6 +361,12 @@ def _swap_next(events: Events_, index: int | None) -> Made:
     return None if index is None else events.swapped(index, events.neighbour(index, 1))
 
 
+def _swapped_copies(events: Events_) -> Made:
+    """Two neighbours in a packet, not the last one: that is the VGTID's last key."""
+    index = _within_packet(events)
+    return None if index is None else events.swapped(index, index - 1)
+
+
 def _swapped_completions(events: Events_) -> Made:
     """The final COPY_COMPLETED comes before that of the last shard."""
     final = _completed(events, final=True)
@@ -397,7 +403,7 @@ MUTATIONS: Sequence[tuple[str, tuple[str, ...], tuple[str, ...], Maker]] = (
     ("double COPY_COMPLETED of a shard", (G,), (), lambda e: e.doubled(_completed(e, final=False))),
     ("double the final COPY_COMPLETED", (G,), (), lambda e: e.doubled(_completed(e, final=True))),
     ("double a mark row", (U,), (), lambda e: e.doubled(e.middle(e.mark))),
-    ("swap two copied rows", (O,), (), lambda e: _swap_next(e, _within_packet(e))),
+    ("swap two copied rows", (O,), (), _swapped_copies),
     ("swap two changes of a row", (O,), (A, R), _swapped_updates),
     ("swap two transactions", (O,), (R, S), _swapped_transactions),
     ("swap two VGTIDs", (O,), (R, S), _swapped_vgtids),

@@ -1,0 +1,247 @@
+"""Goal: every guarantee of a stream holds on what a correct Vitess sends, and its check is red when one event is
+dropped, doubled, swapped or changed; no other check is. Method: made-up streams (`stream_history`), each mutation
+of each of them (`stream_mutations`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.checks import CHECKS, VSTREAM
+from harness.checks.judge import judge
+from harness.checks.vstream import GUARANTEES, PREMISES
+from harness.history import History
+from harness.model import CheckKind, CheckResult, KnownBug, Role
+from harness.streams import Resume, StreamRecord
+from tests.unit.stream_history import StreamRun
+from tests.unit.stream_mutations import MUTATIONS, Mutation, mutations
+from tests.unit.verdicts import FAIL, PASS, UNKNOWN
+
+CHECKPOINT: Mapping[str, Any] = {"resume": Resume.CHECKPOINT, "cut_after": 0}
+SOUND: Mapping[str, Mapping[str, Any]] = {
+    "cut": {},
+    "never cut": {"cut_after": 0},
+    "one table, one shard": {"tables": 1, "shards": 1},
+    "many tables and shards": {"tables": 5, "shards": 4, "rows": 80, "seed": 5},
+    "nobody writes": {"load": False},
+    "one row a packet": {"packet": 1, "rows": 30},
+    "everything in one packet": {"packet": 500, "cut_after": 0},
+    "resumed often": {**CHECKPOINT, "leave_after": 9, "seed": 9},
+    "resumed seldom": {**CHECKPOINT, "leave_after": 30, "seed": 2, "tables": 3},
+}
+OF_STREAMS = [check.name for check in (*PREMISES, *GUARANTEES)]
+
+
+@lru_cache(maxsize=32)
+def sound(name: str) -> History:
+    return StreamRun(**SOUND[name]).history()
+
+
+def of(history: History, record: StreamRecord) -> History:
+    return dataclasses.replace(history, streams=(record,))
+
+
+def red(history: History) -> frozenset[str]:
+    return frozenset(r.check for check in GUARANTEES for r in check.check(history) if r.verdict is FAIL)
+
+
+def only(name: str, history: History) -> CheckResult:
+    (found,) = CHECKS[name].check(history)
+    return found
+
+
+@pytest.mark.parametrize("stream", SOUND)
+@pytest.mark.parametrize("check", OF_STREAMS)
+def test_holds_on_what_a_correct_vitess_sends(check: str, stream: str) -> None:
+    result = only(check, sound(stream))
+    assert result.verdict is PASS, result.details
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    shards=st.sampled_from((1, 2, 4)),
+    tables=st.integers(1, 4),
+    rows=st.integers(16, 120),
+    packet=st.integers(1, 20),
+    cut_after=st.integers(0, 4),
+    leave_after=st.sampled_from((0, 0, 2, 3, 7, 20)),
+)
+def test_holds_whatever_is_drawn(**drawn: Any) -> None:
+    resume = Resume.CHECKPOINT if drawn["leave_after"] else Resume.NONE
+    assert red(StreamRun(resume=resume, **drawn).history()) == frozenset()
+
+
+MUTATED = [
+    (stream, mutation) for stream in ("cut", "one table, one shard", "resumed often", "resumed seldom")
+    for mutation in mutations(sound(stream).streams[0])
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("stream", "mutation"), MUTATED, ids=[f"{m.name}: {stream}" for stream, m in MUTATED])
+def test_one_wrong_event_is_seen_by_its_check_alone(stream: str, mutation: Mutation) -> None:
+    found = red(of(sound(stream), mutation.record))
+    assert mutation.must <= found
+    assert found <= mutation.must | mutation.may
+
+
+def test_every_mutation_was_tried_and_every_guarantee_seen_broken() -> None:
+    assert {mutation.name for _, mutation in MUTATED} == {name for name, *_ in MUTATIONS}
+    needed = frozenset().union(*(mutation.must for _, mutation in MUTATED))
+    assert needed == {check.name for check in GUARANTEES} - {"vstream/counters"}
+
+
+# ---------------------------------------------------------------- whole defects
+
+
+def test_a_table_that_is_forgotten_between_two_cuts() -> None:
+    """Seen on 24.0.3: a VGTID between two tables names no last key, and who starts from it copies nothing more."""
+    history = StreamRun(bug="forgets", tables=3).history()
+    assert red(history) == {"vstream/completed", "vstream/reliable"}
+    assert "no COPY_COMPLETED of -80" in only("vstream/completed", history).summary
+    assert "the stream never brought" in only("vstream/reliable", history).summary
+
+
+def test_tables_that_are_copied_again_without_what_was_deleted_meanwhile() -> None:
+    """Seen on 24.0.3: after a cut, complete tables are copied again, and their changes until then are left out; what
+    was deleted in that time stays in the client's tables for ever."""
+    history = StreamRun(bug="recopies").history()
+    assert red(history) == {"vstream/unique", "vstream/reliable"}
+    reliable = only("vstream/reliable", history)
+    assert int(reliable.figures["extra"]) > 0
+    assert "the stream has, the table not" in reliable.details[0]
+    assert int(only("vstream/unique", history).figures["copied_again"]) >= 100
+
+
+def test_a_resume_from_where_nothing_is_left_to_copy() -> None:
+    history = StreamRun(resume=Resume.CHECKPOINT, leave_after=7, seed=3, careful=False).history()
+    assert {"vstream/resumable", "vstream/reliable"} <= red(history)
+    assert "was not complete when attempt 2 resumed" in only("vstream/resumable", history).summary
+
+
+def test_what_came_behind_a_checkpoint_may_come_again() -> None:
+    history = StreamRun(**CHECKPOINT, fails_after=40, seed=3).history()
+    assert red(history) == {"vstream/uninterrupted"}
+    record = history.streams[0]
+    assert [attempt.resume for attempt in record.attempts] == ["scratch", "checkpoint"]
+
+
+def test_what_came_before_a_new_beginning_is_thrown_away() -> None:
+    history = StreamRun(resume=Resume.SCRATCH, fails_after=25).history()
+    assert red(history) == {"vstream/uninterrupted"}
+    rows = len(history.tables["ks", "item_1", "-80"].rows)
+    assert int(only("vstream/reliable", history).figures["rows"]) > 4 * rows
+
+
+def test_a_stream_that_hangs() -> None:
+    whole = sound("cut")
+    record = whole.streams[0]
+    half = of(whole, dataclasses.replace(record, events=record.events[: len(record.events) // 3]))
+    assert red(half) == {"vstream/completed"}
+    assert "not compared, its mark never came" in only("vstream/reliable", half).details[0]
+
+
+def test_tables_that_were_not_read_cannot_be_compared() -> None:
+    history = dataclasses.replace(sound("cut"), tables={})
+    assert only("vstream/reliable", history).verdict is UNKNOWN
+
+
+# ---------------------------------------------------------------- how a stream ended
+
+
+def test_a_stream_that_the_copy_phase_duration_ended() -> None:
+    """#17778: vtgate 21.0.x; nothing else is wrong with such a stream."""
+    history = StreamRun(fails_after=20).history()
+    assert red(history) == {"vstream/uninterrupted"}
+    result = only("vstream/uninterrupted", history)
+    assert (result.kind, result.figures["errno"]) == (CheckKind.PROMISE, 3024)
+    assert result.summary == "Stream items-1@vtgate-1 ended after 0.04 s and 58 rows: errno 3024."
+    assert "maximum statement execution time exceeded" in result.details[0]
+    assert only("vstream/completed", history).details[0] == "attempt 1 ended before, see vstream/uninterrupted"
+
+
+@pytest.mark.parametrize("code", ["EOF", "UNAVAILABLE", "UNKNOWN"])
+def test_every_end_by_the_server_is_one(code: str) -> None:
+    record = sound("cut").streams[0]
+    ended = dataclasses.replace(record, attempts=(dataclasses.replace(record.attempts[0], code=code),))
+    assert red(of(sound("cut"), ended)) == {"vstream/uninterrupted"}
+
+
+@pytest.mark.parametrize("code", ["", "STOPPED", "LEFT"])
+def test_a_client_may_end_its_own_stream(code: str) -> None:
+    record = sound("cut").streams[0]
+    ended = dataclasses.replace(record, attempts=(dataclasses.replace(record.attempts[0], code=code),))
+    assert red(of(sound("cut"), ended)) == frozenset()
+
+
+def test_a_completion_that_gets_lost_between_two_attempts_is_said_but_is_no_defect() -> None:
+    history = sound("resumed often")
+    result = only("vstream/completed", history)
+    assert result.verdict is PASS
+    record = history.streams[0]
+    without = dataclasses.replace(record, events=record.events[record.events["type"] != 20])
+    result = only("vstream/completed", of(history, without))
+    assert result.verdict is PASS
+    assert "its COPY_COMPLETED was lost between two attempts" in result.details[0]
+
+
+def test_a_stream_that_never_began_and_one_that_was_not_recorded() -> None:
+    whole = sound("cut")
+    record = dataclasses.replace(whole.streams[0], events=whole.streams[0].events[:0], vgtids=(), attempts=())
+    assert only("vstream/completed", of(whole, record)).verdict is FAIL
+    for name in (check.name for check in GUARANTEES if check.name != "vstream/counters"):
+        assert only(name, dataclasses.replace(whole, streams=())).verdict is UNKNOWN
+    none = dataclasses.replace(whole, streams=(), plan=dataclasses.replace(whole.plan, streams=()))
+    for name in OF_STREAMS:
+        assert only(name, none).verdict is PASS
+
+
+# ---------------------------------------------------------------- the verdict of a run
+
+
+def judged(history: History, *bugs: KnownBug) -> Any:
+    checks = tuple(check.name for check in VSTREAM)
+    return judge(dataclasses.replace(history, plan=dataclasses.replace(history.plan, checks=checks, known_bugs=bugs)))
+
+
+BUG = KnownBug(
+    issue="#17778",
+    check="vstream/uninterrupted",
+    component=Role.VTGATE,
+    affected_from="18.0.0",
+    fixed_in="22.0.0",
+)
+
+
+def test_a_sound_run_passes_and_says_what_it_saw() -> None:
+    verdict = judged(sound("cut"))
+    assert (verdict.verdict, verdict.exit_code) == (PASS, 0)
+    assert verdict.headline == (
+        "1 stream of 240 rows through 20 copy cycles, all rows delivered; 280 operations, 0 errors."
+    )
+
+
+def test_a_known_bug_shows_in_the_streams_of_its_vtgate() -> None:
+    verdict = judged(StreamRun(fails_after=20, vtgate="21.0.2").history(), BUG)
+    assert (verdict.exit_code, verdict.reproduced) == (0, ("#17778",))
+    assert verdict.headline.startswith("Stream items-1@vtgate-1 ended after 0.04 s and 58 rows: errno 3024;")
+    assert judged(StreamRun(fails_after=20, vtgate="22.0.0").history(), BUG).exit_code == 1
+    assert judged(StreamRun(vtgate="21.0.2").history(), BUG).exit_code == 1  # it has the bug, and it did not show
+
+
+def test_the_gravest_finding_is_in_the_headline() -> None:
+    verdict = judged(StreamRun(bug="recopies").history())
+    assert verdict.exit_code == 1
+    assert "Finding in vstream/reliable" in verdict.headline
+    assert "all rows delivered" not in verdict.headline
+
+
+def test_a_run_without_streams_says_so() -> None:
+    assert judged(dataclasses.replace(sound("cut"), streams=())).headline.startswith("No stream was recorded")
