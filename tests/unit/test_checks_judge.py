@@ -132,7 +132,7 @@ def test_names_are_unique() -> None:
     with pytest.raises(ValueError, match="two checks are called"):
         table([*STANDARD, STANDARD[0]])
     assert len(STANDARD) == 19
-    assert set(CHECKS) == {check.name for check in (*STANDARD, *VSTREAM)}
+    assert set(CHECKS) >= {check.name for check in (*STANDARD, *VSTREAM)}
 
 
 # ---------------------------------------------------------------- known bugs

@@ -257,4 +257,5 @@ def test_a_vgtid_without_its_row_is_a_false_bookmark() -> None:
     vgtid = int(np.flatnonzero(record.events["vgtid"] == step.number)[0])
     torn = Stream(dataclasses.replace(record, events=np.delete(record.events, vgtid - 1)))
     last = step.position.last_pks["item_1"]
-    assert list(false_bookmarks(torn, one, 0)) == [(vgtid - 1, "item_1", last, last - 1)]
+    before = int(record.events["key"][vgtid - 2])
+    assert list(false_bookmarks(torn, one, 0)) == [(vgtid - 1, "item_1", last, before)]
