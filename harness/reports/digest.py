@@ -139,12 +139,12 @@ def digest(history: History) -> Digest:
         until_ns=until_ns,
         zero_ns=zero_ns,
         zero_words=zero_words,
-        buffered=not history.plan.streams or any(_has_buffered(vtgate.buffer) for vtgate in vtgates),
+        buffered=history.plan.items is None or any(_has_buffered(vtgate.buffer) for vtgate in vtgates),
     )
 
 
 def _has_buffered(buffer: BufferFacts) -> bool:
-    """A run of streams is about buffers only where one did something; its counters are there all the same."""
+    """A run that copies tables is about buffers only where one did something; its counters are there all the same."""
     parts = (buffer.evicted, buffer.skipped, buffer.stops)
     return bool(buffer.buffered) or any(number for part in parts for number in part.values())
 
@@ -157,7 +157,9 @@ def _zero(history: History, streams: Sequence[StreamCopy], from_ns: int) -> tupl
     trouble = aftermath(history)
     if trouble is None:
         return from_ns, "the load"
-    return trouble[0], "the first fault" if first_fault_ns(history) else "the control's storm"
+    if first_fault_ns(history):
+        return trouble[0], "the first fault"
+    return trouble[0], "the copy" if history.plan.items else "the control's storm"
 
 
 def vtgate_names(history: History) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from harness.reports.digest import Digest, LaneFacts, digest
 from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
 from harness.reports.known import reproduced_issue
 from harness.reports.pressure import pressure_sentence
+from harness.reports.workflow_chart import watched, workflow_chart, workflow_view
 
 Values = dict[str, Any]
 _KINDS = {
@@ -73,6 +74,9 @@ def view(history: History, verdict: RunVerdict) -> Values:
     cells = binned(history, grid, open_stalls(found))
     shown = shown_streams(found)
     figures = _figures(history, found, cells) | stream_figures(history, found, shown)
+    of_workflow = watched(history)
+    if of_workflow:
+        figures["workflow-streams"] = workflow_chart(history, found, of_workflow)
     told, folded = split(history, verdict.results)
     return {
         "plan": history.plan,
@@ -91,6 +95,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "folded": _checks(folded),
         "folded_names": folded_names(folded),
         "streams": stream_view(history, found, shown),
+        "workflow": workflow_view(history, found, of_workflow),
         "stream_run": bool(found.streams or history.plan.streams),
         "digest_faults": any(span.begin_ns for span in history.faults),
         "reparents": bool(storms(history)),

@@ -23,6 +23,7 @@ from harness.reports.kinds import ErrorKind
 from harness.reports.pressure import pressure_sentence
 from harness.reports.terminal_checks import show_checks
 from harness.reports.terminal_streams import show_streams
+from harness.reports.terminal_workflow import show_workflow
 from harness.reports.text_parts import alarm, copyable, hanging, line, table, title
 from harness.reports.words import (
     EXIT_MEANING,
@@ -89,6 +90,7 @@ def _sections(history: History, verdict: RunVerdict, facts: Digest, console: Con
     _answer(console, history, verdict, facts)
     show_checks(console, history, verdict)
     show_streams(console, history, facts)
+    show_workflow(console, history, facts)
     _vtgates(console, facts)
     _worst(console, facts)
     _errors(console, facts)
