@@ -152,7 +152,7 @@ class Worker:
 
 def peak_rss_bytes() -> int:
     """The most memory this process had. Not ru_maxrss: that remembers the parent that forked us (Linux, exec_mmap)."""
-    return _status_bytes("VmHWM")
+    return max(_status_bytes("VmHWM"), _status_bytes("VmRSS"))  # the first is brought up to date only now and then
 
 
 def _status_bytes(name: str) -> int:
