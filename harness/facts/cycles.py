@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from harness.facts.event_tally import AttemptSums, EventTally, Pause, longer, tally_of
+from harness.facts.streams import HARNESS_ENDED, failed
 from harness.history import History
 from harness.items import MARK_TABLE
 from harness.streams import NO_INDEX, Attempt, StreamLane, StreamRecord, VgtidStep
 
-HARNESS_ENDED = ("", "STOPPED", "LEFT")  # codes of attempts that only our own client ended, or that go on
 _SECOND_NS = 1_000_000_000
 
 
@@ -81,7 +81,7 @@ class AttemptCopy:
     @property
     def failed(self) -> bool:
         """The server ended it, with or without an error."""
-        return self.attempt.code not in HARNESS_ENDED
+        return failed(self.attempt)
 
     @property
     def rows_per_s(self) -> float | None:

@@ -76,7 +76,8 @@ def _ends(console: Console, facts: Digest) -> None:
     kinds = attempt_kinds(facts.streams)
     for kind in kinds[:KINDS]:
         errno = f"errno {kind.errno} ({kind.code})" if kind.errno else kind.code
-        when = f"{facts.seconds(kind.first_ns):+.1f} s to {facts.seconds(kind.last_ns):+.1f} s"
+        first, last = (f"{facts.seconds(at_ns):+.1f} s" for at_ns in (kind.first_ns, kind.last_ns))
+        when = first if first == last else f"{first} to {last}"
         whose = ", ".join(kind.streams) if len(kind.streams) <= NAMED_CYCLES else plural(len(kind.streams), "stream")
         told = f"{plural(kind.number, 'attempt')} of {whose} ended with {errno}, {when}"
         console.print(hanging("·", told, "red"))

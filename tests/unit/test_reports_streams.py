@@ -348,9 +348,16 @@ def test_summary_tells_every_stream_in_a_line() -> None:
     assert "items-2@vtgate-2: 8 copy cycles, 6 cut; 2,500 + 2,500 + 2,500 + 2,500 + … rows" in text
     assert rows["items-1@vtgate-1"] == ["21.0.2", "1", "2", "0", "5,000", "0", "never", "13,889", "10.0", "µs"]
     told_ = " ".join(text.split())
-    assert "1 attempt of items-1@vtgate-1 ended with errno 3024 (UNKNOWN), +0.4 s to +0.4 s target: ks.-80" in told_
+    assert "1 attempt of items-1@vtgate-1 ended with errno 3024 (UNKNOWN), +0.4 s target: ks.-80" in told_
     assert "stopped when the run was over: items-2@vtgate-2" in told_
     assert "No operation was recorded" not in told_
+
+
+def test_summary_tells_from_when_to_when_attempts_ended() -> None:
+    again = broken_stream(lane_of(), rows=5, resume=Resume.SCRATCH)
+    assert "2 attempts of items-1@vtgate-1 ended with errno 3024 (UNKNOWN), +0.4 s to +1.4 s" in summary(
+        stream_history([again], vtgates=("21.0.2",))
+    )
 
 
 def test_summary_of_many_streams_tells_the_worst_and_how_many_more() -> None:
