@@ -21,7 +21,7 @@ from harness.base.errors import WaitTimeout
 from harness.checks import WORKFLOW as CHECKS
 from harness.checks import WORKFLOW_CLIENTS
 from harness.contracts import Check, Experiment, Stage
-from harness.facts.workflows import BEHIND, CAUGHT_UP, DIFFED, NOT_CREATED, RUNNING, TERMINAL
+from harness.facts.workflows import BEHIND, CAUGHT_UP, DIFF_BEGINS, DIFFED, NOT_CREATED, RUNNING, TERMINAL
 from harness.faults.limits import StatementTimeLimit
 from harness.faults.process import KilledVttablet
 from harness.faults.reparent import PlannedReparent
@@ -299,6 +299,7 @@ async def _executed(stage: Stage, vtctld: VtctldClient) -> dict[str, str]:
 async def _diffed(stage: Stage) -> None:
     """Vitess's own comparison, noted beside ours."""
     vtctld = await stage.shared(vtctld_of)
+    stage.note(DIFF_BEGINS)
 
     async def finished() -> tuple[workflows.DiffRow, ...]:
         rows = await workflows.diff(vtctld, TARGET.name, WORKFLOW, uuid)
@@ -417,10 +418,9 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     _member("cut-1s", "The copy is cut every second.", copy_phase="1s", items=replace(ITEMS, rows=400_000)),
     _member(
         "cut-many-tables",
-        "Twenty tables instead of a large one.",
-        copy_phase="50ms",
-        items=ItemsSpec(tables=20, rows=10_000),
-        params={"cuts": 0.0},  # of a stream with many small tables hardly any is cut
+        "Ten tables instead of a large one, each cut on its way.",
+        copy_phase="200ms",
+        items=ItemsSpec(tables=10, rows=20_000),
     ),
     _member("cut-merge", "Two source shards into one target shard: two streams in one vttablet.", target_shards=1),
     _member("cut-split", "One source shard into two target shards.", shards=1),

@@ -23,6 +23,7 @@ from harness.facts.workflows import (
     Entry,
     Stream,
     catchups,
+    diffing,
     errors,
     interrupted,
     last_progress_ns,
@@ -38,6 +39,7 @@ from harness.model import CheckKind, CheckResult
 NOT_WATCHED = "No target shard of a workflow was watched."
 HOLE_S = 5.0  # longer, and a state that came and went may have been missed
 STUCK_S = 10.0  # two attempts of vreplication, which waits 5 s after an error (--vreplication-retry-delay)
+COPYING = ("Copying", "Unknown")  # what the log calls it; Unknown until a stream that tries again has set its state
 FOLLOWS_S = 30.0  # so long after a fault may an error come from it: six attempts
 
 
@@ -189,32 +191,41 @@ def _watched_until_ns(history: History) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorKind:
-    """`after_fault`: what a fault of the run may cause, after which the stream tries again by itself."""
+    """`after_fault`: what a fault of the run may cause; `by_cut`: what the end of a copy phase may look like. After
+    both the stream tries again by itself. Anything else is a finding."""
 
     name: str
     pattern: re.Pattern[str]
-    after_fault: bool
     why: str
+    after_fault: bool = False
+    by_cut: bool = False
 
 
 ERROR_KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(
         name="duplicate-key",
         pattern=re.compile(r"errno 1062|Duplicate entry"),
-        after_fault=False,
         why="rows were copied twice: the copy began again in the middle (vitess#17864)",
     ),
     ErrorKind(
         name="time-limit",
         pattern=re.compile(r"errno 3024|maximum statement execution time"),
-        after_fault=False,
         why="the source's MySQL ended the SELECT of the copy (vitess#17862)",
     ),
     ErrorKind(
         name="copy-cut",
         pattern=re.compile(r"deadline exceeded|DeadlineExceeded|context expiration", re.IGNORECASE),
-        after_fault=False,
-        why="the copy phase's end is no error for a copy that can be resumed (vcopier.go, copyTable)",
+        by_cut=True,
+        why="the end of a copy phase is no error for a copy that can be resumed, but is told as one, and costs the 5 s "
+        "of a retry, when the source's gRPC server sees the deadline before the target (vcopier.go, copyTable asks its "
+        "own context only; about 1 of 20 cuts, measured, v0.24.3)",
+    ),
+    ErrorKind(
+        name="stream-ended",
+        pattern=re.compile(r"stream ended"),
+        by_cut=True,
+        after_fault=True,
+        why="the same race while the target goes forward to the copy's position (vplayer.go, fetchAndApply)",
     ),
     ErrorKind(
         name="wrong-tablet",
@@ -231,7 +242,7 @@ ERROR_KINDS: tuple[ErrorKind, ...] = (
     ErrorKind(
         name="unreachable",
         pattern=re.compile(
-            r"Unavailable|connection refused|EOF|closing|not serving|stream ended|Canceled|cancell?ed|closed|CANCEL"
+            r"Unavailable|connection refused|EOF|closing|not serving|Canceled|cancell?ed|closed|CANCEL"
             r"|errno 2013|errno 2006|errno 2002"
         ),
         after_fault=True,
@@ -246,7 +257,8 @@ def kind_of(message: str) -> ErrorKind | None:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowErrors:
-    """The log of the streams holds no error but those that a fault of the run explains and a retry has healed."""
+    """The log of the streams holds no error but those that a fault of the run, or the VDiff at its end, explains, and
+    a retry has healed."""
 
     name: str = "workflow/errors"
     kind: CheckKind = CheckKind.PROMISE
@@ -266,15 +278,22 @@ def _errors(history: History) -> Finding:
         f"{f' ({entry.count} times)' if entry.count > 1 else ''}: {_short(entry.message)}"
         for entry, kind in zip(found, kinds, strict=True)
     ]
-    wrong = [entry for entry in found if not _explained(history, entry)]
+    wrong = [entry for entry in found if not _explained(history, entry) and not _cut_told(history, entry)]
+    told = sum(entry.count for entry in found if _cut_told(history, entry))
+    if told:
+        figures["cuts_told_as_errors"] = told
     if not found:
         return passed("No stream logged an error.", figures=figures)
     if not wrong:
-        return passed(f"{counted(len(found), 'error')}, each after a fault of the run.", lines, figures)
+        return passed(
+            f"{counted(len(found), 'error')}, each after a fault of the run or its VDiff, or a cut told as an error.",
+            lines,
+            figures,
+        )
     kind = kind_of(wrong[0].message)
-    why = f" ({kind.why})" if kind is not None and not kind.after_fault else ""
     return failed(
-        f"{counted(len(wrong), 'error')} that no fault of the run explains: {_short(wrong[0].message)}{why}.",
+        f"{counted(len(wrong), 'error')} that nothing in the run explains: {_short(wrong[0].message)}"
+        f"{f' ({kind.why})' if kind is not None else ''}.",
         lines,
         figures,
     )
@@ -289,11 +308,18 @@ def _explained(history: History, entry: Entry) -> bool:
     kind = kind_of(entry.message)
     if kind is None or not kind.after_fault:
         return False
-    return any(
+    return diffing(history, entry.at_ns) or any(
         span.begin_ns <= entry.at_ns <= _over_ns(span.begin_ns, span.active_ns, span.healed_ns)
         for span in history.faults
         if span.begin_ns
     )
+
+
+def _cut_told(history: History, entry: Entry) -> bool:
+    """A cut that a resumable copy logs as an error (see `ERROR_KINDS`), in a run that wants cuts."""
+    kind = kind_of(entry.message)
+    resumable = not history.plan.params.get("atomic_copy") and history.plan.params.get("cuts", 0) > 0
+    return resumable and kind is not None and kind.by_cut and entry.state in COPYING
 
 
 def _over_ns(*stamps: int) -> int:

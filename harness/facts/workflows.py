@@ -22,6 +22,7 @@ TERMINAL = ("Error", "Stopped")  # a stream does not leave these states by itsel
 CAUGHT_UP = "the target has caught up"  # a note of the timeline, once the load has stopped
 BEHIND = "the target has not caught up"
 NOT_CREATED = "the workflow could not be created"
+DIFF_BEGINS = "vdiff begins"
 DIFFED = "vdiff"
 
 # What ends one copy phase: a cancelled context on the target, or MAX_EXECUTION_TIME on the source (3024).
@@ -245,6 +246,13 @@ def vtctld_left(history: History, keyspace: str) -> int:
 
 def noted(history: History, subject: str) -> bool:
     return any(event.kind == "note" and event.subject == subject for event in history.events)
+
+
+def diffing(history: History, at_ns: int) -> bool:
+    """Whether a VDiff had begun by then: it stops the streams for its snapshots and starts them again."""
+    return any(
+        event.kind == "note" and event.subject == DIFF_BEGINS and event.at_ns <= at_ns for event in history.events
+    )
 
 
 def watched_s(history: History) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.base import wait
 from harness.contracts import Aim, Cluster, Fault
+from harness.faults.limits import StatementTimeLimit
 from harness.faults.mysql import PurgedBinlogs
 from harness.faults.process import KilledVttablet
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
@@ -55,6 +56,16 @@ async def the_replica_is_read(cluster: Cluster, aim: Aim) -> None:
         await wait.until("a replica read", read, timeout_s=ANSWER_WITHIN_S)
 
 
+async def the_replica_is_not_limited(cluster: Cluster, aim: Aim) -> None:
+    """Who is no target has no limit; its clients are served."""
+    async with vtctld_of(cluster) as vtctld:
+        others = [tablet.alias for tablet in await vtctld.tablets(cluster.spec.keyspace)]
+        for alias in set(others) - set(aim.targets):
+            (row,) = await vtctld.execute_as_dba(alias, "SELECT @@GLOBAL.max_execution_time AS limit_ms")
+            assert row["limit_ms"] == "0"
+    await clients_are_served(cluster, aim)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """A fault of the shared cluster's only shard, and who must not feel it."""
@@ -69,4 +80,5 @@ ROWS: Mapping[str, Row] = {
     "HeldTransaction": Row(fault=HeldTransaction(shard="0"), bystander=clients_are_served),
     "KilledVttablet": Row(fault=KilledVttablet(shard="0"), bystander=the_replica_is_read),
     "PurgedBinlogs": Row(fault=PurgedBinlogs(shard="0"), bystander=clients_are_served),
+    "StatementTimeLimit": Row(fault=StatementTimeLimit(shard="0", limit_ms=5000), bystander=the_replica_is_not_limited),
 }
