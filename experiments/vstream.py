@@ -19,6 +19,7 @@ from dataclasses import replace
 from harness.base.errors import WaitTimeout
 from harness.checks import VSTREAM as CHECKS
 from harness.contracts import Experiment, Stage
+from harness.faults.process import KilledVttablet
 from harness.faults.reparent import PlannedReparent
 from harness.items import ItemsSpec
 from harness.load.marks import write_marks
@@ -60,6 +61,29 @@ async def reparents(stage: Stage) -> None:
         await until_rows(stage, 2_000)
         async with stage.inject(PlannedReparent(shard=shard)):
             pass
+    await until_copied(stage)
+    await _replicate(stage)
+
+
+async def killed(stage: Stage) -> None:
+    """The vttablet that streams the first shard is killed in the middle of its copy and started again."""
+    await _killed_after(stage, int(stage.plan.params["after_rows"]))
+
+
+async def killed_between_tables(stage: Stage) -> None:
+    """The same in the second that vttablet waits between two tables (CatchupRetryTime, vstreamer/copy.go)."""
+    assert stage.plan.items is not None
+    await _killed_after(stage, stage.plan.items.rows)  # one shard, no writers: so many are exactly the first table
+
+
+async def _killed_after(stage: Stage, rows: int) -> None:
+    await _baseline(stage)
+    stage.phase("copy")
+    await stage.streams.begin()
+    await until_rows(stage, rows)
+    shard, kind = stage.cluster.spec.shard_names[0], stage.plan.streams[0].tablet_type
+    async with stage.inject(KilledVttablet(shard=shard, tablet_type=kind)):
+        await stage.hold(stage.plan.params["down_s"])
     await until_copied(stage)
     await _replicate(stage)
 
@@ -200,7 +224,7 @@ def _member(
         items=items,
         streams=(stream,),
         params={**PARAMS, "cuts": 0.0 if copy_phase == NEVER else 1.0, **(params or {})},
-        known_bugs=known_bugs if copy_phase != NEVER else (),
+        known_bugs=tuple(bug for bug in known_bugs if bug is not COPY_CUT or copy_phase != NEVER),
     )
 
 
@@ -270,6 +294,32 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     _member(
         "reparent", "Every shard is reparented while it is copied.", reparents, copy_phase="1s", params={"cuts": 0.0}
+    ),
+    _member(
+        "killed-vttablet",
+        "The vttablet that is read is killed in the middle of the copy and started again.",
+        killed,
+        load=replace(LOAD, abrupt=True),
+        params={"after_rows": 20_000.0, "down_s": 2.0},
+    ),
+    _member(
+        "killed-replica",
+        "The streams are read from replicas, and one is killed in the middle of the copy.",
+        killed,
+        stream=replace(STREAM, tablet_type="replica"),
+        load=replace(LOAD, abrupt=True),
+        params={"after_rows": 20_000.0, "down_s": 2.0},
+    ),
+    _member(
+        "killed-between-tables",
+        "The vttablet that is read is killed just when a table is complete: are the others copied at all?",
+        killed_between_tables,
+        copy_phase=NEVER,
+        shards=1,
+        load=None,
+        items=ItemsSpec(tables=2, rows=20_000),
+        params={"down_s": 1.0, "settled_within_s": 10.0},
+        known_bugs=(NEVER_COPIED,),
     ),
     _member(
         "resume",

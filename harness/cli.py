@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,17 @@ from harness.checks.judge import judge
 from harness.contracts import Backend, Cluster, Experiment
 from harness.load.live import NAME as LIVE_NAME
 from harness.load.live import LiveFile
+from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
+from harness.load.stream_live import LiveFile as StreamsLiveFile
+from harness.load.streams import StreamsHandle
 from harness.model import Plan, RunVerdict
 from harness.options import cluster_options, load_options, overrides
 from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
+from harness.reports.live_state import StreamStates
 from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
-from harness.streams import Resume, StreamSpec
+from harness.streams import Resume, StreamLane, StreamSpec, StreamStatus
 
 EXIT_INTERRUPTED = 130
 RUNS = Path("runs")
@@ -265,7 +269,7 @@ def _stream_words(stream: StreamSpec) -> str:
 
 async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: bool) -> Ended:
     with contextlib.ExitStack() as stack:
-        snapshot = RunTail(folder, _lane_counters(folder))
+        snapshot = RunTail(folder, _lane_counters(folder), _stream_states(folder))
         view: LiveView | PlainObserver
         if plain or not sys.stdout.isatty():
             view = PlainObserver(snapshot, out=sys.stdout)
@@ -323,6 +327,22 @@ def _lane_counters(folder: RunDir) -> Any:
                 return None
             opened.append(LiveFile(folder.path / LIVE_NAME))
         return opened[0].lanes()
+
+    return read
+
+
+def _stream_states(folder: RunDir) -> StreamStates:
+    """Opens the streams' live states once they are there; mapped until the process ends."""
+    opened: list[StreamsHandle] = []
+
+    def read() -> Sequence[StreamStatus]:
+        live = folder.path / STREAMS_LIVE_NAME
+        if not opened:
+            if not folder.streams.is_file() or not live.is_file() or live.stat().st_size == 0:
+                return ()
+            lanes = tuple(jsonio.structure(plain, StreamLane) for plain in jsonio.load(folder.streams, list[Any]))
+            opened.append(StreamsHandle(folder, lanes, StreamsLiveFile(live)))
+        return opened[0].status()
 
     return read
 

@@ -57,7 +57,8 @@ def _delivered(results: Sequence[CheckResult]) -> bool:
     """Whether every stream came to its end, and was found equal to the tables."""
     ends = [r for r in results if r.check in ("vstream/completed", "vstream/reliable")]
     compared = [r.figures.get("compared", 0) for r in ends if r.check == "vstream/reliable"]
-    return all(r.verdict is Verdict.PASS for r in ends) and bool(compared) and all(compared)
+    held = all(r.verdict is Verdict.PASS and "known_bug" not in r.figures for r in ends)
+    return held and bool(compared) and all(compared)
 
 
 def _moved(history: History) -> str:
