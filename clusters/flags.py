@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from harness.base.errors import SoftwareError, UsageError
 HELP_TIMEOUT_S = 30.0
 
 _VERSION = re.compile(r"\bVersion: (\d+\.\d+\.\d+\S*)")
+# pflag's words (its errors.go) for a value that does not fit, a value that is missing, a flag that is not there.
+# In the log they stand alone before the usage text, and once more behind it: as glog (to 23) or as JSON (24).
+_COMPLAINT = re.compile(
+    r"""(invalid argument .*? for ".*?" flag: .*|flag needs an argument: .*|unknown (?:shorthand )?flag: .*)"""
+)
 _FLAG = re.compile(r"^ +(?:-\w, )?--([a-zA-Z][\w-]*)(?:[ =\[]|$)", re.MULTILINE)
 
 
@@ -71,6 +77,42 @@ class Binary:
         close = difflib.get_close_matches(flag.replace("_", "-"), known, n=1)
         hint = f"; did you mean --{close[0]}?" if close else ""
         return f"{self.path.name} {self.version} has no flag --{flag}{hint}"
+
+
+def complaint(text: str) -> str:
+    """What a program says of a flag that it cannot take, out of what it printed; "" when it says no such thing.
+
+    Its usage text, hundreds of lines, stands around it.
+    """
+    for line in text.splitlines():
+        found = _COMPLAINT.search(_message(line))
+        if found is not None:
+            return found[1]
+    return ""
+
+
+def _message(line: str) -> str:
+    """The message of a structured log line, where quotes are escaped; any other line as it is."""
+    if not line.startswith("{"):
+        return line
+    try:
+        return str(json.loads(line).get("msg", ""))
+    except ValueError:
+        return line
+
+
+async def refused_value(binary: Binary, flags: Mapping[str, str]) -> str:
+    """A sentence for the first of these flags whose value the program does not take; "" when it takes them all.
+
+    It is asked: with `--help` it reads its command line and does nothing else. Flags that it does not know are left
+    out. What it reads only later (a file, an address) is not tried.
+    """
+    words = binary.arguments(flags, if_known=flags)
+    if not words:
+        return ""
+    done = await procs.run([binary.path, *words, "--help"], timeout_s=HELP_TIMEOUT_S, check=False)
+    said = complaint(done.output) if done.returncode else ""
+    return f"{binary.path.name} {binary.version}: {said}" if said else ""
 
 
 def parsed(path: Path, version_text: str, help_text: str) -> Binary:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
-from clusters import software
-from clusters.local import commands
+from clusters import flags, software
+from clusters.local import commands, settings
 from clusters.local.commands import VITESS_ROLES, Programs
 from clusters.local.layout import nodes_of
 from clusters.software import MysqlInstall, Sources, VitessInstall, releases
@@ -36,16 +37,47 @@ class _Shown:
 
 async def refusals(spec: ClusterSpec) -> tuple[str, ...]:
     """What cannot work with the programs that the spec names, as far as it shows without installing any."""
-    reasons = unknown_releases(spec)
+    there = Sources.of_environment(install=False)
+    reasons = unknown_releases(spec) or await unusable(spec, there)
     if reasons:
         return reasons
     try:
-        programs = await programs_for(spec, observer=_Nobody(), sources=Sources.of_environment(install=False))
+        programs = await programs_for(spec, observer=_Nobody(), sources=there)
     except PlanError as error:
         return (str(error),)
     except SoftwareError:  # not installed yet: the start will tell
         return ()
-    return unknown_flags(spec, programs)
+    return (
+        *unknown_flags(spec, programs),
+        *await refused_values(spec, programs),
+        *await settings.refused(programs.mysql, spec.mysqld_settings),
+    )
+
+
+async def unusable(spec: ClusterSpec, sources: Sources) -> tuple[str, ...]:
+    """What is wrong with the folders and the MySQL that the spec names, each looked at by itself: that something else
+    is still to be installed hides nothing."""
+    looks = [
+        software.vitess(version, sorted(programs), sources=sources)
+        for version, programs in _wanted(spec).items()
+        if "/" in version
+    ]
+    reasons = [await _refusal(look) for look in looks]
+    if spec.mysql:
+        reasons.append(await _refusal(software.mysql((spec.mysql,), sources=sources)))
+        if "/" not in spec.mysql + spec.vitess:
+            reasons.append(_misfit(spec.vitess, spec.mysql))
+    return tuple(filter(None, reasons))
+
+
+async def _refusal(look: Awaitable[object]) -> str:
+    try:
+        await look
+    except PlanError as error:
+        return str(error)
+    except SoftwareError:  # not installed yet
+        return ""
+    return ""
 
 
 def unknown_flags(spec: ClusterSpec, programs: Programs) -> tuple[str, ...]:
@@ -56,6 +88,18 @@ def unknown_flags(spec: ClusterSpec, programs: Programs) -> tuple[str, ...]:
         if flags:
             reasons |= dict.fromkeys(programs.binary(node).unknown(flags))
     return tuple(reasons)
+
+
+async def refused_values(spec: ClusterSpec, programs: Programs) -> tuple[str, ...]:
+    """A sentence for every binary that does not take the value of a flag of the spec: the first one it meets."""
+    asked = {
+        (programs.binary(node), tuple(sorted(flags_of_spec.items())))
+        for node in nodes_of(spec)
+        if (flags_of_spec := commands.flags_of_spec(spec, node))
+    }
+    in_order = sorted(asked, key=lambda pair: (str(pair[0].path), pair[1]))
+    said = await asyncio.gather(*(flags.refused_value(binary, dict(given)) for binary, given in in_order))
+    return tuple(dict.fromkeys(filter(None, said)))
 
 
 def unknown_releases(spec: ClusterSpec) -> tuple[str, ...]:
@@ -77,16 +121,13 @@ async def programs_for(spec: ClusterSpec, *, observer: Observer, sources: Source
     etcd = await software.etcd(sources=where, progress=progress)
     vitess = await _vitess(spec, where, progress)
     mysql = await software.mysql(_mysql_wanted(spec, vitess[spec.vitess]), sources=where, progress=progress)
-    _check_fit(spec, mysql)
+    _check_fit(spec, vitess[spec.vitess], mysql)
     return await commands.inspected(etcd=etcd, mysql=mysql, vitess=vitess, nodes=nodes_of(spec))
 
 
 async def _vitess(spec: ClusterSpec, sources: Sources, progress: software.Progress) -> dict[str, VitessInstall]:
     """One install per version of the spec, with just the programs that its nodes run."""
-    wanted: dict[str, set[str]] = {}
-    for node in nodes_of(spec):
-        if node.role in VITESS_ROLES:
-            wanted.setdefault(node.version, set()).add(node.role.value)
+    wanted = _wanted(spec)
     versions = list(wanted)
     installs = await asyncio.gather(
         *(software.vitess(version, sorted(wanted[version]), sources=sources, progress=progress) for version in versions)
@@ -94,11 +135,31 @@ async def _vitess(spec: ClusterSpec, sources: Sources, progress: software.Progre
     return dict(zip(versions, installs, strict=True))
 
 
+def _wanted(spec: ClusterSpec) -> dict[str, set[str]]:
+    """The programs of each version that the spec's nodes run."""
+    wanted: dict[str, set[str]] = {}
+    for node in nodes_of(spec):
+        if node.role in VITESS_ROLES:
+            wanted.setdefault(node.version, set()).add(node.role.value)
+    return wanted
+
+
 def _mysql_wanted(spec: ClusterSpec, vttablets: VitessInstall) -> tuple[str, ...]:
     return (spec.mysql,) if spec.mysql else tuple(software.mysql_series_for(vttablets.version))
 
 
-def _check_fit(spec: ClusterSpec, mysql: MysqlInstall) -> None:
+def _misfit(vttablet_version: str, mysql_version: str) -> str:
+    """Why these vttablets cannot manage this MySQL, a version or a series; "" when they can."""
+    if not mysql_version.startswith("9") or "9" in software.mysql_series_for(vttablet_version):
+        return ""
+    fitting = " or ".join(software.mysql_series_for(vttablet_version))
+    return f"vttablet {vttablet_version} cannot manage MySQL {mysql_version}; it takes {fitting}"
+
+
+def _check_fit(spec: ClusterSpec, vttablets: VitessInstall, mysql: MysqlInstall) -> None:
+    misfit = _misfit(vttablets.version, mysql.version)
+    if misfit:
+        raise PlanError(misfit)
     if "semi_sync" in spec.durability_policy and not mysql.semi_sync:
         raise PlanError(
             f"MySQL {mysql.version} ({mysql.source}) has no semi-sync plugin: use the durability policy none, "

@@ -40,6 +40,11 @@ async def mysql(
     found = await find(rows, sources=sources)
     if found is not None:
         return found
+    if not obtainable(rows):
+        raise PlanError(
+            f"there is no MySQL {' or '.join(rows)} here, and none can be had: {maven.VERSION} and a 9 can be "
+            "installed; for any other, name the folder of one that you have"
+        )
     if not sources.install:
         raise SoftwareError(f"no MySQL {' or '.join(rows)} found, and installing was switched off; {debian.INSTEAD}")
     shown = progress or Silent()
@@ -61,6 +66,11 @@ async def find(wanted: Sequence[str], *, sources: Sources) -> MysqlInstall | Non
     return mysql_layout.installed(sources.store, wanted)
 
 
+def obtainable(wanted: Sequence[str]) -> bool:
+    """Whether one of these series can be installed. Which 9 Debian has shows only when its lists are there."""
+    return versions.matches(maven.VERSION, wanted) or any(row == "9" or row.startswith("9.") for row in wanted)
+
+
 def maven_serves(wanted: Sequence[str]) -> bool:
     """The archive's MySQL is newer than 8: only Maven's is left for those who cannot take that."""
     return versions.matches(maven.VERSION, wanted) and not any(row.startswith("9") for row in wanted)
@@ -74,7 +84,7 @@ async def _given(folder: Path) -> MysqlInstall:
     version = await versions.of_program(mysqld)
     install = mysql_layout.described(mysqld.resolve(), version, f"given folder {folder}") if version else None
     if install is None:
-        raise SoftwareError(
+        raise PlanError(
             f"{mysqld} is not a complete MySQL: it must answer --version, with lib/plugin and share beside its folder"
         )
     return install

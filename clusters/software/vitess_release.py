@@ -92,19 +92,19 @@ async def _find_one(version: str, program: str, sources: Sources) -> tuple[tuple
 
 
 async def _given(folder: Path, programs: Sequence[str]) -> VitessInstall:
-    """A user's own build: whatever version it says it is, as long as all programs say the same."""
+    """A user's own build: whatever version it says it is, as long as all programs say the same. Raises PlanError."""
     if not folder.is_dir():
         raise PlanError(f"{folder} is not a folder; --vitess takes a release or a folder of Vitess programs")
     places = {program: _in_folder(folder, program) for program in programs}
     missing = [program for program, path in places.items() if path is None]
     if missing:
-        raise SoftwareError(f"{folder} has no {', '.join(missing)}; build them there, or name a release instead")
+        raise PlanError(f"{folder} has no {', '.join(missing)}; build them there, or name a release instead")
     paths = {program: path for program, path in places.items() if path is not None}
     reported = await asyncio.gather(*(versions.of_program(path) for path in paths.values()))
     said = {path.name: version for path, version in zip(paths.values(), reported, strict=True)}
     if len(set(said.values())) != 1 or None in said.values():
         rows = ", ".join(f"{name} {version or 'unknown'}" for name, version in said.items())
-        raise SoftwareError(f"the programs in {folder} are not of one known version: {rows}")
+        raise PlanError(f"the programs in {folder} are not of one known version: {rows}")
     version = next(iter(said.values()))
     assert version is not None
     return VitessInstall(version=version, programs=paths, source=f"given folder {folder}")

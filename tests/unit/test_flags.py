@@ -95,3 +95,58 @@ async def test_inspect_runs_the_program_once(tmp_path: Path) -> None:
     assert first is second
     assert first.version == "23.0.1"
     assert sorted(calls.read_text().split()) == ["--help", "--version"]
+
+
+# ---------------------------------------------------------------- values
+
+SAYS_NO = 'invalid argument "abc" for "--healthcheck_timeout" flag: time: invalid duration "abc"'
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        f"Error: {SAYS_NO}\nUsage:\n  vtgate [flags]\n",
+        f"      --warn_sharded_only   If any\n\nF1121 06:10:21.219201   32650 vtgate.go:26] {SAYS_NO}\n",
+        '{"time":"2026-11-21T06:10:21Z","level":"ERROR","source":{"line":31},"msg":'
+        r'"invalid argument \"abc\" for \"--healthcheck_timeout\" flag: time: invalid duration \"abc\""}',
+    ],
+    ids=["before the usage", "glog behind it (21.0.2)", "JSON behind it (24.0.3)"],
+)
+def test_the_complaint_is_found_in_the_usage_text(printed: str) -> None:
+    assert flags.complaint(printed) == SAYS_NO
+
+
+@pytest.mark.parametrize("said", ["flag needs an argument: --cell", "unknown flag: --nonsense"])
+def test_other_complaints(said: str) -> None:
+    assert flags.complaint(f"Error: {said}\nUsage:\n") == said
+
+
+@pytest.mark.parametrize(
+    "text", ["", HELP_24, "I1121 vtgate.go:1] started\nF1121 topo.go:3] no etcd", '{"msg": 3}', '["a flag: x"]']
+)
+def test_what_is_no_complaint_about_a_flag(text: str) -> None:
+    assert flags.complaint(text) == ""
+
+
+@pytest.fixture
+def picky(tmp_path: Path) -> Binary:
+    """Takes no buffer window of "abc"; keeps what it was called with."""
+    path = tmp_path / "vtgate"
+    path.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path / "calls"}\n'
+        'case "$*" in *=abc*) echo \'Error: invalid argument "abc" for "--buffer_window" flag: why\'; exit 1;; esac\n'
+    )
+    path.chmod(0o755)
+    return flags.parsed(path, "vtgate version Version: 21.0.2 (", HELP_21)
+
+
+async def test_a_program_is_asked_whether_it_takes_a_value(picky: Binary, tmp_path: Path) -> None:
+    said = await flags.refused_value(picky, {"buffer-window": "abc", "enable-buffer": ""})
+    assert said == 'vtgate 21.0.2: invalid argument "abc" for "--buffer_window" flag: why'
+    assert (tmp_path / "calls").read_text() == "--buffer_window=abc --enable_buffer --help\n"
+    assert await flags.refused_value(picky, {"buffer-window": "1s"}) == ""
+
+
+async def test_a_program_is_not_asked_about_flags_that_it_does_not_know(picky: Binary, tmp_path: Path) -> None:
+    assert await flags.refused_value(picky, {"no-such-flag": "abc"}) == ""
+    assert not (tmp_path / "calls").exists()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from clusters import flags
+from clusters.flags import Binary
 from clusters.local import commands, mysqld, obtained
+from clusters.software import Sources
 from harness.base.errors import UsageError
 from harness.model import ClusterSpec, VtgateSpec
 from tests.unit.local_fakes import mysql_install, plan, programs
@@ -104,3 +108,41 @@ def test_settings_of_the_spec_win() -> None:
 )
 def test_replication_words_follow_the_server(version: str, words: tuple[str, ...]) -> None:
     assert set(words) <= set(mysqld.as_vitess_wants(version))
+
+
+# ---------------------------------------------------------------- what is refused before anything starts
+
+
+async def test_what_is_refused_does_not_depend_on_what_is_installed(tmp_path: Path) -> None:
+    """Nothing at all is here, not even an etcd."""
+    nowhere = Sources(cache_dir=tmp_path, install=False)
+    spec = ClusterSpec(shards=1, vitess=str(tmp_path), mysql="7.7")
+    assert await obtained.unusable(spec, nowhere) == (
+        f"{tmp_path} has no vtctld, vtgate, vttablet; build them there, or name a release instead",
+        "there is no MySQL 7.7 here, and none can be had: 8.0.15 and a 9 can be installed; for any other, name the "
+        "folder of one that you have",
+    )
+    assert await obtained.unusable(ClusterSpec(shards=1, vitess="22.0.4", mysql="9.7"), nowhere) == (
+        "vttablet 22.0.4 cannot manage MySQL 9.7; it takes 8.0 or 8.4",
+    )
+    for fine in (ClusterSpec(shards=1), ClusterSpec(shards=1, mysql="9.7"), ClusterSpec(shards=1, vitess="22.0.4")):
+        assert await obtained.unusable(fine, nowhere) == ()
+
+
+async def test_refused_values_are_told_once_per_binary(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def refused_value(binary: Binary, given: Mapping[str, str]) -> str:
+        asked.append((binary.version, dict(given)))
+        return f"{binary.path.name} {binary.version}: no" if "abc" in given.values() else ""
+
+    monkeypatch.setattr(flags, "refused_value", refused_value)
+    spec = ClusterSpec(
+        shards=2,
+        vtgates=(VtgateSpec(), VtgateSpec(), VtgateSpec(version="21.0.2", flags={"buffer-window": "abc"})),
+        vtgate_flags={"buffer-window": "1s"},
+        vttablet_flags={"health-check-interval": "abc"},
+    )
+    said = await obtained.refused_values(spec, programs("24.0.3", "21.0.2"))
+    assert said == ("vtgate 21.0.2: no", "vttablet 24.0.3: no")
+    assert len(asked) == 3

@@ -188,10 +188,10 @@ async def test_a_folder_of_ones_own_build_is_taken_at_its_word(tmp_path: Path) -
 async def test_a_folder_that_lacks_a_program_or_mixes_versions_is_refused(tmp_path: Path) -> None:
     nowhere = Sources(cache_dir=tmp_path / "cache")
     folder = vitess_at(tmp_path / "mine", "24.0.3", "vtgate")
-    with pytest.raises(SoftwareError, match="has no vtorc"):
+    with pytest.raises(PlanError, match="has no vtorc"):
         await software.vitess(str(folder), ("vtgate", "vtorc"), sources=nowhere)
     vitess_at(folder, "23.0.5", "vtorc")
-    with pytest.raises(SoftwareError, match=r"vtgate 24\.0\.3, vtorc 23\.0\.5"):
+    with pytest.raises(PlanError, match=r"vtgate 24\.0\.3, vtorc 23\.0\.5"):
         await software.vitess(str(folder), ("vtgate", "vtorc"), sources=nowhere)
     with pytest.raises(PlanError, match="is not a folder"):
         await software.vitess(str(tmp_path / "none"), ("vtgate",), sources=nowhere)
@@ -219,6 +219,26 @@ async def test_a_mysql_of_another_series_does_not_count(tmp_path: Path) -> None:
         await software.mysql(software.mysql_series_for("22.0.4"), sources=where)
     assert mysql_server.maven_serves(software.mysql_series_for("22.0.4"))
     assert not mysql_server.maven_serves(software.mysql_series_for("24.0.3"))
+
+
+@pytest.mark.parametrize("install", [True, False])
+async def test_a_mysql_that_cannot_be_had_is_refused_before_anything_is_fetched(tmp_path: Path, install: bool) -> None:
+    nowhere = Sources(cache_dir=tmp_path / "cache", install=install)
+    with pytest.raises(PlanError, match=r"there is no MySQL 7\.7 here, and none can be had: 8\.0\.15 and a 9 can be"):
+        await software.mysql("7.7", sources=nowhere)
+    assert not nowhere.cache_dir.exists()
+
+
+@pytest.mark.parametrize("series", ["8", "8.0", "9", "9.7"])
+async def test_a_mysql_that_can_be_had_is_only_missing(tmp_path: Path, series: str) -> None:
+    with pytest.raises(SoftwareError, match="installing was switched off"):
+        await software.mysql(series, sources=Sources(cache_dir=tmp_path / "cache", install=False))
+
+
+async def test_a_mysql_that_is_there_need_not_be_one_that_can_be_had(tmp_path: Path) -> None:
+    base = mysql_at(tmp_path / "usr", "8.3.0")
+    where = Sources(cache_dir=tmp_path / "cache", search_path=(base / "sbin",), install=False)
+    assert (await software.mysql("8.3", sources=where)).version == "8.3.0"
 
 
 async def test_a_folder_without_a_mysql_is_refused(tmp_path: Path) -> None:
