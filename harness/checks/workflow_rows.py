@@ -117,6 +117,8 @@ def _agree(history: History) -> Finding:
     if silent:
         return unknown(f"An account is missing: {silent[0]}.", silent)
     against = [line for stream in found for line in _against(history, stream)]
+    if _says_done(history) and vtctld_left(history, found[0].keyspace):
+        against.append("no stream has anything left to copy in _vt, and tables are being copied for vtctld")
     against += _against_rows(history)
     accounts = [_accounts(history, stream) for stream in found]
     figures: dict[str, Scalar] = {"streams": len(found)}
@@ -153,8 +155,6 @@ def _against(history: History, stream: Stream) -> list[str]:
     if metric != stream.state:
         wrong.append(f"{stream.name} is {stream.state} in _vt, and {metric} in the metric of {stream.tablet}")
     wrong += _for_long(history, stream)
-    if stream.done and vtctld_left(history, stream.keyspace):
-        wrong.append(f"{stream.name} has nothing left to copy in _vt, and tables in the copy for vtctld")
     return wrong
 
 

@@ -20,6 +20,7 @@ from harness.facts.workflows import (
     CAUGHT_UP,
     NOT_CREATED,
     RUNNING,
+    TERMINAL,
     Entry,
     Stream,
     catchups,
@@ -172,6 +173,8 @@ def _copied(history: History) -> Finding:
 
 def _progress(history: History, stream: Stream) -> str:
     """Whether it still went on when the run ended, or was stuck."""
+    if stream.state in TERMINAL:
+        return f"the stream ended before, in state {stream.state}"
     begun = counted(loops(history, stream), "copy", "copies")
     last_ns = last_progress_ns(history, stream)
     if not last_ns:

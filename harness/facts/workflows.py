@@ -136,11 +136,11 @@ def entries(history: History) -> tuple[Entry, ...]:
 
 
 def errors(history: History) -> tuple[Entry, ...]:
-    """What the log calls an error; one that ends the stream is logged twice there, and once here."""
+    """What the log calls an error; one that ends the stream is logged twice there, and told once here."""
     found: list[Entry] = []
     for entry in entries(history):
-        told = any(entry.message.endswith(other.message) and entry.shard == other.shard for other in found)
-        if entry.is_error and not (entry.type == "State Changed" and told):
+        own = [other for other in found if (other.shard, other.stream) == (entry.shard, entry.stream)]
+        if entry.is_error and not (own and entry.type == "State Changed"):
             found.append(entry)
     return tuple(found)
 
