@@ -246,7 +246,7 @@ ERROR_KINDS: tuple[ErrorKind, ...] = (
         name="unreachable",
         pattern=re.compile(
             r"Unavailable|connection refused|EOF|closing|not serving|Canceled|cancell?ed|closed|CANCEL"
-            r"|errno 2013|errno 2006|errno 2002"
+            r"|context already expired|errno 2013|errno 2006|errno 2002"
         ),
         after_fault=True,
         why="source or target went away for a while",
