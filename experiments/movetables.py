@@ -15,31 +15,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from harness.base.errors import WaitTimeout
+from experiments.moving import TARGET, WORKFLOW, created, settle, target_shards, until_copied, until_rows
 from harness.checks import WORKFLOW as CHECKS
 from harness.checks import WORKFLOW_CLIENTS
 from harness.contracts import Check, Experiment, Stage
-from harness.facts.workflows import BEHIND, CAUGHT_UP, DIFF_BEGINS, DIFFED, NOT_CREATED, RUNNING, TERMINAL
 from harness.faults.limits import StatementTimeLimit
 from harness.faults.process import KilledVttablet
 from harness.faults.reparent import PlannedReparent
-from harness.items import ItemsSpec, vschema
+from harness.items import ItemsSpec
 from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Role, Suite, Workload
 from harness.probes import STANDARD, WorkflowProbe
-from harness.vitess import workflows
-from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
-from harness.vitess.workflows import MoveTables, StreamRow
 
 DEADLINE_S = 300.0
-WORKFLOW = "move"
-TARGET = KeyspaceSpec(name="target", shards=2, tablets_per_shard=2)
+TARGETS = KeyspaceSpec(name=TARGET, shards=2, tablets_per_shard=2)
 NEVER = "1h"  # vttablet's default
-CLUSTER = ClusterSpec(shards=2, tablets_per_shard=2, vtgate_flags={"enable-buffer": ""}, others=(TARGET,))
+CLUSTER = ClusterSpec(shards=2, tablets_per_shard=2, vtgate_flags={"enable-buffer": ""}, others=(TARGETS,))
 ITEMS = ItemsSpec(tables=1, rows=200_000)
 LOAD = LoadSpec(rate_per_shard=20.0, connections_per_shard=2, workload=Workload.ITEMS)
-PROBES = (*STANDARD, WorkflowProbe(keyspace=TARGET.name, workflow=WORKFLOW))
+PROBES = (*STANDARD, WorkflowProbe(keyspace=TARGET, workflow=WORKFLOW))
 PARAMS = {
     "baseline_s": 2.0,
     "copied_within_s": 90.0,
@@ -57,40 +52,40 @@ PARAMS = {
 async def copy(stage: Stage) -> None:
     """Nothing but the copy, and a while of replication."""
     await _baseline(stage)
-    if await _created(stage):
-        await _until_copied(stage)
+    if await created(stage):
+        await until_copied(stage)
     await _replicate(stage)
 
 
 async def reparent_target(stage: Stage) -> None:
     """Every target shard is reparented while it is copied into, one after the other."""
     await _baseline(stage)
-    if await _created(stage):
-        for shard in _target_shards(stage):
-            await _until_rows(stage, shard, 2_000)
-            async with stage.inject(PlannedReparent(keyspace=TARGET.name, shard=shard)):
+    if await created(stage):
+        for shard in target_shards(stage):
+            await until_rows(stage, shard, 2_000)
+            async with stage.inject(PlannedReparent(keyspace=TARGET, shard=shard)):
                 pass
-        await _until_copied(stage)
+        await until_copied(stage)
     await _replicate(stage)
 
 
 async def reparent_source(stage: Stage) -> None:
     """Every source shard is reparented while it is copied from; the workflow asks for the primary."""
     await _baseline(stage)
-    if await _created(stage):
+    if await created(stage):
         for shard in stage.cluster.spec.shard_names:
-            await _until_rows(stage, _target_shards(stage)[0], 2_000)
+            await until_rows(stage, target_shards(stage)[0], 2_000)
             async with stage.inject(PlannedReparent(shard=shard)):
                 pass
-        await _until_copied(stage)
+        await until_copied(stage)
     await _replicate(stage)
 
 
 async def reparent_source_late(stage: Stage) -> None:
     """The source shards are reparented when everything is copied and replicates."""
     await _baseline(stage)
-    if await _created(stage):
-        await _until_copied(stage)
+    if await created(stage):
+        await until_copied(stage)
         for shard in stage.cluster.spec.shard_names:
             async with stage.inject(PlannedReparent(shard=shard)):
                 pass
@@ -100,12 +95,12 @@ async def reparent_source_late(stage: Stage) -> None:
 async def kill_target(stage: Stage) -> None:
     """The vttablet of a target primary is killed while it copies, and comes back."""
     await _baseline(stage)
-    if await _created(stage):
-        shard = _target_shards(stage)[0]
-        await _until_rows(stage, shard, 2_000)
-        async with stage.inject(KilledVttablet(keyspace=TARGET.name, shard=shard)):
+    if await created(stage):
+        shard = target_shards(stage)[0]
+        await until_rows(stage, shard, 2_000)
+        async with stage.inject(KilledVttablet(keyspace=TARGET, shard=shard)):
             pass
-        await _until_copied(stage)
+        await until_copied(stage)
     await _replicate(stage)
 
 
@@ -116,18 +111,9 @@ async def limited_source(stage: Stage) -> None:
     async with AsyncExitStack() as limits:
         for shard in stage.cluster.spec.shard_names:
             await limits.enter_async_context(stage.inject(StatementTimeLimit(shard=shard, limit_ms=limit_ms)))
-        if await _created(stage):
-            await _until_copied(stage)
+        if await created(stage):
+            await until_copied(stage)
     await _replicate(stage)
-
-
-async def settle(stage: Stage) -> None:
-    """The clients have stopped: the target reaches the source's position, then VDiff compares, too."""
-    stage.phase("settle")
-    if await _caught_up(stage) and stage.plan.params["diffed_within_s"]:
-        await _diffed(stage)
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 async def _baseline(stage: Stage) -> None:
@@ -138,183 +124,6 @@ async def _baseline(stage: Stage) -> None:
 async def _replicate(stage: Stage) -> None:
     stage.phase("replicate")
     await stage.hold(stage.plan.params["replicate_s"])
-
-
-# ---------------------------------------------------------------- the workflow
-
-
-def _target_shards(stage: Stage) -> tuple[str, ...]:
-    return stage.cluster.spec.others[0].shard_names
-
-
-async def _created(stage: Stage) -> bool:
-    """That vtctld refuses is for the checks to judge."""
-    stage.phase("copy")
-    vtctld = await stage.shared(vtctld_of)
-    items = stage.plan.items or ITEMS
-    atomic = bool(stage.plan.params["atomic_copy"])
-    move = MoveTables(
-        workflow=WORKFLOW,
-        source=stage.cluster.spec.keyspace,
-        target=TARGET.name,
-        tables=() if atomic else items.names,
-        atomic_copy=atomic,
-    )
-    try:
-        if stage.cluster.spec.others[0].shards > 1:  # tables of an unsharded keyspace need no vindex
-            await vtctld.apply_vschema(TARGET.name, vschema(items.names))
-        await workflows.create(vtctld, move)
-    except VtctldError as error:
-        stage.note(NOT_CREATED, why=str(error))
-        return False
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The streams of all target shards, as a condition of a wait."""
-
-    streams: Mapping[str, tuple[StreamRow, ...]]
-    good: bool
-    why: str = ""
-
-    def __bool__(self) -> bool:
-        return self.good
-
-    def __repr__(self) -> str:
-        if self.why:
-            return self.why
-        return "; ".join(
-            f"{TARGET.name}/{shard} #{row.number} {row.state}"
-            + (f", left {', '.join(row.tables)}" if row.tables else "")
-            + (f", {row.message[:200]}" if row.message else "")
-            for shard, rows in self.streams.items()
-            for row in rows
-        )
-
-
-async def _streams(stage: Stage, vtctld: VtctldClient) -> dict[str, tuple[StreamRow, ...]]:
-    found = {}
-    for shard in _target_shards(stage):
-        primary = await vtctld.shard_primary(TARGET.name, shard)
-        found[shard] = await workflows.streams(vtctld, primary, WORKFLOW)
-    return found
-
-
-def _done(row: StreamRow) -> bool:
-    return row.state == RUNNING and not row.tables and bool(row.position)
-
-
-async def _until_copied(stage: Stage) -> None:
-    """Until every stream has copied everything or is over. That it does not is for the checks to judge."""
-    vtctld = await stage.shared(vtctld_of)
-
-    async def copied() -> _Seen:
-        try:
-            found = await _streams(stage, vtctld)
-        except VtctldError as error:
-            return _Seen({}, False, str(error))
-        rows = [row for rows in found.values() for row in rows]
-        return _Seen(found, all(found.values()) and all(_done(row) or row.state in TERMINAL for row in rows))
-
-    try:
-        await stage.until("every stream has copied its tables", copied, timeout_s=stage.plan.params["copied_within_s"])
-    except WaitTimeout as error:
-        stage.note("the copy did not come to its end", why=str(error))
-
-
-async def _until_rows(stage: Stage, shard: str, more: int) -> None:
-    """Until a target shard has received `more` rows from now on, or copies no more."""
-    vtctld = await stage.shared(vtctld_of)
-    before: list[int] = []
-
-    async def received() -> _Seen:
-        try:
-            found = await _streams(stage, vtctld)
-        except VtctldError as error:
-            return _Seen({}, False, str(error))
-        copied = sum(_copied(row) for row in found[shard])
-        before.append(copied)
-        over = all(_done(row) or row.state in TERMINAL for row in found[shard])
-        return _Seen(found, over or copied >= before[0] + more)
-
-    try:
-        await stage.until(f"{more} more rows in {shard}", received, timeout_s=stage.plan.params["copied_within_s"])
-    except WaitTimeout as error:
-        stage.note("the copy did not go on", why=str(error))
-
-
-def _copied(row: StreamRow) -> int:
-    """Rows by the last key of each table: `rows_copied` is written only once in a copy phase. Keys count on from
-    their shard's and table's first one (harness.items)."""
-    return sum(key & ((1 << 47) - 1) for key in row.tables.values())
-
-
-# ---------------------------------------------------------------- afterwards
-
-
-async def _caught_up(stage: Stage) -> bool:
-    """Whether every stream has reached what its source had executed when the clients had stopped; noted."""
-    vtctld = await stage.shared(vtctld_of)
-    reached: dict[str, str] = {}
-
-    async def behind() -> _Seen:
-        try:
-            if not reached:
-                reached.update(await _executed(stage, vtctld))
-            found = await _streams(stage, vtctld)
-            rows = [(shard, row) for shard, rows in found.items() for row in rows]
-            if not rows or any(row.state in TERMINAL for _, row in rows):
-                return _Seen(found, True)
-            for shard, row in rows:
-                primary = await vtctld.shard_primary(TARGET.name, shard)
-                inner, outer = reached[row.source_shard], workflows.gtid_set(row.position)
-                if not _done(row) or not await workflows.contains(vtctld, primary, outer, inner):
-                    return _Seen(found, False)
-        except VtctldError as error:
-            return _Seen({}, False, str(error))
-        return _Seen(found, True)
-
-    try:
-        seen = await stage.until(
-            "the target has reached the source's position", behind, timeout_s=stage.plan.params["settled_within_s"]
-        )
-    except WaitTimeout as error:
-        stage.note(BEHIND, why=str(error))
-        return False
-    if not seen.streams or not all(_done(row) for rows in seen.streams.values() for row in rows):
-        stage.note(BEHIND, why=repr(seen) or "there is no stream")
-        return False
-    stage.note(CAUGHT_UP)
-    return True
-
-
-async def _executed(stage: Stage, vtctld: VtctldClient) -> dict[str, str]:
-    """Source shard → the GTID set that its primary has executed."""
-    spec = stage.cluster.spec
-    primaries = {shard: await vtctld.shard_primary(spec.keyspace, shard) for shard in spec.shard_names}
-    return {shard: await workflows.executed(vtctld, primary) for shard, primary in primaries.items()}
-
-
-async def _diffed(stage: Stage) -> None:
-    """Vitess's own comparison, noted beside ours."""
-    vtctld = await stage.shared(vtctld_of)
-    stage.note(DIFF_BEGINS)
-
-    async def finished() -> tuple[workflows.DiffRow, ...]:
-        rows = await workflows.diff(vtctld, TARGET.name, WORKFLOW, uuid)
-        return rows if rows and all(row.state in ("completed", "error", "stopped") for row in rows) else ()
-
-    try:
-        uuid = await workflows.start_diff(vtctld, TARGET.name, WORKFLOW)
-        rows = await stage.until("VDiff is complete", finished, timeout_s=stage.plan.params["diffed_within_s"])
-    except (VtctldError, WaitTimeout) as error:
-        stage.note("VDiff did not come to its end", why=str(error))
-        return
-    if any(row.state != "completed" for row in rows):
-        stage.note("VDiff did not come to its end", why=next(row.error for row in rows if row.state != "completed"))
-        return
-    stage.note(DIFFED, mismatch=any(row.mismatch for row in rows), compared=sum(row.compared for row in rows))
 
 
 # ---------------------------------------------------------------- known bugs
@@ -362,6 +171,8 @@ ATOMIC_UNFILTERED = KnownBug(
 
 # ---------------------------------------------------------------- the family
 
+DISTURBED = (reparent_target, reparent_source, kill_target)  # a fault belongs into the copy
+
 
 def _member(
     name: str,
@@ -380,7 +191,12 @@ def _member(
 ) -> Experiment:
     """`clients`: whether the load must not feel anything; a reparent of its own shards ends transactions."""
     checks: tuple[Check, ...] = (*CHECKS, *(WORKFLOW_CLIENTS if clients else ()))
-    defaults = {**PARAMS, "atomic_copy": float(atomic), "cuts": 0.0 if copy_phase == NEVER else 1.0}
+    defaults = {
+        **PARAMS,
+        "atomic_copy": float(atomic),
+        "cuts": 0.0 if copy_phase == NEVER else 1.0,
+        "faults_in_copy": float(timeline in DISTURBED),
+    }
     return Experiment(
         name=f"movetables/{name}",
         why=why,
@@ -389,7 +205,7 @@ def _member(
         cluster=replace(
             CLUSTER,
             shards=shards,
-            others=(replace(TARGET, shards=target_shards),),
+            others=(replace(TARGETS, shards=target_shards),),
             vttablet_flags={"vreplication-copy-phase-duration": copy_phase},
         ),
         load=LOAD,

@@ -18,14 +18,17 @@ from harness.facts.words import counted, listed
 from harness.facts.workflows import (
     BEHIND,
     CAUGHT_UP,
+    COPYING,
     NOT_CREATED,
     RUNNING,
     TERMINAL,
     Entry,
     Stream,
     catchups,
+    copying,
     diffing,
     errors,
+    errors_counted,
     interrupted,
     last_progress_ns,
     loops,
@@ -40,13 +43,14 @@ from harness.model import CheckKind, CheckResult
 NOT_WATCHED = "No target shard of a workflow was watched."
 HOLE_S = 5.0  # longer, and a state that came and went may have been missed
 STUCK_S = 10.0  # two attempts of vreplication, which waits 5 s after an error (--vreplication-retry-delay)
-COPYING = ("Copying", "Unknown")  # what the log calls it; Unknown until a stream that tries again has set its state
+IN_COPY = (COPYING, "Unknown")  # what the log calls it; Unknown until a stream that tries again has set its state
 FOLLOWS_S = 30.0  # so long after a fault may an error come from it: six attempts
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowCut:
-    """The copy was cut, as often as the parameter `cuts` wants of every stream (0: it may not be cut at all).
+    """The copy was cut, as often as the parameter `cuts` wants of every stream, and as many of the run's faults as the
+    parameter `faults_in_copy` wants began while a stream was in its copy.
 
     A copy that was never cut proves nothing about what a cut does. Counted are the copies begun beyond one a table
     (VReplicationCopyLoopCount). An atomic copy has no such counter; there the error that ended it is the cut.
@@ -84,6 +88,11 @@ def _cut(history: History) -> Finding:
             f"A copy was cut {counted(max(least, 0), 'time')}; {wanted} were wanted. A shorter --copy-phase or more "
             "--rows cut it.",
             figures=figures,
+        )
+    inside = sum(bool(span.begin_ns) and copying(history, span.begin_ns) for span in history.faults)
+    if inside < int(history.plan.params.get("faults_in_copy", 0)):
+        return unknown(
+            f"{counted(inside, 'fault')} began while a stream was in its copy; more were wanted.", (), figures
         )
     if not wanted:
         return passed("No cut was wanted.", figures=figures)
@@ -283,6 +292,8 @@ def _errors(history: History) -> Finding:
     ]
     wrong = [entry for entry in found if not _explained(history, entry) and not _cut_told(history, entry)]
     told = sum(entry.count for entry in found if _cut_told(history, entry))
+    if by_vttablets := errors_counted(history):
+        figures["counted_by_vttablets"] = by_vttablets
     if told:
         figures["cuts_told_as_errors"] = told
     if not found:
@@ -322,7 +333,7 @@ def _cut_told(history: History, entry: Entry) -> bool:
     """A cut that a resumable copy logs as an error (see `ERROR_KINDS`), in a run that wants cuts."""
     kind = kind_of(entry.message)
     resumable = not history.plan.params.get("atomic_copy") and history.plan.params.get("cuts", 0) > 0
-    return resumable and kind is not None and kind.by_cut and entry.state in COPYING
+    return resumable and kind is not None and kind.by_cut and entry.state in IN_COPY
 
 
 def _over_ns(*stamps: int) -> int:

@@ -17,7 +17,7 @@ from harness.history import History, Series
 from harness.model import Node, Role
 
 SOURCE = re.compile(r"workflow-(?P<keyspace>[^.]+)\.(?P<shard>.+)")
-RUNNING = "Running"
+RUNNING, COPYING = "Running", "Copying"
 TERMINAL = ("Error", "Stopped")  # a stream does not leave these states by itself
 CAUGHT_UP = "the target has caught up"  # a note of the timeline, once the load has stopped
 BEHIND = "the target has not caught up"
@@ -193,6 +193,27 @@ def counted(series: Series, key: str) -> float:
         total += number - before if number >= before else number
         before = number
     return total
+
+
+def errors_counted(history: History) -> int:
+    """The vttablets' own count (VReplicationErrors), of all streams; an error may be counted by more than one part."""
+    return int(
+        sum(
+            counted(history.series[node.name], f"VReplicationErrors:{label}")
+            for node in history.nodes
+            if node.role is Role.VTTABLET and node.name in history.series
+            for label in history.series[node.name].labels("VReplicationErrors")
+        )
+    )
+
+
+def copying(history: History, at_ns: int) -> bool:
+    """Whether any stream was in its copy at a moment."""
+    return any(
+        series.at(f"state:{number}", at_ns) == COPYING
+        for _, _, series in sources(history)
+        for number in series.labels("state")
+    )
 
 
 def interrupted(history: History) -> tuple[Entry, ...]:

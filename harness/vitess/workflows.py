@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.vitess.proto import binlogdata_pb2, topodata_pb2, vtctldata_pb2, vttime_pb2
+from harness.vitess.proto import topodata_pb2, vtctldata_pb2, vttime_pb2
 from harness.vitess.vtctld import CALL_TIMEOUT_S, VtctldClient, alias_text, rows_of
 
 CREATE_TIMEOUT_S = 60.0
@@ -252,10 +252,3 @@ def _stream(row: Mapping[str, str], copying: Sequence[Mapping[str, str]]) -> Str
         rows_copied=int(row["rows_copied"]),
         tables={table["table_name"]: last_pk(table["lastpk"]) for table in copying if table["vrepl_id"] == row["id"]},
     )
-
-
-TERMINAL = (
-    binlogdata_pb2.VReplicationWorkflowState.Name(binlogdata_pb2.VReplicationWorkflowState.Stopped),
-    binlogdata_pb2.VReplicationWorkflowState.Name(binlogdata_pb2.VReplicationWorkflowState.Error),
-)
-"""States that a stream does not leave by itself."""

@@ -90,6 +90,17 @@ def test_an_atomic_copy_is_cut_when_an_error_says_so() -> None:
     assert only("assumptions/workflow-cut", run).verdict is PASS
 
 
+def test_a_fault_that_missed_the_copy_proves_nothing() -> None:
+    run = MovedRun()
+    run.param(faults_in_copy=1)
+    assert only("assumptions/workflow-cut", run).verdict is UNKNOWN
+    run.reparent(9.0, 9.5)
+    assert "0 faults began while a stream was in its copy" in only("assumptions/workflow-cut", run).summary
+    run.faults.clear()
+    run.reparent(3.0, 3.5)
+    assert only("assumptions/workflow-cut", run).verdict is PASS
+
+
 def test_a_hole_in_the_watching() -> None:
     run = MovedRun()
     run.shard().stamps = [0.0, END_S]
@@ -380,8 +391,9 @@ def test_what_vdiff_does_to_the_streams() -> None:
 def test_an_error_that_ended_the_stream_is_counted_once_and_told_without_its_rows() -> None:
     run = MovedRun()
     run.ends_in_error(f"{DUPLICATE} during query: insert into item_1(id) values (1), (2)")
+    run.tablet().put("VReplicationErrors:move.MoveTables.1.CopyAll", 4.0, 1)
     result = only("workflow/errors", run)
-    assert result.figures == {"duplicate-key": 1}
+    assert result.figures == {"duplicate-key": 1, "counted_by_vttablets": 1}
     assert "insert into" not in result.summary
     assert "vitess#17864" in result.summary
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.movetables import EXPERIMENTS, NEVER, TARGET
+from experiments.movetables import EXPERIMENTS, NEVER, TARGETS
 from harness.contracts import Experiment
 from harness.model import Role, Workload
 from harness.probes import WorkflowProbe
@@ -20,7 +20,7 @@ def test_a_member_is_whole(experiment: Experiment) -> None:
         assert bug.component is Role.VTTABLET
     (target,) = experiment.cluster.others
     (probe,) = (probe for probe in experiment.probes if isinstance(probe, WorkflowProbe))
-    assert (probe.keyspace, target.name) == (TARGET.name, TARGET.name)
+    assert (probe.keyspace, target.name) == (TARGETS.name, TARGETS.name)
     assert experiment.load is not None
     assert experiment.load.workload is Workload.ITEMS
     assert experiment.items is not None
