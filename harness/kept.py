@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from clusters.local import named
@@ -18,10 +17,12 @@ from experiments.reparent import CLUSTER
 from harness import planning
 from harness.base.errors import PlanError
 from harness.contracts import Cluster, Observer
+from harness.interrupts import Interrupted, Interrupts
 from harness.model import ClusterSpec
 from harness.options import cluster_options, overrides
 from harness.reports.live import PlainObserver
 from harness.reports.live_state import LiveState
+from harness.reports.tables import table_console
 
 DEFAULT_SHARDS = 2
 
@@ -67,7 +68,8 @@ def status(name: str | None) -> None:
     if not rows:
         click.echo("no cluster is kept; `vtchaos up NAME` stands one up")
         return
-    table = Table("cluster", "state", "shards", "Vitess", "vtgates", "folder", box=None, padding=(0, 2, 0, 0))
+    table = Table("cluster", "state", "shards", "Vitess", "vtgates", box=None, padding=(0, 2, 0, 0))
+    table.add_column("folder", overflow="fold")
     for row in rows:
         state = "serving" if row.serving and not row.stopped else "starting" if row.alive and not row.serving else ""
         state = state or (f"stopped: {', '.join(row.stopped)}" if row.alive else f"gone; `vtchaos down {row.name}`")
@@ -75,7 +77,7 @@ def status(name: str | None) -> None:
         size = " + ".join(f"{each.shards} x {each.tablets_per_shard}" for each in spec.keyspaces) if spec else ""
         vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates))) if spec else ""
         table.add_row(row.name, state, size, spec.vitess if spec else "", vtgates, str(row.folder))
-    Console().print(table)
+    table_console().print(table)
 
 
 def attached(name: str, observer: Observer) -> AbstractAsyncContextManager[Cluster]:
@@ -93,7 +95,11 @@ async def _up(name: str, spec: ClusterSpec, observer: Observer) -> None:
     reasons = await LocalBackend().refusals(spec)
     if reasons:
         raise PlanError("; ".join(reasons))
-    await named.start(name, spec, observer=observer)
+    async with Interrupts().installed() as interrupts:
+        try:
+            await interrupts.may_end(named.start(name, spec, observer=observer))
+        except Interrupted:
+            raise KeyboardInterrupt from None
 
 
 async def _hints(name: str) -> None:

@@ -16,9 +16,10 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clusters.local import capacity, host, obtained, standup, supervision, template
 from clusters.local.bringup import Bringup
@@ -36,6 +37,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 STOP_TIMEOUT_S = 15.0
 _STATE = "state.json"
 _SOCKET = "control.sock"
+_LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +88,34 @@ class Row:
 
 
 async def start(name: str, spec: ClusterSpec, *, observer: Observer, isolation: str = "") -> State:
-    """Stand up a cluster that stays. Until it serves it ends with us; a failed start leaves only its logs.
+    """Stand up a cluster that stays. Until it serves it ends with us; a failed start leaves only its logs, a
+    cancelled one leaves nothing.
 
     Raises PlanError (bad name, exists already), ClusterError, SoftwareError.
     """
     folder = await _claim(name)
+    try:
+        return await _started(name, folder, spec, observer=observer, isolation=isolation)
+    except asyncio.CancelledError:
+        await _withdraw(name, folder)
+        raise
+    except BaseException:
+        if not (folder / _LOGS).exists():  # it failed before anything was started: there is nothing to look at
+            await asyncio.to_thread(shutil.rmtree, folder)
+        raise
+
+
+async def _started(name: str, folder: Path, spec: ClusterSpec, *, observer: Observer, isolation: str) -> State:
     kept_apart = await host.isolation(isolation)
     programs = await obtained.programs_for(spec, observer=observer)
     sources = await template.ready(spec, programs, isolation=kept_apart, observer=observer)
-    plan = standup.planned(spec, programs, kept_apart, folder=folder, logs=folder / "logs")
+    plan = standup.planned(spec, programs, kept_apart, folder=folder, logs=folder / _LOGS)
     for path in (plan.logs, plan.data):
         path.mkdir(parents=True)
     in_memory = capacity.data_fits_in_memory(spec, kept_apart)
     config = standup.supervisor_config(plan, kept_apart, in_memory=in_memory)
     log = plan.logs / standup.SUPERVISOR_LOG
-    await supervision.detached(config, socket_path=folder / _SOCKET, log=log)
+    await _to_its_end(supervision.detached(config, socket_path=folder / _SOCKET, log=log))
     async with _joined(folder, log) as supervisor:
         await supervisor.tie()
         cluster = standup.assembled(plan, programs, kept_apart, supervisor, observer)
@@ -109,6 +124,26 @@ async def start(name: str, spec: ClusterSpec, *, observer: Observer, isolation: 
         jsonio.save(folder / _STATE, state)
         await supervisor.untie()
     return state
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await what is bounded and must not be cut short, and be cancelled only then: who has made a supervisor can end
+    it; half a supervisor stays."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+async def _withdraw(name: str, folder: Path) -> None:
+    """End what was started of a cluster, and remove its folder. Raises WaitTimeout."""
+    if (folder / _SOCKET).exists():
+        with contextlib.suppress(OSError):  # it ends already, because we have left it
+            await _shut_down(name, folder, supervision.connect(folder / _SOCKET))
+        await _until_gone(name, folder)
+    await asyncio.to_thread(shutil.rmtree, folder)
 
 
 @contextlib.asynccontextmanager
@@ -159,7 +194,10 @@ async def _shut_down(name: str, folder: Path, channel: socket.socket) -> None:
     """The outer supervisor removes the data as its last act."""
     async with Supervisor.joined(channel, folder / "logs" / standup.SUPERVISOR_LOG) as supervisor:
         await supervisor.shutdown()
+    await _until_gone(name, folder)
 
+
+async def _until_gone(name: str, folder: Path) -> None:
     async def gone() -> bool:
         return not _alive(folder) and not (folder / standup.DATA).exists()
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from clusters.local import named
 from harness import history
+from harness.base import wait
 from harness.base.rundir import RunDir
 from harness.model import CheckKind, Verdict
 from harness.mysql.session import Answer, admin_session
@@ -20,6 +24,7 @@ from tests.cluster.command import (
     TELL_WITHIN_S,
     events_of,
     require_honest,
+    started,
     verdict_of,
     vtchaos,
 )
@@ -55,6 +60,24 @@ def test_it_is_refused_a_second_time(kept: str) -> None:
     done = vtchaos("up", kept)
     assert done.returncode == 2, done.output
     assert kept in done.output
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+async def test_a_start_that_is_interrupted_leaves_nothing(signum: int, tmp_path: Path) -> None:
+    name, log = f"{NAME}-{int(signum)}", tmp_path / "log"
+    async with started("up", name, "--shards", "2", log=log) as process:
+
+        async def under_way() -> bool:
+            assert process.returncode is None, log.read_text()
+            return "mysqlds" in log.read_text()
+
+        await wait.until("mysqlds start", under_way, timeout_s=RUN_WITHIN_S)
+        process.send_signal(signum)
+        assert await wait.finish("vtchaos ends", process.wait(), timeout_s=TELL_WITHIN_S) == 130
+    assert log.read_text().endswith("vtchaos: interrupted\n")
+    assert name not in [row.name for row in await named.listed()]
+    words = [each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"])]  # a zombie has none
+    assert [line for line in words if any(name in word for word in line)] == []
 
 
 def test_it_cannot_be_contradicted(kept: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import click.testing
 import pytest
 
-from clusters.local import named
-from harness.base.errors import PlanError
+from clusters.local import named, obtained
+from clusters.local.commands import Programs
+from harness.base import wait
+from harness.base.errors import PlanError, SoftwareError
+from harness.cli import main
+from harness.contracts import Observer
 from harness.model import ClusterSpec
 from tests.unit.local_fakes import Recorder
 
@@ -40,3 +46,70 @@ async def test_a_leftover_is_shown_and_removed(root: Path) -> None:
     assert (row.name, row.alive, row.serving) == ("old", False, False)
     await named.stop("old")
     assert await named.listed() == ()
+
+
+# ---------------------------------------------------------------- starts that come to nothing
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    async def programs_for(spec: ClusterSpec, *, observer: Observer) -> Programs:
+        assert (root / "x").is_dir()
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    monkeypatch.setattr(obtained, "programs_for", programs_for)
+    start = asyncio.ensure_future(named.start("x", ClusterSpec(), observer=Recorder()))
+    await wait.finish("the start begins", begun.wait(), timeout_s=20)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert await named.listed() == ()
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("logged", [True, False])
+async def test_a_start_that_fails_leaves_its_logs_if_there_are_any(
+    root: Path, monkeypatch: pytest.MonkeyPatch, logged: bool
+) -> None:
+    async def programs_for(spec: ClusterSpec, *, observer: Observer) -> Programs:
+        if logged:
+            (root / "x" / "logs").mkdir()
+        raise SoftwareError("no Go here")
+
+    monkeypatch.setattr(obtained, "programs_for", programs_for)
+    with pytest.raises(SoftwareError, match="no Go here"):
+        await named.start("x", ClusterSpec(), observer=Recorder())
+    assert [row.name for row in await named.listed()] == (["x"] if logged else [])
+
+
+async def test_what_must_not_be_cut_short_ends_before_the_cancellation_does() -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    ended = []
+
+    async def work() -> None:
+        begun.set()
+        await may_end.wait()
+        ended.append(True)
+
+    task = asyncio.ensure_future(named._to_its_end(work()))
+    await begun.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended
+
+
+# ---------------------------------------------------------------- what a pipe gets
+
+
+def test_a_table_for_another_program_is_not_cut(root: Path) -> None:
+    for name in ("a", "b" * 31):
+        (root / name).mkdir(parents=True)
+    lines = click.testing.CliRunner().invoke(main, ["status"]).stdout.splitlines()
+    assert [line.split()[-1] for line in lines[1:]] == [str(root / "a"), str(root / ("b" * 31))]
