@@ -18,6 +18,7 @@ import numpy.typing as npt
 from harness.checks.results import Finding, failed, passed
 from harness.checks.vstream_results import event_words, examples
 from harness.facts.stream_copies import past_the_copy
+from harness.facts.stream_setbacks import setbacks, within
 from harness.facts.streams import Flags, Indexes, Stream
 from harness.facts.streams import failed as server_ended
 from harness.facts.words import counted
@@ -68,6 +69,7 @@ def _written(stream: Stream, attempt: Attempt, shard: int, indexes: Indexes, ite
     complete = item_tables <= set(stream.tables_of(attempt))
     copied_from = _copied_from(stream, attempt, shard, indexes) if complete else None
     at = np.flatnonzero(rows)
+    at = at[~_sent_anew(stream, attempt, shard, indexes[at])]
     at = at[~_repeated(stream, indexes[at])]
     return _Written(
         index=indexes[at],
@@ -76,6 +78,15 @@ def _written(stream: Stream, attempt: Attempt, shard: int, indexes: Indexes, ite
         closed=at < (commits[-1] if len(commits) else -1),
         whole=at >= (len(indexes) if copied_from is None else copied_from),
     )
+
+
+def _sent_anew(stream: Stream, attempt: Attempt, shard: int, indexes: Indexes) -> Flags:
+    """Rows before a set-back whose transaction comes once more behind it: that one is judged."""
+    txn = stream.events["txn"][indexes]
+    anew = np.zeros(len(indexes), dtype=np.bool_)
+    for one in setbacks(stream, attempt, shard):
+        anew |= (indexes < one.index) & np.isin(txn, txn[within(indexes, (one,))])
+    return anew
 
 
 def _copied_from(stream: Stream, attempt: Attempt, shard: int, indexes: Indexes) -> int | None:

@@ -1,11 +1,12 @@
 """Ordered and unique: what came, came in order, and once.
 
-Both look at one attempt at a time; what a resume brings again is `vstream/resumable`'s.
+Both look at one attempt at a time; what a resume brings again is `vstream/resumable`'s. Neither blames a stream for
+the set-backs of `harness.facts.stream_setbacks`, which at-least-once delivery explains: they are counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from harness.checks.results import Finding, failed, passed
 from harness.checks.vstream_results import count, event_words, examples, item_stories, rows_words
 from harness.facts.gtid import behind
 from harness.facts.stream_rows import copies_back, repeats, steps_back
+from harness.facts.stream_setbacks import all_setbacks, within
 from harness.facts.streams import Stream, rows_in
 from harness.facts.words import counted
 from harness.model import Scalar
@@ -23,14 +25,18 @@ def judge_ordered(stream: Stream) -> Finding:
     """Copies ascend by primary key, a row's versions and a shard's positions never go back."""
     lines: list[str] = []
     rows = copies = versions = 0
-    for _, _, _, story in item_stories(stream):
+    known = all_setbacks(stream)
+    for attempt, shard, _, story in item_stories(stream):
         again = repeats(story).again
         copied, stepped = copies_back(story, again), steps_back(story, again)
+        stepped &= ~(story.copy & within(story.index, known[attempt.number, shard]))
         rows, copies, versions = rows + len(story), copies + count(copied), versions + count(stepped)
         lines += examples(stream, "copied behind a higher key", story.index[copied])
         lines += examples(stream, "shows an earlier state of its row than what came before", story.index[stepped])
     positions = [
-        line for attempt, shard, _ in stream.shard_groups for line in _positions(stream, attempt.number, shard)
+        line
+        for attempt, shard, _ in stream.shard_groups
+        for line in _positions(stream, attempt.number, shard, {one.index for one in known[attempt.number, shard]})
     ]
     lines += positions
     figures: dict[str, Scalar] = {
@@ -38,16 +44,23 @@ def judge_ordered(stream: Stream) -> Finding:
         "copies_back": copies,
         "versions_back": versions,
         "positions_back": len(positions),
+        "setbacks": sum(len(found) for found in known.values()),
     }
     if lines:
         said = f"{counted(copies + versions + len(positions), 'event')} of {stream.lane.name} went back"
         return failed(f"{said}: {lines[0]}.", lines, figures)
-    return passed(f"{rows_words(rows)} in order; no row and no position went back.", figures=figures)
+    lines = [
+        f"a copy began behind what had been sent: {event_words(stream, one.index)}"
+        for found in known.values()
+        for one in found
+    ]
+    return passed(f"{rows_words(rows)} in order; no row and no position went back.", lines, figures)
 
 
-def _positions(stream: Stream, attempt: int, shard: int) -> Iterator[str]:
-    places = stream.places[attempt, shard]
-    for index, before, after in places.steps():
+def _positions(stream: Stream, attempt: int, shard: int, known: Container[int]) -> Iterator[str]:
+    for index, before, after in stream.places[attempt, shard].steps():
+        if index in known:
+            continue
         for why in _backwards(before, after):
             yield f"{why}: {event_words(stream, index)}"
 
@@ -68,9 +81,13 @@ def judge_unique(stream: Stream) -> Finding:
     before its copy (see harness.facts.stream_rows)."""
     lines: list[str] = []
     figures: dict[str, Scalar] = {}
-    rows = copied = sent = explained = 0
-    for _, _, _, story in item_stories(stream):
+    rows = copied = sent = explained = set_back = 0
+    known = all_setbacks(stream)
+    for attempt, shard, _, story in item_stories(stream):
         found = repeats(story)
+        resent = found.again & ~story.copy & within(story.index, known[attempt.number, shard])
+        found.again[resent] = False
+        set_back += count(resent)
         rows, explained = rows + len(story), explained + count(found.explained)
         copied, sent = copied + count(found.again & story.copy), sent + count(found.again & ~story.copy)
         lines += examples(stream, "copied once more", story.index[found.again & story.copy])
@@ -82,6 +99,7 @@ def judge_unique(stream: Stream) -> Finding:
         "copied_again": copied,
         "sent_again": sent,
         "explained": explained,
+        "sent_again_explained": set_back,
         "marks_again": len(marks),
     }
     if lines:

@@ -17,6 +17,7 @@ from harness.checks.vstream_ends import tables_to_copy
 from harness.checks.vstream_results import chain_stories, count, examples
 from harness.facts.stream_copies import announced, chain_completions, copied_tables, past_the_copy
 from harness.facts.stream_rows import Story, gaps, repeats
+from harness.facts.stream_setbacks import all_setbacks, within
 from harness.facts.streams import CHECKPOINT, Chain, Flags, Indexes, Stream, rows_in
 from harness.facts.words import counted
 from harness.model import Scalar
@@ -27,6 +28,7 @@ def judge_resumable(stream: Stream) -> Finding:
     resumes = [attempt for attempt in stream.record.attempts if attempt.resume == CHECKPOINT]
     lines: list[str] = []
     figures: dict[str, Scalar] = {"resumes": len(resumes), "thrown_away": 0, "again": 0, "gaps": 0, "forgotten": 0}
+    known = [one for found in all_setbacks(stream).values() for one in found]
     for chain in stream.chains:
         figures["thrown_away"] = int(figures["thrown_away"]) + _thrown_away(stream, chain)
         forgotten = list(_forgotten(stream, chain))
@@ -34,6 +36,9 @@ def judge_resumable(stream: Stream) -> Finding:
         figures["forgotten"] = int(figures["forgotten"]) + len(forgotten)
         for shard, table, story in chain_stories(stream, chain):
             again, gap = _across(stream, chain, shard, table, story)
+            again &= story.copy | ~within(
+                story.index, [one for one in known if stream.events["shard"][one.index] == shard]
+            )
             figures["again"] = int(figures["again"]) + count(again)
             figures["gaps"] = int(figures["gaps"]) + count(gap)
             lines += examples(stream, "had come before the checkpoint", story.index[again])

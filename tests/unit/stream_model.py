@@ -24,7 +24,7 @@ class Settings(Protocol):
     lane: StreamLane
     packet: int  # rows
     cut_after: int  # packets; -1 = never
-    bug: str  # "" | forgets | recopies
+    bug: str  # "" | forgets | recopies | ahead
     recopied: int
 
 
@@ -138,7 +138,11 @@ class Copier:
         snapshot = len(self._shard.log)
         rows = [(key, row) for key, row in sorted(self._shard.tables[table].items()) if key > self._last.get(table, 0)]
         rows = [(key, Row(version=row.version, txn=row.txn)) for key, row in rows]
-        if self._at >= 0:
+        if self._run.bug == "ahead" and self._at >= 0:  # the log shows what is not committed yet
+            while len(self._shard.log) == snapshot:
+                yield []
+            yield from self._follow(len(self._shard.log))
+        elif self._at >= 0:
             yield from self._follow(snapshot)  # fast-forward
         moved, self._at = self._at != snapshot, snapshot
         begin = Event(type=EventType.BEGIN, shard=self._shard.number)

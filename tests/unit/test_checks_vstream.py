@@ -33,6 +33,8 @@ SOUND: Mapping[str, Mapping[str, Any]] = {
     "nobody writes": {"load": False},
     "one row a packet": {"packet": 1, "rows": 30},
     "everything in one packet": {"packet": 500, "cut_after": 0},
+    "catch-up ahead of the copy": {"bug": "ahead", "seed": 2},
+    "catch-up ahead of a resumed copy": {**CHECKPOINT, "bug": "ahead", "leave_after": 30},
     "resumed often": {**CHECKPOINT, "leave_after": 9, "seed": 9},
     "resumed seldom": {**CHECKPOINT, "leave_after": 30, "seed": 2, "tables": 3},
 }
@@ -118,6 +120,16 @@ def test_tables_that_are_copied_again_without_what_was_deleted_meanwhile() -> No
     assert int(reliable.figures["extra"]) > 0
     assert "the stream has, the table not" in reliable.details[0]
     assert int(only("vstream/unique", history).figures["copied_again"]) >= 100
+
+
+def test_what_was_sent_before_it_was_committed_comes_again() -> None:
+    """Seen on 24.0.3 during a reparent: semi-sync shows a transaction to catch-up, and not yet to the copy."""
+    history = sound("catch-up ahead of the copy")
+    ordered, unique = only("vstream/ordered", history), only("vstream/unique", history)
+    assert (ordered.verdict, unique.verdict) == (PASS, PASS)
+    assert int(ordered.figures["setbacks"]) > 0
+    assert int(unique.figures["sent_again_explained"]) > 0
+    assert "a copy began behind what had been sent" in ordered.details[0]
 
 
 def test_a_resume_from_where_nothing_is_left_to_copy() -> None:
