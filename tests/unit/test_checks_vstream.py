@@ -66,15 +66,16 @@ def test_holds_on_what_a_correct_vitess_sends(check: str, stream: str) -> None:
     assert result.verdict is PASS, result.details
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     seed=st.integers(0, 10**6),
     shards=st.sampled_from((1, 2, 4)),
-    tables=st.integers(1, 4),
-    rows=st.integers(16, 120),
-    packet=st.integers(1, 20),
+    tables=st.integers(1, 3),
+    rows=st.integers(16, 60),
+    packet=st.integers(4, 20),
     cut_after=st.integers(0, 4),
-    leave_after=st.sampled_from((0, 0, 2, 3, 7, 20)),
+    leave_after=st.sampled_from((0, 0, 20)),  # less, and a run ends before its copy does
+    bug=st.sampled_from(("", "ahead")),
 )
 def test_holds_whatever_is_drawn(**drawn: Any) -> None:
     resume = Resume.CHECKPOINT if drawn["leave_after"] else Resume.NONE
