@@ -22,7 +22,7 @@ from harness.history import load
 
 FOLDER = Path(__file__).parent
 PARTS = ("*.json", "*.jsonl", "*.bin")
-MADE_LATER = {"verdict.json"}
+LEFT_OUT = ("verdict.json", "*-worker-*.json", "*-live.bin")  # made later; of the machine that ran it
 MANY_BYTES = 2 * 2**20  # a repository is for small ones
 
 
@@ -31,7 +31,7 @@ def pack(run: Path) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted({path for part in PARTS for path in run.glob(part)}):
-            if path.name in MADE_LATER:
+            if any(path.match(pattern) for pattern in LEFT_OUT):
                 continue
             entry = tarfile.TarInfo(path.name)
             entry.size = path.stat().st_size
