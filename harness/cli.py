@@ -40,6 +40,7 @@ from harness.options import cluster_options, load_options, overrides
 from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
 from harness.reports.live_state import StreamStates
+from harness.reports.tables import table_console
 from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
 from harness.streams import Resume, StreamLane, StreamSpec, StreamStatus
@@ -158,8 +159,9 @@ def doctor(releases: str) -> None:
     wanted = tuple(release.strip() for release in releases.split(","))
     found = asyncio.run(software.inventory(wanted, sources=sources))
     permits = asyncio.run(software.host_permits(sources))
-    console = _console()
-    table = Table("program", "wanted", "state", "version", "where, or how it will be obtained", box=None)
+    console = table_console()
+    table = Table("program", "wanted", "state", "version", box=None)
+    table.add_column("where, or how it will be obtained", overflow="fold")
     for row in found:
         table.add_row(row.name, row.wanted, _coloured(row.state), row.version, row.where)
     console.print(table, "")

@@ -22,7 +22,7 @@ _CLUSTER = (
         "--vtgate",
         "vtgates",
         metavar="RELEASE[,RELEASE…]",
-        help="A vtgate of each of these releases; each gets the load and is judged on its own.",
+        help="A vtgate of each of these releases; an experiment uses each of them, and judges each on its own.",
     ),
     click.option("--mysql", metavar="SERIES|DIR", help="MySQL server, e.g. 9.7 or 8.0."),
     click.option("--durability", metavar="POLICY", help="Keyspace durability policy: none, semi_sync, …"),

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from clusters import flags
 from clusters.local import answers
 from clusters.local.commands import Command
 from clusters.local.layout import Layout
@@ -170,4 +171,6 @@ class LocalCluster:
         return f": it ended ({end.how})" if end else ""
 
     def _tail(self, node: Node) -> str:
-        return procs.tail_of(self.layout.log(node)).rstrip()
+        """The end of its log, or what it said of a flag: the usage text around that fills the end alone."""
+        tail = procs.tail_of(self.layout.log(node)).rstrip()
+        return flags.complaint(tail) or tail

@@ -50,6 +50,19 @@ def test_help_says_what_the_exit_codes_mean() -> None:
     assert "Exit codes: 0 passed" in done.stdout
 
 
+def test_doctor_cuts_no_path_in_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    (folder / "vtgate").write_text('#!/bin/sh\necho "vtgate version Version: 24.0.3 (x)"\n')
+    (folder / "vtgate").chmod(0o755)
+    monkeypatch.setenv("VTROOT", str(tmp_path))
+    (tmp_path / "bin").symlink_to(folder)
+    done = vtchaos("doctor")
+    assert done.exit_code == 0
+    assert str(tmp_path / "bin" / "vtgate") in done.stdout
+    assert "…" not in done.stdout
+
+
 def test_plan_as_json_is_a_whole_plan() -> None:
     done = vtchaos("plan", "reparent/storm-2", "--json", "--seed", "7", "--vtgate", "24.0.3,21.0.2", "--rate", "5")
     assert done.exit_code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from clusters.local import answers, bringup, obtained, serving
@@ -58,6 +60,16 @@ def test_an_exit_becomes_an_event(cluster: LocalCluster, recorder: Recorder) -> 
     assert (event.kind, event.subject, event.at_ns) == ("exit", "mysqld-100", 5)
     assert event.details == {"how": "signal 9", "status": -9, "asked": False}
     assert seen == [end]
+
+
+def test_a_refused_flag_is_not_lost_in_the_usage_text(tmp_path: Path, recorder: Recorder) -> None:
+    cluster = LocalCluster(plan(ClusterSpec(shards=1), tmp_path), {}, Unconnected(), recorder, kernel_cleanup="")
+    log = cluster.log_path(cluster.nodes(Role.VTGATE)[0])
+    log.parent.mkdir()
+    said = 'invalid argument "abc" for "--window" flag: time: invalid duration "abc"'
+    log.write_text("      --flag string   what it is\n" * 400 + f"\nF1121 06:10:21.2 1 vtgate.go:26] {said}\n")
+    told = cluster.obituary(Exit(name="vtgate-1", status=1, asked=False, at_ns=5))
+    assert told == f"vtgate-1 ended (exit status 1); its log {log} ends with:\n{said}"
 
 
 def test_the_death_says_more_than_the_timeout() -> None:
