@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from harness.load.live import LiveFile
 from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
 from harness.load.stream_live import LiveFile as StreamsLiveFile
 from harness.load.streams import StreamsHandle
-from harness.model import Plan, RunVerdict
+from harness.model import LoadSpec, Plan, RunVerdict, Workload
 from harness.options import cluster_options, load_options, overrides
 from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
@@ -201,7 +201,7 @@ async def _planned(
         reasons = await backend.refusals(made.cluster)
         if reasons:
             raise PlanError("; ".join(reasons))
-    return dataclasses.replace(made, notes=tuple(notes)), experiment
+    return dataclasses.replace(made, notes=(*notes, *made.notes)), experiment
 
 
 def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]:
@@ -235,10 +235,17 @@ def _show_plan(made: Plan) -> None:
         f"vtgate {vtgates}",
         highlight=False,
     )
+    for other in spec.others:
+        console.print(
+            f"  keyspace {other.name}: {other.shards} shards x {other.tablets_per_shard} tablets", highlight=False
+        )
+    for role, flags in (("vtgate", spec.vtgate_flags), ("vttablet", spec.vttablet_flags)):
+        if flags:
+            console.print(f"  {role}: {' '.join(_flag_words(flags))}", highlight=False)
     if load is not None:
         total = load.rate_per_shard * spec.shards * len(spec.vtgates)
         console.print(
-            f"  load: {load.rate_per_shard:g}/s for each shard ({total:g}/s in all), {load.write_share:.0%} writes, "
+            f"  load: {load.rate_per_shard:g}/s for each shard ({total:g}/s in all), {_load_words(load)}, "
             f"{load.connections_per_shard} {load.mode.value} connections for each shard",
             highlight=False,
         )
@@ -249,6 +256,14 @@ def _show_plan(made: Plan) -> None:
     for note in made.notes:
         console.print(f"  [yellow]note[/yellow]: {note}", highlight=False)
     console.print(f"  seed {made.seed}, at most {made.timeout_s:g} s", highlight=False)
+
+
+def _flag_words(flags: Mapping[str, str]) -> list[str]:
+    return [f"--{flag}={value}" if value else f"--{flag}" for flag, value in flags.items()]
+
+
+def _load_words(load: LoadSpec) -> str:
+    return "changes of item rows" if load.workload is Workload.ITEMS else f"{load.write_share:.0%} writes"
 
 
 def _stream_words(stream: StreamSpec) -> str:

@@ -202,13 +202,16 @@ class LoadSpec:
 class KnownBug:
     """On a version in [`affected_from`, `fixed_in`) the named check must fail; elsewhere it must pass.
 
-    `also` names checks in which the same bug may show as well; any other failure is a finding.
+    `says`: only a failure whose summary has this text is the bug. `also` names checks in which the same bug may
+    show as well; any other failure is a finding. Not `certain`: a race, which need not show.
     """
 
     issue: str
     check: str
     component: Role
+    says: str = ""
     also: tuple[str, ...] = ()
+    certain: bool = True
     affected_from: str = "0"
     fixed_in: str = ""  # "" = not fixed in any release
 

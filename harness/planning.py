@@ -15,6 +15,7 @@ from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
 from harness.contracts import Experiment
 from harness.items import MAX_TABLES, ItemsSpec
+from harness.load.config import MIN_ITEM_ROWS
 from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Plan, VtgateSpec
 from harness.streams import Resume, StreamSpec
 
@@ -120,6 +121,22 @@ def build(
         timeout_s=timeout_s,
         command_line=tuple(command_line),
         harness_version=harness_version,
+        notes=_own_flags(experiment.cluster, running, cluster_name) if running is not None else (),
+    )
+
+
+def _own_flags(wanted: ClusterSpec, running: ClusterSpec, name: str) -> tuple[str, ...]:
+    """The flags of the experiment that the kept cluster does not have."""
+    pairs = {
+        "vtgate": (wanted.vtgate_flags, running.vtgate_flags),
+        "vttablet": (wanted.vttablet_flags, running.vttablet_flags),
+        "vtctld": (wanted.vtctld_flags, running.vtctld_flags),
+    }
+    return tuple(
+        f"the cluster {name} runs its {role}s without the experiment's --{flag} {value}".rstrip()
+        for role, (ours, theirs) in pairs.items()
+        for flag, value in ours.items()
+        if theirs.get(flag) != value
     )
 
 
@@ -287,13 +304,14 @@ def _refuse_streams(spec: ClusterSpec, items: ItemsSpec | None, streams: tuple[S
     if items is not None:
         if not 1 <= items.tables <= MAX_TABLES:
             raise PlanError(f"--item-tables {items.tables}: it takes 1 to {MAX_TABLES}")
-        if not spec.shards <= items.rows <= MAX_ITEM_ROWS:
-            raise PlanError(f"--rows {items.rows}: it takes {spec.shards} (one a shard) to {MAX_ITEM_ROWS}")
+        least = MIN_ITEM_ROWS * spec.shards
+        if not least <= items.rows <= MAX_ITEM_ROWS:
+            raise PlanError(f"--rows {items.rows}: it takes {least} ({MIN_ITEM_ROWS} a shard) to {MAX_ITEM_ROWS}")
         if items.rows * items.tables > MAX_ITEM_ROWS:
             raise PlanError(f"{items.tables} tables of {items.rows} rows are more than {MAX_ITEM_ROWS} rows in all")
     for stream in streams:
-        if not 1 <= stream.count <= MAX_STREAMS:
-            raise PlanError(f"--streams {stream.count}: it takes 1 to {MAX_STREAMS} for each vtgate")
+        if not (stream.count >= 1 and stream.count * len(spec.vtgates) <= MAX_STREAMS):
+            raise PlanError(f"--streams {stream.count}: it takes at least 1, and at most {MAX_STREAMS} of all vtgates")
         if not 0 <= stream.pause_ms <= MAX_PAUSE_MS:
             raise PlanError(f"--reader-pause {stream.pause_ms:g}: it takes milliseconds, 0 to {MAX_PAUSE_MS:g}")
         if stream.leave_after and stream.resume is Resume.NONE:

@@ -22,7 +22,7 @@ class Resume(enum.StrEnum):
     """What the client does when its stream ends with an error."""
 
     NONE = "none"  # nothing: the stream is over
-    CHECKPOINT = "checkpoint"  # a new stream from the last VGTID that it received
+    CHECKPOINT = "checkpoint"  # a new stream from the last VGTID whose transaction has ended
     SCRATCH = "scratch"  # a new stream from the beginning; what was received before is thrown away
 
 
@@ -178,7 +178,7 @@ class StreamState(enum.IntEnum):
 
     WAITING = 0
     COPYING = 1
-    COPIED = 2  # the final COPY_COMPLETED came
+    COPIED = 2  # the final COPY_COMPLETED came, or that of every shard
     ENDED = 3  # with an error, and there is no further attempt
     STOPPED = 4  # asked to
 

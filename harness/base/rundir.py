@@ -8,7 +8,8 @@ load.json            lanes of the load: number → vtgate, shard, workload, mode
 ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
 ops-W.messages.jsonl distinct error messages of worker W
 rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
-streams.json         the VStream clients; stream-N.bin, stream-N.vgtids.jsonl, stream-N.attempts.jsonl (harness.streams)
+streams.json         the VStream clients; streams-live.bin, streams-worker-W.json what their processes share
+stream-N.*           what stream N received: .bin, .vgtids.jsonl, .attempts.jsonl (harness.streams)
 tables.json          which item tables were read after the run; table-KEYSPACE.TABLE.SHARD.bin their rows
 faults.jsonl         fault ledger: intent (fsync) before the act, then what happened
 events.jsonl         phases, cluster start, node exits

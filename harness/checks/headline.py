@@ -9,13 +9,14 @@ import numpy as np
 from harness.checks.clients import erroneous
 from harness.checks.vstream_ends import end_words
 from harness.facts.buffer import settings
-from harness.facts.cycles import stream_copies
+from harness.facts.cycles import StreamCopy, stream_copies
 from harness.facts.interruptions import interruptions, was_interrupted
 from harness.facts.service import service
 from harness.facts.storm import Storm, reparents, storms, trouble
 from harness.facts.streams import failed, streams
 from harness.facts.words import counted, listed, seconds
 from harness.history import History
+from harness.items import ItemsSpec
 from harness.model import CheckKind, CheckResult, Outcome, Verdict
 
 
@@ -43,14 +44,25 @@ def _streams(history: History, results: Sequence[CheckResult]) -> str:
         for attempt in stream.record.attempts
         if failed(attempt)
     ]
-    if ended:
-        return ended[0] + (f" (and {counted(len(ended) - 1, 'more end')})" if len(ended) > 1 else "")
     copies = stream_copies(history)
     items = history.plan.items
+    if ended:
+        more = f" (and {counted(len(ended) - 1, 'more end')})" if len(ended) > 1 else ""
+        return "; ".join((ended[0] + more, *(_retried(copy, items) for copy in copies if copy.tried_again)))
     size = f" of {counted(items.rows * items.tables, 'row')}" if items else ""
     cycles = counted(sum(len(copy.item_cycles) for copy in copies), "copy cycle")
     all_came = ", all rows delivered" if _delivered(results) else ""
     return f"{counted(len(copies), 'stream')}{size} through {cycles}{all_came}"
+
+
+def _retried(copy: StreamCopy, items: ItemsSpec | None) -> str:
+    """What it came to that a client began again after an error, and what it cost."""
+    if not copy.completed_ns:
+        return f"{copy.lane.name} was never complete in {counted(len(copy.attempts), 'attempt')}"
+    times = copy.rows_copied / (items.rows * items.tables) if items else 0.0
+    return (
+        f"{copy.lane.name} was complete after {counted(len(copy.attempts), 'attempt')} and {times:.2f} times its rows"
+    )
 
 
 def _delivered(results: Sequence[CheckResult]) -> bool:

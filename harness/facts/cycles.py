@@ -17,7 +17,7 @@ from harness.facts.event_tally import AttemptSums, EventTally, Pause, longer, ta
 from harness.facts.streams import HARNESS_ENDED, failed
 from harness.history import History
 from harness.items import MARK_TABLE
-from harness.streams import NO_INDEX, Attempt, StreamLane, StreamRecord, VgtidStep
+from harness.streams import NO_INDEX, Attempt, Resume, StreamLane, StreamRecord, VgtidStep
 
 _SECOND_NS = 1_000_000_000
 
@@ -126,9 +126,17 @@ class StreamCopy:
 
     @property
     def completed_ns(self) -> int:
-        """The final COPY_COMPLETED of the last attempt that copied anything; 0 when it did not come."""
-        copying = [attempt for attempt in self.attempts if attempt.cycles or attempt.completed_ns]
-        return copying[-1].completed_ns if copying else 0
+        """The final COPY_COMPLETED, or that of the last shard: where shards are complete in different attempts the
+        final one never comes (vstream_manager.go, isCopyFullyCompleted). 0 when neither did."""
+        shards: dict[str, int] = {}
+        complete_ns = 0
+        for attempt in self.attempts:
+            if attempt.attempt.resume == Resume.SCRATCH and not self.lane.spec.one_by_one:
+                shards, complete_ns = {}, 0  # what came before was thrown away
+            shards |= attempt.shards_completed_ns
+            whole = set(shards) >= set(self.lane.shards)
+            complete_ns = attempt.completed_ns or complete_ns or (max(shards.values()) if whole else 0)
+        return complete_ns
 
     @property
     def copy_ns(self) -> int | None:
@@ -149,6 +157,11 @@ class StreamCopy:
     @property
     def failed_attempts(self) -> tuple[AttemptCopy, ...]:
         return tuple(attempt for attempt in self.attempts if attempt.failed)
+
+    @property
+    def tried_again(self) -> bool:
+        """The client began anew after the server had ended an attempt."""
+        return any(attempt.failed for attempt in self.attempts[:-1])
 
     @property
     def ended_by_server(self) -> bool:

@@ -162,6 +162,24 @@ def test_a_bug_that_shows_where_it_is_known_is_reproduced() -> None:
     assert verdict.headline.endswith("Reproduced, as expected: #17629.")
 
 
+def test_a_failure_that_says_something_else_is_not_the_bug() -> None:
+    bug = dataclasses.replace(BUG, also=(), says="errno 3024")
+    checks = (Says("stops", PROMISE, (FAIL, PASS), BOTH),)
+    verdict = judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(bug,))
+    assert (verdict.exit_code, verdict.reproduced) == (1, ())
+    assert of(verdict, "stops", "vtgate-1").verdict is FAIL
+    said = dataclasses.replace(BUG, also=(), says="stops said so")
+    assert judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(said,)).reproduced == ("#17629",)
+
+
+def test_a_race_is_excused_where_it_shows_and_need_not_show() -> None:
+    race = dataclasses.replace(BUG, certain=False)
+    for stops, reproduced in ((FAIL, ("#17629",)), (PASS, ())):
+        checks = (Says("stops", PROMISE, (stops, PASS), BOTH),)
+        verdict = judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(race,))
+        assert (verdict.exit_code, verdict.reproduced) == (0, reproduced)
+
+
 def test_a_bug_that_shows_on_a_fixed_release_is_a_finding() -> None:
     verdict = with_bug((FAIL, FAIL))
     assert (verdict.exit_code, verdict.reproduced) == (1, ("#17629",))

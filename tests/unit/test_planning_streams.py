@@ -76,11 +76,12 @@ def test_further_keyspaces_and_the_workload_survive_the_plans_file(tmp_path: Pat
 @pytest.mark.parametrize(
     "overrides, said",
     [
-        (Overrides(rows=1), "--rows 1: it takes 2 (one a shard) to 10000000"),
+        (Overrides(rows=15), "--rows 15: it takes 16 (8 a shard) to 10000000"),
         (Overrides(rows=10_000_001), "--rows 10000001"),
         (Overrides(item_tables=0), "--item-tables 0: it takes 1 to 200"),
         (Overrides(item_tables=100, rows=1_000_000), "100 tables of 1000000 rows are more than 10000000 rows in all"),
-        (Overrides(streams=0), "--streams 0: it takes 1 to 200 for each vtgate"),
+        (Overrides(streams=0), "--streams 0: it takes at least 1, and at most 200 of all vtgates"),
+        (Overrides(streams=101, vtgates=("24.0.3", "21.0.2")), "at most 200 of all vtgates"),
         (Overrides(pause_ms=-1.0), "--reader-pause -1: it takes milliseconds"),
         (Overrides(pause_ms=float("nan")), "--reader-pause nan"),
         (Overrides(copy_phase="300"), "--copy-phase takes a duration"),
@@ -106,6 +107,16 @@ def test_what_makes_no_sense_is_refused(overrides: Overrides, said: str) -> None
 )
 def test_an_option_that_means_nothing_to_the_experiment_is_refused(overrides: Overrides, said: str) -> None:
     assert said in refusal(overrides, STORM_2)
+
+
+def test_a_kept_cluster_that_lacks_a_flag_is_told() -> None:
+    flagged = dataclasses.replace(STORM_2.cluster, vttablet_flags={"vreplication-copy-phase-duration": "300ms"})
+    experiment = dataclasses.replace(STREAMING, cluster=flagged)
+    (note,) = built(Overrides(), experiment, running=STORM_2.cluster, name="mine").notes
+    assert note == (
+        "the cluster mine runs its vttablets without the experiment's --vreplication-copy-phase-duration 300ms"
+    )
+    assert built(Overrides(), experiment, running=flagged, name="mine").notes == ()
 
 
 def test_a_stream_that_leaves_must_resume() -> None:
