@@ -249,6 +249,12 @@ def test_a_known_bug_shows_in_the_streams_of_its_vtgate() -> None:
     assert judged(StreamRun(vtgate="21.0.2").history(), BUG).exit_code == 1  # it has the bug, and it did not show
 
 
+def test_what_trying_again_came_to_is_in_the_headline() -> None:
+    headline = judged(StreamRun(**CHECKPOINT, fails_after=40, seed=3).history()).headline
+    assert "items-1@vtgate-1 was complete after 2 attempts and 1." in headline
+    assert "never complete" not in headline
+
+
 def test_the_gravest_finding_is_in_the_headline() -> None:
     verdict = judged(StreamRun(bug="recopies").history())
     assert verdict.exit_code == 1
