@@ -164,6 +164,15 @@ COPY_CUT = KnownBug(
     affected_from="18",
     fixed_in="22.0.0",
 )
+# PR #18119, 21.0.4 and 22.0.0: a catch-up stops where an earlier fast-forward was to stop (vstreamer/copy.go).
+STALE_STOP = KnownBug(
+    issue="vitess#18119",
+    check="vstream/uninterrupted",
+    says="EOF",
+    component=Role.VTTABLET,
+    affected_from="21.0.0",
+    fixed_in="21.0.4",
+)
 # Found here. The BEGIN and FIELD events of a copy that is cut before its first packet reset vtgate's count of
 # consecutive failures (vstream_manager.go, streamFromTablet: "We received a valid event. Reset error count"), so that
 # the limit of three is never reached: vtgate starts the copy again, some 50 times a second, for ever; the client
@@ -290,6 +299,14 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Twenty small tables: none is large enough to be cut.",
         items=ItemsSpec(tables=20, rows=10_000),
         must_be_cut=False,
+    ),
+    _member(
+        "catch-up",
+        "Several tables are copied while they are changed, and never cut: does a catch-up end the stream "
+        "(vitess#18119)? Old vttablets: --vitess 21.0.3 --mysql 8.0 --durability none.",
+        copy_phase=NEVER,
+        items=ItemsSpec(tables=4, rows=20_000),
+        known_bugs=(STALE_STOP,),
     ),
     _member(
         "tables-cut",
