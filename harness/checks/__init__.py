@@ -21,7 +21,7 @@ from harness.checks.stops import BufferStops
 from harness.checks.vstream import GUARANTEES as STREAM_GUARANTEES
 from harness.checks.vstream import PREMISES as STREAM_PREMISES
 from harness.checks.workflow_rows import WorkflowAgree, WorkflowRows
-from harness.checks.workflows import WorkflowCopied, WorkflowCut, WorkflowErrors, WorkflowState
+from harness.checks.workflows import WorkflowCopied, WorkflowCut, WorkflowCuts, WorkflowErrors, WorkflowState
 
 ASSUMPTIONS: tuple[Check, ...] = (
     RunComplete(),
@@ -72,6 +72,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
     WorkflowRows(),
     WorkflowAgree(),
     WorkflowErrors(),
+    WorkflowCuts(),
     NoCrash(),
 )
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing

@@ -270,7 +270,7 @@ def kind_of(message: str) -> ErrorKind | None:
 @dataclass(frozen=True, slots=True)
 class WorkflowErrors:
     """The log of the streams holds no error but those that a fault of the run, or the VDiff at its end, explains, and
-    a retry has healed."""
+    a retry has healed. What a mere cut looks like is for `workflow/cuts`."""
 
     name: str = "workflow/errors"
     kind: CheckKind = CheckKind.PROMISE
@@ -291,16 +291,13 @@ def _errors(history: History) -> Finding:
         for entry, kind in zip(found, kinds, strict=True)
     ]
     wrong = [entry for entry in found if not _explained(history, entry) and not _cut_told(history, entry)]
-    told = sum(entry.count for entry in found if _cut_told(history, entry))
     if by_vttablets := errors_counted(history):
         figures["counted_by_vttablets"] = by_vttablets
-    if told:
-        figures["cuts_told_as_errors"] = told
     if not found:
         return passed("No stream logged an error.", figures=figures)
     if not wrong:
         return passed(
-            f"{counted(len(found), 'error')}, each after a fault of the run or its VDiff, or a cut told as an error.",
+            f"{counted(len(found), 'error')}, each after a fault of the run or its VDiff, or a cut told as one.",
             lines,
             figures,
         )
@@ -310,6 +307,33 @@ def _errors(history: History) -> Finding:
         f"{f' ({kind.why})' if kind is not None else ''}.",
         lines,
         figures,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowCuts:
+    """The end of a copy phase is no error of a copy that can be resumed: nobody is told one, and the next phase begins
+    at once, not after the 5 s of a retry."""
+
+    name: str = "workflow/cuts"
+    kind: CheckKind = CheckKind.PROMISE
+
+    def check(self, history: History) -> tuple[CheckResult, ...]:
+        return (result(self, _told_cuts(history)),)
+
+
+def _told_cuts(history: History) -> Finding:
+    if not sources(history):
+        return unknown(NOT_WATCHED)
+    told = [entry for entry in errors(history) if _cut_told(history, entry)]
+    number = sum(entry.count for entry in told)
+    if not told:
+        return passed("No cut was told as an error.")
+    kind = kind_of(told[0].message)
+    return failed(
+        f"{counted(number, 'cut')} told as an error: {_short(told[0].message)}{f' ({kind.why})' if kind else ''}.",
+        [f"{offset(entry.at_ns, history.start_ns)} {entry.keyspace}/{entry.shard} #{entry.stream}" for entry in told],
+        {"cuts_told_as_errors": number},
     )
 
 

@@ -8,14 +8,30 @@ import pytest
 
 from harness.checks import CHECKS, WORKFLOW
 from harness.checks.workflow_rows import WorkflowAgree, WorkflowRows
-from harness.checks.workflows import ERROR_KINDS, WorkflowCopied, WorkflowCut, WorkflowErrors, WorkflowState, kind_of
+from harness.checks.workflows import (
+    ERROR_KINDS,
+    WorkflowCopied,
+    WorkflowCut,
+    WorkflowCuts,
+    WorkflowErrors,
+    WorkflowState,
+    kind_of,
+)
 from harness.facts.workflows import BEHIND, CAUGHT_UP, DIFFED, NOT_CREATED
 from harness.items import first_id
 from harness.model import CheckKind, CheckResult, Verdict
 from tests.unit.workflow_fakes import END_S, ITEMS, MovedRun, Source
 
 PASS, UNKNOWN, FAIL = Verdict.PASS, Verdict.UNKNOWN, Verdict.FAIL
-OWN = (WorkflowCut(), WorkflowState(), WorkflowCopied(), WorkflowRows(), WorkflowAgree(), WorkflowErrors())
+OWN = (
+    WorkflowCut(),
+    WorkflowState(),
+    WorkflowCopied(),
+    WorkflowRows(),
+    WorkflowAgree(),
+    WorkflowErrors(),
+    WorkflowCuts(),
+)
 DUPLICATE = "task error: failed inserting rows: Duplicate entry '1' for key 'item_1.PRIMARY' (errno 1062)"
 CUT = "vttablet: rpc error: code = DeadlineExceeded desc = stream terminated by RST_STREAM with error code: CANCEL"
 TOO_LONG = "vttablet: maximum statement execution time exceeded (errno 3024) (sqlstate HY000)"
@@ -365,8 +381,8 @@ def test_errors_that_a_reparent_explains(message: str) -> None:
 def test_a_cut_that_is_told_as_an_error(message: str) -> None:
     run = MovedRun()
     run.error(message, state="Unknown")
-    assert verdicts(run) == {}
-    assert only("workflow/errors", run).figures["cuts_told_as_errors"] == 1
+    assert verdicts(run) == {"workflow/cuts": FAIL}
+    assert only("workflow/cuts", run).figures["cuts_told_as_errors"] == 1
     run.param(cuts=0)
     assert verdicts(run) == {"workflow/errors": FAIL}
     run.param(cuts=1, atomic_copy=1)

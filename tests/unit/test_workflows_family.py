@@ -32,6 +32,7 @@ def test_a_member_is_whole(experiment: Experiment) -> None:
 def test_controls_are_what_the_others_are_compared_with() -> None:
     control, atomic = BY_NAME["control"], BY_NAME["control-atomic"]
     assert (control.params["cuts"], control.known_bugs, atomic.known_bugs) == (0, (), ())
+    assert [bug.certain for bug in BY_NAME["cut-300ms"].known_bugs] == [False]  # nothing must go wrong there
     assert {**control.params, "atomic_copy": 1.0} == atomic.params
     assert control.items == BY_NAME["cut-300ms"].items == BY_NAME["cut-atomic"].items
 
