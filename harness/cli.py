@@ -18,7 +18,9 @@ from typing import Any
 import click
 import psutil
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from clusters import BACKENDS, software
 from clusters.local import capacity
@@ -77,14 +79,12 @@ def main() -> None:
 @main.command("list")
 def list_() -> None:
     """Show the experiments."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("experiment", no_wrap=True, min_width=max(map(len, EXPERIMENTS)))
-    for title in ("shards", "suites", "what it asks"):
-        table.add_column(title)
+    console = _console()
     for experiment in EXPERIMENTS.values():
         suites = ", ".join(sorted(suite.value for suite in experiment.suites))
-        table.add_row(experiment.name, str(experiment.cluster.shards), suites, experiment.why)
-    _console().print(table)
+        shards = f"{experiment.cluster.shards} shard{'s' if experiment.cluster.shards > 1 else ''}"
+        console.print(f"[bold]{experiment.name}[/bold]  [dim]{shards}; {suites}[/dim]", highlight=False)
+        console.print(Padding(Text(experiment.why), (0, 0, 0, 4)))
 
 
 @main.command()

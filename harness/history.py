@@ -159,9 +159,10 @@ def _load(run: RunDir, plan: Plan) -> History:
         clock = jsonio.load(run.clock, ClockBase)
     else:
         missing.append("clock.json (the run never started)")
-    lanes = _load_json_list(run.load, Lane, missing)
+    loaded = missing if plan.load is not None else []  # what a run without a load has not is not missing
+    lanes = _load_json_list(run.load, Lane, loaded)
     nodes = _load_json_list(run.nodes, Node, missing)
-    ops, messages = _load_ops(run, missing, clock.monotonic_ns)
+    ops, messages = _load_ops(run, loaded, clock.monotonic_ns)
     return History(
         plan=plan,
         clock=clock,
@@ -245,7 +246,7 @@ def _load_rows(run: RunDir, plan: Plan, missing: list[str]) -> Mapping[str, Rows
         )
         for path in sorted(run.path.glob("rows-*.bin"))
     }
-    if not rows and (plan.load is None or plan.load.workload is Workload.LEDGER):
+    if not rows and plan.load is not None and plan.load.workload is Workload.LEDGER:
         missing.append("rows-*.bin (the tables were not read after the run)")
     return rows
 

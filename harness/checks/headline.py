@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.checks.clients import erroneous
 from harness.checks.vstream_ends import end_words
+from harness.facts import workflows
 from harness.facts.buffer import settings
 from harness.facts.cycles import StreamCopy, stream_copies
 from harness.facts.interruptions import interruptions, was_interrupted
@@ -24,6 +25,8 @@ def headline(history: History, verdict: Verdict, results: Sequence[CheckResult],
     """What happened, what clients felt; then what it means, unless all is well."""
     if history.plan.streams:
         parts = [_streams(history, results), _moved(history), _clients(history)]
+    elif workflows.sources(history):
+        parts = [_workflow(history), _moved(history), _clients(history)]
     else:
         parts = [_reparents(history), _clients(history), _stall(history), _unbuffered(history)]
     said = "; ".join(part for part in parts if part)
@@ -51,7 +54,7 @@ def _streams(history: History, results: Sequence[CheckResult]) -> str:
         return "; ".join((ended[0] + more, *(_retried(copy, items) for copy in copies if copy.tried_again)))
     size = f" of {counted(items.rows * items.tables, 'row')}" if items else ""
     cycles = counted(sum(len(copy.item_cycles) for copy in copies), "copy cycle")
-    all_came = ", all rows delivered" if _delivered(results) else ""
+    all_came = ", all rows delivered" if _delivered(results) else _lost(results)
     return f"{counted(len(copies), 'stream')}{size} through {cycles}{all_came}"
 
 
@@ -71,6 +74,28 @@ def _delivered(results: Sequence[CheckResult]) -> bool:
     compared = [r.figures.get("compared", 0) for r in ends if r.check == "vstream/reliable"]
     held = all(r.verdict is Verdict.PASS and "known_bug" not in r.figures for r in ends)
     return held and bool(compared) and all(compared)
+
+
+def _lost(results: Sequence[CheckResult]) -> str:
+    """What the streams lack or have too much of, also where a known bug explains it."""
+    kinds = {"missing": "rows never came", "gaps": "changes lost", "extra": "deleted rows stay"}
+    sums = {
+        words: sum(int(r.figures.get(kind, 0)) for r in results if r.check == "vstream/reliable")
+        for kind, words in kinds.items()
+    }
+    return "".join(f", {number:,} {words}" for words, number in sums.items() if number)
+
+
+def _workflow(history: History) -> str:
+    """A MoveTables run: rows copied, and how its streams stand."""
+    found = workflows.streams(history)
+    if not found:
+        return ""
+    running = sum(stream.done for stream in found)
+    copied = sum(stream.rows_copied for stream in found)
+    interrupted = len(workflows.interrupted(history))
+    cut = f", {counted(interrupted, 'interrupted copy', 'interrupted copies')}" if interrupted else ""
+    return f"{running} of {counted(len(found), 'workflow stream')} copied everything and run: {copied:,} rows{cut}"
 
 
 def _moved(history: History) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.checks.results import Finding, failed, passed
+from harness.checks.results import Finding, failed, passed, unknown
 from harness.checks.vstream_results import shard_name
 from harness.facts.storm import seconds_between
 from harness.facts.stream_copies import announced, chain_completions, past_the_copy
@@ -17,6 +17,7 @@ from harness.model import Scalar
 from harness.streams import NO_INDEX, Attempt, EventType
 
 MESSAGE_SHOWN = 300
+TOO_SLOW = 0.85  # of a reader's time in its own pauses: responses that came at once were waiting for it
 
 
 def judge_uninterrupted(stream: Stream) -> Finding:
@@ -71,11 +72,24 @@ def judge_completed(stream: Stream) -> Finding:
         lines += [f"{_chain_name(stream, chain)}{line}" for line in missing]
         notes += [f"{_chain_name(stream, chain)}{line}" for line in unannounced]
     figures |= {"missing": len(lines), "marks": sum(len(stream.marked(chain)) for chain in chains)}
+    pausing = paused_share(stream)
+    figures["paused_share"] = round(pausing, 3)
+    if lines and pausing >= TOO_SLOW:
+        why = f"the reader itself paused for {pausing:.0%} of its time, and could not have kept up"
+        return unknown(f"{stream.lane.name} did not get everything, but {why}.", [*lines, *notes], figures)
     if lines:
         return failed(f"{stream.lane.name} did not get everything: {listed(lines)}.", [*lines, *notes], figures)
     if ended:
         return passed(f"{stream.lane.name} ended before it could.", notes, figures)
     return passed("Every shard was copied and then followed to its mark.", notes, figures)
+
+
+def paused_share(stream: Stream) -> float:
+    """Of the time of all attempts, what the reader's own pauses after every response took."""
+    attempts = [attempt for attempt in stream.record.attempts if attempt.end_ns]
+    spent_ns = sum(attempt.end_ns - attempt.begin_ns for attempt in attempts)
+    paused_ns = sum(attempt.responses for attempt in attempts) * stream.lane.spec.pause_ms * 1e6
+    return paused_ns / spent_ns if spent_ns else 0.0
 
 
 def _chain_name(stream: Stream, chain: Chain) -> str:

@@ -7,15 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.checks.results import Finding, passed, unknown
-from harness.facts.cycles import CycleEnd, StreamCopy, stream_copies
+from harness.facts.cycles import StreamCopy, stream_copies
 from harness.facts.streams import Stream, failed, streams
 from harness.facts.words import counted, listed
 from harness.history import History, TableRead
 from harness.items import INSERTED, TABLE_BITS, ItemsSpec, seeded_rows
 from harness.model import OpKind, Outcome, Role, Scalar, Workload
-
-MAX_EXECUTION_TIME = 3024  # ER_QUERY_TIMEOUT: how the copy phase duration cuts a copy
-
 
 # ---------------------------------------------------------------- the cuts
 
@@ -28,7 +25,7 @@ def judge_cut(history: History) -> Finding:
         return passed("No streams were planned.")
     copies = stream_copies(history)
     tablets = tablet_cuts(history)
-    cuts = {copy.lane.name: _cuts_seen(copy) for copy in copies}
+    cuts = {copy.lane.name: copy.cuts for copy in copies}
     figures: dict[str, Scalar] = {
         "cycles": sum(len(copy.item_cycles) for copy in copies),
         "cuts_seen": sum(cuts.values()),
@@ -41,19 +38,21 @@ def judge_cut(history: History) -> Finding:
         figures["copies_of_tablets"] = int(copied)  # also of the mark table; ended ones only
     wanted = history.plan.params.get("cuts")
     if wanted is None:
-        return passed(f"The copy was cut {counted(figures_cut(figures), 'time')}.", figures=figures)
+        return passed(f"The copy was cut {counted(_cut_times(history, figures), 'time')}.", figures=figures)
     if wanted == 0:
         return _never(cuts, tablets if _undisturbed(history) else None, figures)
     few = [copy for copy in copies if cuts[copy.lane.name] < wanted and not _kept_from_beginning(copy, tablets)]
     if few or not copies:
         names = listed(f"{copy.lane.name} ({cuts[copy.lane.name]})" for copy in few) or "no stream"
         return unknown(f"The copy was to be cut {wanted:g} times at least, and was not: {names}.", figures=figures)
-    said = f"{counted(int(figures['cycles']), 'copy cycle')}, cut {counted(figures_cut(figures), 'time')}"
+    said = f"{counted(int(figures['cycles']), 'copy cycle')}, cut {counted(_cut_times(history, figures), 'time')}"
     return passed(f"{said}.", _cycle_lines(copies), figures)
 
 
-def figures_cut(figures: dict[str, Scalar]) -> int:
-    return max(int(figures["cuts_seen"]), int(figures.get("cuts_of_tablets", 0)))
+def _cut_times(history: History, figures: dict[str, Scalar]) -> int:
+    """What the client saw; the vttablets' account as well where only cuts end copies."""
+    of_tablets = int(figures.get("cuts_of_tablets", 0)) if _undisturbed(history) else 0
+    return max(int(figures["cuts_seen"]), of_tablets)
 
 
 def _undisturbed(history: History) -> bool:
@@ -71,11 +70,6 @@ def _never(cuts: dict[str, int], tablets: float | None, figures: dict[str, Scala
     return passed("The copy was never cut, as intended.", figures=figures)
 
 
-def _cuts_seen(copy: StreamCopy) -> int:
-    ended = sum(cycle.end is CycleEnd.ATTEMPT_ENDED and cycle.errno == MAX_EXECUTION_TIME for cycle in copy.item_cycles)
-    return copy.cuts + ended
-
-
 def _kept_from_beginning(copy: StreamCopy, tablets: float | None) -> bool:
     """Cut before the first row could be sent: only the vttablets know of it."""
     return not copy.rows_copied and bool(tablets)
@@ -83,7 +77,7 @@ def _kept_from_beginning(copy: StreamCopy, tablets: float | None) -> bool:
 
 def _cycle_lines(copies: tuple[StreamCopy, ...]) -> list[str]:
     return [
-        f"{copy.lane.name}: {counted(len(copy.item_cycles), 'cycle')}, cut {counted(_cuts_seen(copy), 'time')}, "
+        f"{copy.lane.name}: {counted(len(copy.item_cycles), 'cycle')}, cut {counted(copy.cuts, 'time')}, "
         f"{copy.rows_copied:,} rows copied and {copy.rows_replicated:,} changes"
         for copy in copies
     ]

@@ -22,6 +22,9 @@ from harness.streams import NO_INDEX, Attempt, Resume, StreamLane, StreamRecord,
 _SECOND_NS = 1_000_000_000
 
 
+MAX_EXECUTION_TIME = 3024  # ER_QUERY_TIMEOUT
+
+
 class CycleEnd(enum.StrEnum):
     """How a copy of a table ended."""
 
@@ -118,7 +121,8 @@ class StreamCopy:
 
     @cached_property
     def cuts(self) -> int:
-        return sum(cycle.end is CycleEnd.CUT for cycle in self.item_cycles)
+        """Cycles that another one went on with, and attempts that such a cut ended."""
+        return sum(attempt.cuts for attempt in self.attempts)
 
     @property
     def begin_ns(self) -> int:
@@ -254,15 +258,16 @@ class _Telling:
 
     @cached_property
     def _following(self) -> list[CycleEnd]:
-        """What the later cycles of the same attempt and shard say of each cycle; OPEN = nothing."""
+        """What the next cycle of the same attempt and shard says of each cycle; OPEN = nothing. Tables are copied in
+        the order of their names (vstreamer/uvstreamer.go, buildTablePlan): a later one begins when this one is
+        complete; the same or an earlier one, when this one was cut."""
         found = [CycleEnd.OPEN] * len(self._tally.begun)
-        tables: dict[tuple[int, int], set[int]] = {}  # those that begin later
+        following: dict[tuple[int, int], int] = {}
         for index in range(len(found) - 1, -1, -1):
             (number, shard, table), _, _ = self._tally.begun[index]
-            later = tables.setdefault((number, shard), set())
-            if later:
-                found[index] = CycleEnd.CUT if table in later else CycleEnd.COMPLETE
-            later.add(table)
+            if (number, shard) in following:
+                found[index] = CycleEnd.COMPLETE if following[number, shard] > table else CycleEnd.CUT
+            following[number, shard] = table
         return found
 
     @cached_property
@@ -283,7 +288,7 @@ class _Telling:
             rows_replicated=sums.rows_replicated,
             malformed=sums.malformed,
             cycles=len(mine),
-            cuts=sum(cycle.end is CycleEnd.CUT for cycle in mine),
+            cuts=sum(cycle.end is CycleEnd.CUT for cycle in mine) + (attempt.errno == MAX_EXECUTION_TIME),
             first_row_ns=sums.first_row_ns,
             last_copied_ns=sums.last_copied_ns,
             shards_completed_ns={

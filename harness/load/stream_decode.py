@@ -182,7 +182,7 @@ class Decoder:
         described = event.field_event
         table = self._table_of.get(described.table_name, NO_INDEX)
         copy = not event.timestamp
-        if copy:
+        if copy and table != self._mark:  # as reports count them
             self._progress.cycles += 1
         if table == NO_INDEX:
             return table, _COPY if copy else 0

@@ -32,8 +32,8 @@ def stream_tiles(found: Digest) -> list[tuple[str, str, str]]:
     if not copies:
         return []
     cycles = sum(len(copy.item_cycles) for copy in copies)
-    failed = sum(copy.ended_by_server for copy in copies)
-    unfinished = sum(in_trouble(copy) for copy in copies) - failed
+    failed = sum(len(copy.failed_attempts) for copy in copies)
+    unfinished = sum(not copy.completed_ns for copy in copies)
     tiles = [
         (
             words.count(sum(copy.rows for copy in copies)),
@@ -42,10 +42,11 @@ def stream_tiles(found: Digest) -> list[tuple[str, str, str]]:
         ),
         (words.count(cycles), "copy cycles", ""),
         (words.count(sum(copy.cuts for copy in copies)), "of them cut", ""),
-        (words.count(failed), f"of {words.plural(len(copies), 'stream')} ended by the server", "bad" if failed else ""),
+        (words.count(failed), f"attempt{'' if failed == 1 else 's'} ended by the server", "bad" if failed else ""),
     ]
     if unfinished:
-        tiles.append((words.count(unfinished), "more did not complete the copy", "odd"))
+        of = words.plural(len(copies), "stream")
+        tiles.append((words.count(unfinished), f"of {of} did not complete the copy", "odd"))
     pause = pause_words(copies)
     if pause:
         tiles.append((pause[0], f"longest pause between responses while copying: {pause[1]}", ""))

@@ -8,9 +8,8 @@ from harness.history import History
 from harness.model import FaultSpan
 from harness.reports.charts import Figure, base_layout, end_ns, escaped
 from harness.reports.digest import Digest
-from harness.reports.stream_lanes import COLOURS, Drawn, bar_words, shown_range
+from harness.reports.stream_lanes import COLOURS, Drawn, bar_label, bar_words, shown_range
 from harness.reports.stream_words import attempt_error
-from harness.reports.words import short_count
 
 MAX_MARKERS = 1_000
 FAULTS_NAMED = 8
@@ -57,7 +56,7 @@ def _bars(digest: Digest, shown: Drawn, place: Mapping[tuple[int, str], int], sp
         "base": [digest.seconds(bar.from_ns) for _, bar in bars],
         "x": [round(max((bar.to_ns - bar.from_ns) / 1e9, span_s / 400), 4) for _, bar in bars],
         "y": [place[lane.copy.lane.number, lane.shard] for lane, _ in bars],
-        "text": [short_count(bar.rows) for _, bar in bars],
+        "text": [bar_label(lane, bar) for lane, bar in bars],
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,

@@ -13,7 +13,7 @@ from harness.facts.cycles import Cycle, CycleEnd, StreamCopy
 from harness.reports.charts import escaped, vtgate_colour
 from harness.reports.digest import Digest
 from harness.reports.stream_words import cycle_words, worst_first
-from harness.reports.words import count, duration, plural
+from harness.reports.words import count, duration, plural, short_count
 
 MAX_BARS = 2_000
 MAX_LANES = 160
@@ -117,6 +117,15 @@ def shown_range(digest: Digest) -> list[float]:
     """`window` as an axis wants it."""
     from_ns, until_ns = window(digest)
     return [digest.seconds(from_ns), digest.seconds(until_ns)]
+
+
+def bar_label(lane: LaneBars, bar: Bar) -> str:
+    """What a bar says itself: rows, and of which table where there are several."""
+    tables = {cycle.table for cycle in lane.copy.item_cycles}
+    own = {cycle.table for cycle in bar.cycles}
+    if len(tables) < 2 or len(own) > 1:
+        return short_count(bar.rows)
+    return f"{escaped(own.pop())}: {short_count(bar.rows)}"
 
 
 def bar_words(digest: Digest, lane: LaneBars, bar: Bar) -> str:

@@ -249,6 +249,21 @@ def test_a_known_bug_shows_in_the_streams_of_its_vtgate() -> None:
     assert judged(StreamRun(vtgate="21.0.2").history(), BUG).exit_code == 1  # it has the bug, and it did not show
 
 
+def test_a_reader_that_only_pauses_cannot_blame_the_server() -> None:
+    whole = StreamRun(bug="forgets", tables=3).history()
+    (record,) = whole.streams
+    (attempt,) = record.attempts
+    took_ms = (attempt.end_ns - attempt.begin_ns) / 1e6
+    for share, verdict in ((0.5, FAIL), (0.95, UNKNOWN)):
+        spec = dataclasses.replace(record.lane.spec, pause_ms=share * took_ms / 100)
+        slow = dataclasses.replace(
+            record,
+            lane=dataclasses.replace(record.lane, spec=spec),
+            attempts=(dataclasses.replace(attempt, responses=100),),
+        )
+        assert only("vstream/completed", of(whole, slow)).verdict is verdict
+
+
 def test_what_trying_again_came_to_is_in_the_headline() -> None:
     headline = judged(StreamRun(**CHECKPOINT, fails_after=40, seed=3).history()).headline
     assert "items-1@vtgate-1 was complete after 2 attempts and 1." in headline

@@ -105,8 +105,8 @@ def many_streams(streams: int, shards: int, cycles: int) -> History:
 def test_page_tells_cycles_rows_and_ends(tmp_path: Path) -> None:
     text = told(page(stream_history(), tmp_path))
     assert "25,028 rows delivered to 2 streams" in text
-    assert "10 copy cycles 6 of them cut 1 of 2 streams ended by the server" in text
-    assert "items-1@vtgate-1 vtgate-1 21.0.2 1 2 0 5,000 0 never" in text
+    assert "10 copy cycles 7 of them cut 1 attempt ended by the server" in text
+    assert "items-1@vtgate-1 vtgate-1 21.0.2 1 2 1 5,000 0 never" in text
     assert "items-2@vtgate-2 vtgate-2 24.0.3 1 8 6 20,000 28 1.6 s 12,531 20.0 µs 90.0 ms stopped when the" in text
     assert "maximum statement execution time exceeded (errno 3024)" in text
     assert "seconds since the streams' begin" in text.lower()
@@ -344,9 +344,9 @@ def test_summary_tells_every_stream_in_a_line() -> None:
     text = summary(stream_history(), 100)
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith("items-")}
     assert "Streams (2 streams, 25,028 rows)" in text
-    assert "items-1@vtgate-1: 2 copy cycles, none cut; 2,500 + 2,500 rows" in text
+    assert "items-1@vtgate-1: 2 copy cycles, 1 cut; 2,500 + 2,500 rows" in text
     assert "items-2@vtgate-2: 8 copy cycles, 6 cut; 2,500 + 2,500 + 2,500 + 2,500 + … rows" in text
-    assert rows["items-1@vtgate-1"] == ["21.0.2", "1", "2", "0", "5,000", "0", "never", "13,889", "10.0", "µs"]
+    assert rows["items-1@vtgate-1"] == ["21.0.2", "1", "2", "1", "5,000", "0", "never", "13,889", "10.0", "µs"]
     told_ = " ".join(text.split())
     assert "1 attempt of items-1@vtgate-1 ended with errno 3024 (UNKNOWN), +0.4 s target: ks.-80" in told_
     assert "stopped when the run was over: items-2@vtgate-2" in told_
@@ -366,7 +366,7 @@ def test_summary_of_many_streams_tells_the_worst_and_how_many_more() -> None:
     assert named[:6] == [f"items-{number}@vtgate-1" for number in (5, 10, 15, 20, 25, 30)]
     assert len(named) == 8
     assert "… and 22 streams more in the report" in text
-    assert "156 copy cycles of 30 streams, 96 cut; 2 to 3 rows each" in text
+    assert "156 copy cycles of 30 streams, 102 cut; 2 to 3 rows each" in text
     assert "6 attempts of 6 streams ended with errno 3024" in text
 
 
