@@ -27,7 +27,7 @@ from clusters.local import capacity
 from experiments import EXPERIMENTS
 from harness import history, kept, planning
 from harness.base import jsonio
-from harness.base.errors import PlanError, VtchaosError
+from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.hostfacts import host_facts
 from harness.base.rundir import RunDir
 from harness.checks.judge import judge
@@ -376,8 +376,12 @@ def _closed(folder: RunDir, ended: Ended) -> int:
 def _judged(folder: RunDir) -> RunVerdict:
     seen = history.load(folder)
     verdict = judge(seen)
-    jsonio.save(folder.verdict, verdict)
-    render_all(seen, verdict, folder)
+    try:
+        jsonio.save(folder.verdict, verdict)
+        render_all(seen, verdict, folder)
+    except OSError as error:  # a full disk: what was found is told all the same
+        terminal.show(seen, verdict, _console(), folder=folder.path)
+        raise HarnessError(f"the verdict could not be written into {folder.path}: {error.strerror}") from error
     terminal.show(seen, verdict, _console(), folder=folder.path)
     return verdict
 

@@ -144,6 +144,7 @@ def load(run: RunDir) -> History:
     """Read a run directory. Raises RunDirError when what is there cannot be read: a broken file is no evidence."""
     try:
         plan = jsonio.load(run.plan, Plan)
+        _ = plan.cluster.keyspaces, plan.cluster.shard_names  # raises ValueError for shards that cannot be
     except ValueError as error:
         raise RunDirError(f"{run.plan} does not fit this version of vtchaos: {error}") from None
     try:

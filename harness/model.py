@@ -203,7 +203,8 @@ class KnownBug:
     """On a version in [`affected_from`, `fixed_in`) the named check must fail; elsewhere it must pass.
 
     `says`: only a failure whose summary has this text is the bug. `also` names checks in which the same bug may
-    show as well; any other failure is a finding. Not `certain`: a race, which need not show.
+    show as well; any other failure is a finding. `never`: figures of a result that the bug does not explain; where
+    one of them is not 0 the failure stays a failure. Not `certain`: a race, which need not show.
     """
 
     issue: str
@@ -211,6 +212,7 @@ class KnownBug:
     component: Role
     says: str = ""
     also: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
     certain: bool = True
     affected_from: str = "0"
     fixed_in: str = ""  # "" = not fixed in any release

@@ -19,6 +19,7 @@ from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
 from harness.checks.stops import BufferStops
 from harness.checks.vstream import GUARANTEES as STREAM_GUARANTEES
+from harness.checks.vstream import ITEM_TABLES
 from harness.checks.vstream import PREMISES as STREAM_PREMISES
 from harness.checks.workflow_rows import WorkflowAgree, WorkflowRows
 from harness.checks.workflows import WorkflowCopied, WorkflowCut, WorkflowCuts, WorkflowErrors, WorkflowState
@@ -66,6 +67,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
     HostFit(),
     RateReached(),
     ReparentsHappened(),
+    ITEM_TABLES,
     WorkflowCut(),
     WorkflowState(),
     WorkflowCopied(),

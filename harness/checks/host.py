@@ -76,6 +76,16 @@ LIMITS: tuple[Limit, ...] = (
         why="a pause of the worker looks like a stall of all its shards at once; stalls are judged in seconds",
     ),
     Limit(
+        name="longest pause of a stream worker",
+        source="streams-*",
+        key="loop_lag_max_ms",
+        measure=Measure.HIGHEST,
+        during=During.STORM,
+        limit=1000,
+        unit="ms",
+        why="a reader that stands still is a slow reader that nobody asked for",
+    ),
+    Limit(
         name="schedule lag of a load worker (p99)",
         source="load-*",
         key="schedule_lag_p99_ms",
@@ -140,7 +150,7 @@ LIMITS: tuple[Limit, ...] = (
 )
 
 
-INSTRUMENTS = ("harness", "load-*")  # what measures; everything else is the host
+INSTRUMENTS = ("harness", "load-*", "streams-*")  # what measures; everything else is the host
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,14 +70,18 @@ def _shows(result: CheckResult, case: _Case) -> bool:
     """Failed, now or already excused for this very bug (a cluster-wide result that concerns two vtgates)."""
     if result.figures.get("known_bug") == case.bug.issue:
         return True
-    return result.verdict is Verdict.FAIL and case.bug.says in result.summary
+    return result.verdict is Verdict.FAIL and case.bug.says in result.summary and not _unexplained(result, case.bug)
+
+
+def _unexplained(result: CheckResult, bug: KnownBug) -> bool:
+    return any(result.figures.get(figure) for figure in bug.never)
 
 
 def _excused(result: CheckResult, case: _Case) -> CheckResult:
     checks = (case.bug.check, *case.bug.also)
     if result.verdict is not Verdict.FAIL or result.check not in checks or not case.concerns(result):
         return result
-    if result.check == case.bug.check and case.bug.says not in result.summary:
+    if _unexplained(result, case.bug) or (result.check == case.bug.check and case.bug.says not in result.summary):
         return result
     return dataclasses.replace(
         result,

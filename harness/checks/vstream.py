@@ -17,7 +17,7 @@ from harness.checks.vstream_counters import judge_counters
 from harness.checks.vstream_ends import judge_completed, judge_uninterrupted
 from harness.checks.vstream_grammar import judge_grammar
 from harness.checks.vstream_order import judge_ordered, judge_unique
-from harness.checks.vstream_premises import judge_cut, judge_streams
+from harness.checks.vstream_premises import judge_cut, judge_item_tables, judge_streams
 from harness.checks.vstream_results import per_stream
 from harness.checks.vstream_resume import judge_resumable
 from harness.checks.vstream_state import judge_reliable, judge_values
@@ -72,6 +72,7 @@ def _atomic(history: History, stream: Stream) -> Finding:
     return judge_atomic(stream, frozenset(items.names if items else stream.lane.tables[:-1]))
 
 
+ITEM_TABLES = StreamPremise("assumptions/item-tables", judge_item_tables)
 PREMISES: tuple[Check, ...] = (
     StreamPremise("assumptions/streams", judge_streams),
     StreamPremise("assumptions/copy-cut", judge_cut),

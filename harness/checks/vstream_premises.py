@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.checks.results import Finding, passed, unknown
+from harness.facts import workflows
 from harness.facts.cycles import StreamCopy, stream_copies
 from harness.facts.streams import Stream, failed, streams
 from harness.facts.words import counted, listed
 from harness.history import History, TableRead
 from harness.items import INSERTED, TABLE_BITS, ItemsSpec, seeded_rows
 from harness.model import OpKind, Outcome, Role, Scalar, Workload
+from harness.streams import EventType
 
 # ---------------------------------------------------------------- the cuts
 
@@ -119,7 +121,8 @@ def judge_streams(history: History) -> Finding:
         "rows_received": sum(copy.rows for copy in stream_copies(history)),
         "rows_read": sum(len(read.rows) for read in reads),
     }
-    wrong = [*_missing_streams(history), *(_tables_wrong(history, items) if items else ())]
+    wrong = [*_missing_streams(history), *_faults_missing(history), *_positions_missing(history)]
+    wrong += _tables_wrong(history, items) if items else ()
     changes, unchanged = _changes(history)
     figures["changes_while_copying"] = changes
     wrong += [f"nothing was changed while {listed(unchanged)} copied"] if unchanged else []
@@ -130,6 +133,39 @@ def judge_streams(history: History) -> Finding:
         + (f"; {counted(changes, 'change')} while they copied." if history.plan.load else "."),
         figures=figures,
     )
+
+
+def judge_item_tables(history: History) -> Finding:
+    """For runs that move the item tables instead of streaming them: they were filled as planned, were read back, and
+    every shard of every further keyspace was watched."""
+    items, cluster = history.plan.items, history.plan.cluster
+    wrong = list(_tables_wrong(history, items)) if items else []
+    watched = {(keyspace, shard) for keyspace, shard, _ in workflows.sources(history)}
+    wrong += [
+        f"nobody watched {other.name}/{shard}"
+        for other in cluster.others
+        for shard in other.shard_names
+        if (other.name, shard) not in watched
+    ]
+    if wrong:
+        return unknown(f"The tables were not what was planned: {wrong[0]}.", wrong)
+    return passed("The item tables were filled as planned, read back, and watched in every shard.")
+
+
+def _faults_missing(history: History) -> Iterator[str]:
+    """Parameter `faults`: how many faults must have been in force at least, by their own evidence."""
+    wanted = int(history.plan.params.get("faults", 0))
+    found = [span for span in history.faults if span.begin_ns and span.observed]
+    if len(found) < wanted:
+        yield f"{len(found)} of {wanted} faults are on record as in force"
+
+
+def _positions_missing(history: History) -> Iterator[str]:
+    """A VGTID event whose positions were not written down, or are gone."""
+    for record in history.streams:
+        vgtids = record.events["vgtid"][record.events["type"] == EventType.VGTID]
+        if len(vgtids) and (not record.vgtids or not vgtids.all()):
+            yield f"the positions of {record.lane.name} are not on record"
 
 
 def _missing_streams(history: History) -> Iterator[str]:

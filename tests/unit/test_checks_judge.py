@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from harness.checks import CHECKS, STANDARD, VSTREAM, table
 from harness.checks.judge import judge
 from harness.checks.results import Check
 from harness.history import History, load
-from harness.model import CheckKind, CheckResult, KnownBug, Outcome, Role, RunVerdict, Verdict
+from harness.model import CheckKind, CheckResult, KnownBug, Outcome, Role, RunVerdict, Scalar, Verdict
 from tests.fakes import HistoryBuilder, calm
 from tests.unit.verdicts import FAIL, PASS, UNKNOWN, only
 
@@ -29,11 +29,17 @@ class Says:
     kind: CheckKind
     verdicts: tuple[Verdict, ...]
     subjects: tuple[str, ...] = ("",)
+    figures: dict[str, Scalar] = field(default_factory=dict)
 
     def check(self, history: History) -> tuple[CheckResult, ...]:
         return tuple(
             CheckResult(
-                check=self.name, kind=self.kind, verdict=verdict, summary=f"{self.name} said so", subject=subject
+                check=self.name,
+                kind=self.kind,
+                verdict=verdict,
+                summary=f"{self.name} said so",
+                subject=subject,
+                figures=self.figures,
             )
             for verdict, subject in zip(self.verdicts, self.subjects, strict=True)
         )
@@ -170,6 +176,13 @@ def test_a_failure_that_says_something_else_is_not_the_bug() -> None:
     assert of(verdict, "stops", "vtgate-1").verdict is FAIL
     said = dataclasses.replace(BUG, also=(), says="stops said so")
     assert judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(said,)).reproduced == ("#17629",)
+
+
+def test_what_a_bug_does_not_explain_stays_a_failure() -> None:
+    bug = dataclasses.replace(BUG, also=(), never=("missing",))
+    for missing, exit_code in ((0, 0), (3, 1)):
+        checks = (Says("stops", PROMISE, (FAIL, PASS), BOTH, figures={"missing": missing}),)
+        assert judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(bug,)).exit_code == exit_code
 
 
 def test_a_race_is_excused_where_it_shows_and_need_not_show() -> None:

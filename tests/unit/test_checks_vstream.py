@@ -249,6 +249,23 @@ def test_a_known_bug_shows_in_the_streams_of_its_vtgate() -> None:
     assert judged(StreamRun(vtgate="21.0.2").history(), BUG).exit_code == 1  # it has the bug, and it did not show
 
 
+def test_a_fault_that_is_not_on_record_proves_nothing() -> None:
+    whole = sound("cut")
+    planned = dataclasses.replace(
+        whole, plan=dataclasses.replace(whole.plan, params={**whole.plan.params, "faults": 1})
+    )
+    assert only("assumptions/streams", whole).verdict is PASS
+    said = only("assumptions/streams", planned)
+    assert (said.verdict, "0 of 1 faults are on record" in said.summary) == (UNKNOWN, True)
+
+
+def test_positions_that_are_not_on_record_prove_nothing() -> None:
+    whole = sound("cut")
+    (record,) = whole.streams
+    gone = of(whole, dataclasses.replace(record, vgtids=()))
+    assert "the positions of items-1@vtgate-1 are not on record" in only("assumptions/streams", gone).summary
+
+
 def test_a_reader_that_only_pauses_cannot_blame_the_server() -> None:
     whole = StreamRun(bug="forgets", tables=3).history()
     (record,) = whole.streams

@@ -417,3 +417,29 @@ def test_an_error_that_ended_the_stream_is_counted_once_and_told_without_its_row
 def test_every_kind_has_a_reason() -> None:
     assert len({kind.name for kind in ERROR_KINDS}) == len(ERROR_KINDS)
     assert all(kind.why for kind in ERROR_KINDS)
+
+
+# ---------------------------------------------------------------- assumptions/item-tables
+
+
+def item_tables(run: MovedRun) -> CheckResult:
+    return only("assumptions/item-tables", run)
+
+
+def test_tables_that_were_filled_and_watched() -> None:
+    assert item_tables(MovedRun()).verdict is PASS
+
+
+def test_tables_that_are_empty_on_both_sides_prove_nothing() -> None:
+    run = MovedRun()
+    for rows in run.tables.values():
+        rows.clear()
+    assert item_tables(run).verdict is UNKNOWN
+    assert "rows that it was filled with" in item_tables(run).summary
+
+
+def test_a_target_shard_that_nobody_watched_proves_nothing() -> None:
+    run = MovedRun()
+    gone = next(name for name in run.sources if name.endswith("-80"))
+    del run.sources[gone]
+    assert "nobody watched" in item_tables(run).summary
