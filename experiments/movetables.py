@@ -143,6 +143,7 @@ ATOMIC_RESTARTS = KnownBug(
     check="workflow/errors",
     component=Role.VTTABLET,
     says="Duplicate entry",
+    never=("time-limit", "other"),
     also=("workflow/state", "workflow/copied"),
 )
 # The hint MAX_EXECUTION_TIME is in rowStreamer.sendQuery, but the atomic copy sends rowStreamer.query (rowstreamer.go,
@@ -152,6 +153,7 @@ ATOMIC_LIMITED = KnownBug(
     check="workflow/errors",
     component=Role.VTTABLET,
     says="errno 3024",
+    never=("duplicate-key", "other"),
     also=("workflow/state", "workflow/copied"),
 )
 # A copy phase that is over before the first packet has arrived at the target is begun again from the same place, again
@@ -170,6 +172,7 @@ ATOMIC_UNFILTERED = KnownBug(
     check="workflow/rows",
     component=Role.VTTABLET,
     says="in the wrong shard",
+    never=("missing",),
     also=("workflow/agree",),
 )
 # Found here, a race: the source's gRPC server sees the deadline before the target, which asks its own context only
