@@ -202,9 +202,9 @@ class LoadSpec:
 class KnownBug:
     """On a version in [`affected_from`, `fixed_in`) the named check must fail; elsewhere it must pass.
 
-    `says`: only a failure whose summary has this text is the bug. `also` names checks in which the same bug may
-    show as well; any other failure is a finding. `never`: figures of a result that the bug does not explain; where
-    one of them is not 0 the failure stays a failure. Not `certain`: a race, which need not show.
+    `says`: only a failure whose summary or details have this text is the bug. `also` names checks in which the same
+    bug may show as well; any other failure is a finding. `never`: figures of a result that the bug does not explain;
+    where one of them is not 0 the failure stays a failure. Not `certain`: a race, which need not show.
     """
 
     issue: str

@@ -70,7 +70,11 @@ def _shows(result: CheckResult, case: _Case) -> bool:
     """Failed, now or already excused for this very bug (a cluster-wide result that concerns two vtgates)."""
     if result.figures.get("known_bug") == case.bug.issue:
         return True
-    return result.verdict is Verdict.FAIL and case.bug.says in result.summary and not _unexplained(result, case.bug)
+    return result.verdict is Verdict.FAIL and _says(result, case.bug) and not _unexplained(result, case.bug)
+
+
+def _says(result: CheckResult, bug: KnownBug) -> bool:
+    return any(bug.says in text for text in (result.summary, *result.details))
 
 
 def _unexplained(result: CheckResult, bug: KnownBug) -> bool:
@@ -81,7 +85,7 @@ def _excused(result: CheckResult, case: _Case) -> CheckResult:
     checks = (case.bug.check, *case.bug.also)
     if result.verdict is not Verdict.FAIL or result.check not in checks or not case.concerns(result):
         return result
-    if _unexplained(result, case.bug) or (result.check == case.bug.check and case.bug.says not in result.summary):
+    if _unexplained(result, case.bug) or (result.check == case.bug.check and not _says(result, case.bug)):
         return result
     return dataclasses.replace(
         result,
