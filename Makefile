@@ -28,7 +28,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest tests/unit tests/golden -q -p no:cacheprovider
+	$(BIN)/pytest tests/unit tests/golden -q -p no:cacheprovider -n auto
 
 bench: $(STAMP)
 	$(BIN)/python -m ci.bench $(ARGS)

@@ -198,7 +198,7 @@ async def _planned(
         cluster_name=cluster_name,
     )
     if not cluster_name:
-        reasons = await backend.refusals(made.cluster)
+        reasons = await backend.refusals(made.cluster, made.place)
         if reasons:
             raise PlanError("; ".join(reasons))
     return dataclasses.replace(made, notes=(*notes, *made.notes)), experiment
@@ -311,7 +311,12 @@ def _opened(made: Plan, folder: RunDir, runner: Runner) -> Iterator[AbstractAsyn
         return
     with scratch_folder() as scratch:
         yield _backend(made.backend).cluster(
-            made.cluster, folder=scratch, logs=folder.logs, observer=runner.cluster_observer
+            made.cluster,
+            made.place,
+            run=made.run_id,
+            folder=scratch,
+            logs=folder.logs,
+            observer=runner.cluster_observer,
         )
 
 

@@ -19,6 +19,7 @@ from harness.model import (
     LinkRule,
     LoadSpec,
     Node,
+    Placement,
     Plan,
     Role,
     Suite,
@@ -59,10 +60,14 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str: ...
-    async def refusals(self, spec: ClusterSpec) -> Sequence[str]: ...  # why this host cannot; () = it can
+    async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]: ...  # why it cannot; () = it can
     def cluster(
-        self, spec: ClusterSpec, *, folder: Path, logs: Path, observer: Observer
+        self, spec: ClusterSpec, place: Placement, *, run: str, folder: Path, logs: Path, observer: Observer
     ) -> AbstractAsyncContextManager[Cluster]: ...  # serving on entry, gone on exit
+
+    # ^ `run`: the run id, by which everything that is made outside our own process can be found again
+    async def heal(self, run: str) -> Sequence[str]: ...  # remove what a run left; what it was, () = nothing
+    async def orphans(self) -> Mapping[str, Sequence[str]]: ...  # run → what it left, of harnesses that are dead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

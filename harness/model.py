@@ -75,6 +75,21 @@ class VtgateSpec:
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """In what kind of boxes a cluster stands, and where. What a backend has no use for stays at its default."""
+
+    image: str = ""  # of all Vitess components, `{version}` in it is replaced; "" = pulled or built, whichever works
+    together: bool = False  # docker: a tablet's mysqld and vttablet in one container
+    memory_mb: int = 0  # limit of each container; 0 = none
+    cpus: float = 0.0  # limit of each container; 0 = none
+    context: str = ""  # kubernetes: of the kubeconfig; "" = the current one
+    kind: bool = False  # kubernetes: in a kind cluster of our own
+    storage_class: str = ""  # kubernetes: of the tablets' volumes; "" = data that goes with the pod
+    operator: bool = False  # kubernetes: as a VitessCluster, which vitess-operator stands up
+    load_pods: int = 0  # kubernetes: the load runs in so many pods inside; 0 = in processes here
+
+
 def key_ranges(shards: int) -> tuple[str, ...]:
     """Names of `shards` equal shards of the whole keyspace: ("0",) for one, ("-80", "80-") for two.
 
@@ -227,6 +242,7 @@ class Plan:
     why: str
     backend: str
     cluster: ClusterSpec
+    place: Placement = Placement()
     cluster_name: str = ""  # "" = made for this run and removed after it
     load: LoadSpec | None
     items: ItemsSpec | None = None  # tables that are filled before the load starts

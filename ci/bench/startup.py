@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 
 from ci.bench.figure import Figure
+from clusters.common.cluster import NodesCluster
 from clusters.local.backend import LocalBackend
-from clusters.local.cluster import LocalCluster
+from clusters.local.processes import SupervisedProcesses
 from harness.base.clock import now_ns
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, Event
@@ -58,7 +59,7 @@ async def _stand(shards: int) -> Stand:
         begin_ns = now_ns()
         async with LocalBackend().cluster(spec, folder=folder, logs=folder / "logs", observer=_Nobody()) as cluster:
             serving_ns = now_ns()
-            assert isinstance(cluster, LocalCluster)
+            assert isinstance(cluster, NodesCluster)
             usage = await _usage(cluster)
             taken = available - psutil.virtual_memory().available
             ending_ns = now_ns()
@@ -66,9 +67,14 @@ async def _stand(shards: int) -> Stand:
         return Stand(start_s=start_s, end_s=end_s, taken_bytes=taken, usage=usage)
 
 
-async def _usage(cluster: LocalCluster) -> dict[str, dict[str, float]]:
+def _processes(cluster: NodesCluster) -> SupervisedProcesses:
+    assert isinstance(cluster.processes, SupervisedProcesses)
+    return cluster.processes
+
+
+async def _usage(cluster: NodesCluster) -> dict[str, dict[str, float]]:
     sums: dict[str, dict[str, float]] = defaultdict(lambda: {"cpu_s": 0.0, "rss": 0.0, "pss": 0.0})
-    for name, row in (await cluster.supervisor.usage(pss=True)).items():
+    for name, row in (await _processes(cluster).supervisor.usage(pss=True)).items():
         for what, amount in row.items():
             sums[cluster.layout.node(name).role][what] += amount
     return dict(sums)

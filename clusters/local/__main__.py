@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from clusters.local import layout
+from clusters.common import layout
 from clusters.local.backend import LocalBackend
 from harness.base import wait
 from harness.base.errors import VtchaosError

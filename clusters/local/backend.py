@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from clusters.local import capacity, host, obtained, standup, template
+from clusters.common import obtained
+from clusters.local import capacity, host, standup, template
 from harness.contracts import Cluster, Observer
-from harness.model import ClusterSpec
+from harness.model import ClusterSpec, Placement
+
+PLACE = Placement()  # this host: nothing of it applies
 
 
 class LocalBackend:
@@ -23,15 +26,29 @@ class LocalBackend:
     def name(self) -> str:
         return "local"
 
-    async def refusals(self, spec: ClusterSpec) -> Sequence[str]:
+    async def refusals(self, spec: ClusterSpec, place: Placement = PLACE) -> Sequence[str]:
         """Unknown releases, unknown flags (where the programs are there already), memory, rights."""
         return (*await obtained.refusals(spec), *await capacity.refusals(spec, isolation=self._isolation))
 
     def cluster(
-        self, spec: ClusterSpec, *, folder: Path, logs: Path, observer: Observer
+        self,
+        spec: ClusterSpec,
+        place: Placement = PLACE,
+        *,
+        run: str = "",
+        folder: Path,
+        logs: Path,
+        observer: Observer,
     ) -> AbstractAsyncContextManager[Cluster]:
         """Processes and data live in `folder`, which must not hold a `data` folder yet; logs in `logs`."""
         return self._cluster(spec, folder, logs, observer)
+
+    async def heal(self, run: str) -> Sequence[str]:
+        """Nothing: the kernel removes it all when the harness ends."""
+        return ()
+
+    async def orphans(self) -> Mapping[str, Sequence[str]]:
+        return {}
 
     @contextlib.asynccontextmanager
     async def _cluster(self, spec: ClusterSpec, folder: Path, logs: Path, observer: Observer) -> AsyncIterator[Cluster]:

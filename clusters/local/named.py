@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusters.local import capacity, host, obtained, standup, supervision, template
-from clusters.local.bringup import Bringup
-from clusters.local.cluster import LocalCluster
-from clusters.local.commands import Command
-from clusters.local.layout import Layout, Network
+from clusters.common import obtained
+from clusters.common.bringup import Bringup
+from clusters.common.cluster import NodesCluster
+from clusters.common.commands import Command
+from clusters.common.layout import Layout
+from clusters.local import capacity, host, standup, supervision, template
+from clusters.local.network import Network
+from clusters.local.processes import SupervisedProcesses
 from clusters.local.supervision import Supervisor
 from clusters.software import Sources
 from harness.base import jsonio, wait
@@ -67,7 +70,7 @@ class State:
     def layout(self) -> Layout:
         return Layout(
             spec=self.spec,
-            network=Network(cluster=self.address),
+            hosts={node.name: self.address for node in self.nodes},
             nodes=self.nodes,
             ports=self.ports,
             data=Path(self.data),
@@ -109,18 +112,18 @@ async def _started(name: str, folder: Path, spec: ClusterSpec, *, observer: Obse
     kept_apart = await host.isolation(isolation)
     programs = await obtained.programs_for(spec, observer=observer)
     sources = await template.ready(spec, programs, isolation=kept_apart, observer=observer)
-    plan = standup.planned(spec, programs, kept_apart, folder=folder, logs=folder / _LOGS)
+    plan, link = standup.planned(spec, programs, kept_apart, folder=folder, logs=folder / _LOGS)
     for path in (plan.logs, plan.data):
         path.mkdir(parents=True)
     in_memory = capacity.data_fits_in_memory(spec, kept_apart)
-    config = standup.supervisor_config(plan, kept_apart, in_memory=in_memory)
+    config = standup.supervisor_config(plan, link, kept_apart, in_memory=in_memory)
     log = plan.logs / standup.SUPERVISOR_LOG
     await _to_its_end(supervision.detached(config, socket_path=folder / _SOCKET, log=log))
     async with _joined(folder, log) as supervisor:
         await supervisor.tie()
-        cluster = standup.assembled(plan, programs, kept_apart, supervisor, observer)
-        await Bringup(cluster, programs, observer, templates=sources).run()
-        state = _state(name, cluster, kept_apart.kernel_cleanup)
+        cluster = standup.assembled(plan, programs, kept_apart, supervisor, observer, templates=sources)
+        await Bringup(cluster, programs, observer).run()
+        state = _state(name, cluster, link, kept_apart.kernel_cleanup)
         jsonio.save(folder / _STATE, state)
         await supervisor.untie()
     return state
@@ -147,7 +150,7 @@ async def _withdraw(name: str, folder: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def attached(name: str, *, observer: Observer) -> AsyncIterator[LocalCluster]:
+async def attached(name: str, *, observer: Observer) -> AsyncIterator[NodesCluster]:
     """A cluster that stands already; leaving the block leaves it standing. Raises PlanError when there is none."""
     folder = _folder(name)
     state = _load(folder)
@@ -163,14 +166,9 @@ async def attached(name: str, *, observer: Observer) -> AsyncIterator[LocalClust
             node: Command(argv=row.argv, cwd=Path(row.cwd), env=row.env) for node, row in state.commands.items()
         }
         running = await supervisor.running()
-        yield LocalCluster(
-            state.layout(),
-            commands,
-            supervisor,
-            observer,
-            kernel_cleanup=state.kernel_cleanup,
-            running=tuple(running),
-        )
+        plan = state.layout()
+        processes = SupervisedProcesses(plan, supervisor, kernel_cleanup=state.kernel_cleanup, templates={})
+        yield NodesCluster(plan, commands, processes, observer, running=tuple(running))
 
 
 async def listed() -> tuple[Row, ...]:
@@ -204,7 +202,7 @@ async def _until_gone(name: str, folder: Path) -> None:
     await wait.until(f"the supervisor of {name} ends", gone, timeout_s=STOP_TIMEOUT_S)
 
 
-def connect_hints(cluster: LocalCluster) -> tuple[str, ...]:
+def connect_hints(cluster: NodesCluster) -> tuple[str, ...]:
     """Lines that tell a person how to reach the cluster, with programs that are there."""
     mysql_client, vtctl_client = _clients(cluster)
     rows = []
@@ -227,7 +225,7 @@ def connect_hints(cluster: LocalCluster) -> tuple[str, ...]:
     return tuple(rows)
 
 
-def _clients(cluster: LocalCluster) -> tuple[str, str]:
+def _clients(cluster: NodesCluster) -> tuple[str, str]:
     """A mysql client and a vtctldclient: those on PATH, else those beside the cluster's own programs; "" for none.
 
     The client of an unpacked MySQL looks for its plugins in a folder that is not there, so it is told.
@@ -305,14 +303,14 @@ def _load(folder: Path) -> State | None:
         return None
 
 
-def _state(name: str, cluster: LocalCluster, kernel_cleanup: str) -> State:
+def _state(name: str, cluster: NodesCluster, link: Network, kernel_cleanup: str) -> State:
     plan = cluster.layout
     return State(
         name=name,
         started_s=time.time(),
         spec=plan.spec,
         nodes=plan.nodes,
-        address=plan.network.cluster,
+        address=link.cluster,
         ports={node: dict(ports) for node, ports in plan.ports.items()},
         data=str(plan.data),
         logs=str(plan.logs),

@@ -6,11 +6,14 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from clusters.local import commands, host, layout, supervision
-from clusters.local.bringup import Bringup
-from clusters.local.cluster import LocalCluster
-from clusters.local.commands import Programs
-from clusters.local.layout import Layout, Network
+from clusters.common import commands, layout
+from clusters.common.bringup import Bringup
+from clusters.common.cluster import NodesCluster
+from clusters.common.commands import Programs
+from clusters.common.layout import Layout
+from clusters.local import host, network, supervision
+from clusters.local.network import Network
+from clusters.local.processes import SupervisedProcesses
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Role
 
@@ -20,27 +23,29 @@ END_TIMEOUT_S = 15.0
 UNLINK_S = 5.0  # a data directory that was written back to a slow disk
 
 
-def planned(spec: ClusterSpec, programs: Programs, isolation: host.Isolation, *, folder: Path, logs: Path) -> Layout:
+def planned(
+    spec: ClusterSpec, programs: Programs, isolation: host.Isolation, *, folder: Path, logs: Path
+) -> tuple[Layout, Network]:
     """Nodes, addresses, ports and folders. Raises ClusterError when nothing is free."""
     nodes = layout.nodes_of(spec, mysql=programs.mysql.version, etcd=programs.etcd.version)
     if isolation.own_network:
-        network, ports = layout.free_network(), layout.fixed_ports(nodes)
+        link, ports = network.free_network(), layout.fixed_ports(nodes)
     else:
-        network, ports = Network(cluster=host.LOOPBACK), layout.free_ports(nodes, host.LOOPBACK)
-    return Layout(
-        spec=spec, network=network, nodes=nodes, ports=ports, data=(folder / DATA).absolute(), logs=logs.absolute()
-    )
+        link, ports = Network(cluster=host.LOOPBACK), network.free_ports(nodes, host.LOOPBACK)
+    hosts = {node.name: link.cluster for node in nodes}
+    data, logs = (folder / DATA).absolute(), logs.absolute()
+    return Layout(spec=spec, hosts=hosts, nodes=nodes, ports=ports, data=data, logs=logs), link
 
 
-def supervisor_config(plan: Layout, isolation: host.Isolation, *, in_memory: bool) -> dict[str, object]:
+def supervisor_config(plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool) -> dict[str, object]:
     """Data in memory costs what the page cache would hold anyway, and is gone at once: unlinking 64 data
     directories that ext4 has written back took over a minute."""
     return supervision.config(
         isolation=isolation.kind,
         uid=host.owner(),
-        link=plan.network.link,
-        host_address=plan.network.host,
-        cluster_address=plan.network.cluster,
+        link=link.link,
+        host_address=link.host,
+        cluster_address=link.cluster,
         memory=plan.data if in_memory else None,
         remove=(plan.data,),
     )
@@ -52,14 +57,13 @@ def assembled(
     isolation: host.Isolation,
     supervisor: supervision.Supervisor,
     observer: Observer,
-) -> LocalCluster:
+    *,
+    templates: Mapping[str, Path],
+) -> NodesCluster:
     """The cluster's nodes with their command lines; nothing is started. Raises UsageError for an unknown flag."""
-    return LocalCluster(
-        plan,
-        {node.name: commands.command(plan, programs, node) for node in plan.nodes},
-        supervisor,
-        observer,
-        kernel_cleanup=isolation.kernel_cleanup,
+    processes = SupervisedProcesses(plan, supervisor, kernel_cleanup=isolation.kernel_cleanup, templates=templates)
+    return NodesCluster(
+        plan, {node.name: commands.command(plan, programs, node) for node in plan.nodes}, processes, observer
     )
 
 
@@ -74,14 +78,14 @@ async def stood_up(
     isolation: host.Isolation,
     in_memory: bool,
     observer: Observer,
-) -> AsyncIterator[LocalCluster]:
+) -> AsyncIterator[NodesCluster]:
     """Serving on entry; on exit every process is gone, and the data folder; the logs stay."""
-    plan = planned(spec, programs, isolation, folder=folder, logs=logs)
+    plan, link = planned(spec, programs, isolation, folder=folder, logs=logs)
     logs.mkdir(parents=True, exist_ok=True)
     plan.data.mkdir(parents=True)
-    config = supervisor_config(plan, isolation, in_memory=in_memory)
+    config = supervisor_config(plan, link, isolation, in_memory=in_memory)
     end_timeout_s = END_TIMEOUT_S if in_memory else END_TIMEOUT_S + UNLINK_S * len(plan.of(Role.MYSQLD))
     async with supervision.owned(config, log=logs / SUPERVISOR_LOG, end_timeout_s=end_timeout_s) as supervisor:
-        cluster = assembled(plan, programs, isolation, supervisor, observer)
-        await Bringup(cluster, programs, observer, templates=templates).run()
+        cluster = assembled(plan, programs, isolation, supervisor, observer, templates=templates)
+        await Bringup(cluster, programs, observer).run()
         yield cluster

@@ -9,29 +9,15 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clusters.common.processes import Exit
 from harness.base import procs, wait
 from harness.base.errors import ClusterError
 
 ANSWER_TIMEOUT_S = 60.0
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from supervisor.main import main; main()"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
-    """A program ended. `status` is negative for a signal; `asked` = somebody of ours wanted it to end."""
-
-    name: str
-    status: int
-    asked: bool
-    at_ns: int
-
-    @property
-    def how(self) -> str:
-        return f"signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
 
 
 class Supervisor:

@@ -17,8 +17,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from clusters.local import host, mysqld, standup, supervision
-from clusters.local.commands import Programs
+from clusters.common import mysqld
+from clusters.common.commands import Programs
+from clusters.common.processes import Exit
+from clusters.local import host, standup, supervision
 from clusters.local.supervisor import datadir
 from clusters.software import Sources
 from clusters.software import store as stores
@@ -33,7 +35,7 @@ FORMAT = 3  # raise it when the making changes
 INITIALIZE_TIMEOUT_S = 120.0
 SHUTDOWN_TIMEOUT_S = 60.0
 STATEMENT_TIMEOUT_S = 60.0
-_INIT_SQL = Path(__file__).with_name("init_db.sql")
+_INIT_SQL = Path(mysqld.__file__).with_name("init_db.sql")
 _OF_ONE_SERVER = ("auto.cnf", "binlog.*", "relay*", "ib_buffer_pool", "ibtmp1", "*.pid", "*.sock*", "*.err")
 _DOUBLEWRITE = "#ib_*dblwr"  # made anew; one that is there is read at start, and 26 MB of memory stay taken
 _EMPTIED = ("#innodb_temp", "performance_schema")  # the latter's files describe tables that are switched off
@@ -97,7 +99,7 @@ async def _initialize(folder: Path, programs: Programs, isolation: host.Isolatio
         f"--init-file={_INIT_SQL}",
     ]
     log = folder / "initialize.log"
-    ended: asyncio.Future[supervision.Exit] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
     config = supervision.config(isolation=isolation.kind, uid=host.owner())
     async with supervision.owned(config, log=folder / "supervisor.log") as supervisor:
         supervisor.on_exit(lambda end: None if ended.done() else ended.set_result(end))

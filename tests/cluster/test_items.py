@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from clusters.local import answers
+from clusters.common import answers
+from clusters.common.cluster import NodesCluster
 from clusters.local.backend import LocalBackend
-from clusters.local.cluster import LocalCluster
 from harness import history
 from harness.base import jsonio
 from harness.base.rundir import RunDir
@@ -44,14 +44,14 @@ MARK = 4711
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalCluster]:
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodesCluster]:
     folder = tmp_path_factory.mktemp("cluster")
     async with LocalBackend().cluster(SPEC, folder=folder, logs=folder / "logs", observer=Recorder()) as running_:
-        assert isinstance(running_, LocalCluster)
+        assert isinstance(running_, NodesCluster)
         yield running_
 
 
-def targets(cluster: LocalCluster) -> list[Target]:
+def targets(cluster: NodesCluster) -> list[Target]:
     found = []
     for node in cluster.nodes(Role.VTGATE):
         host, port = cluster.address(node, "mysql")
@@ -59,7 +59,7 @@ def targets(cluster: LocalCluster) -> list[Target]:
     return found
 
 
-async def rows_of(cluster: LocalCluster, node: Node, statement: str) -> list[tuple[Any, ...]]:
+async def rows_of(cluster: NodesCluster, node: Node, statement: str) -> list[tuple[Any, ...]]:
     """What a mysqld itself has."""
     host, port = cluster.address(node, "mysql")
     async with admin_session(host, port, user="vtchaos", database=f"vt_{SPEC.keyspace}") as session:
@@ -85,7 +85,7 @@ class Changed:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def changed(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Changed:
+async def changed(cluster: NodesCluster, tmp_path_factory: pytest.TempPathFactory) -> Changed:
     """Seeded, changed for some seconds, marked and read back; seeded twice, as on a kept cluster."""
     seen: list[tuple[int | None, int | None]] = []
     more = ItemsSpec(tables=ITEMS.tables + 1, rows=1_000)
@@ -117,12 +117,12 @@ async def changed(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactor
     return Changed(ops=ops, tables=tables)
 
 
-async def test_only_the_tables_of_this_run_are_there(cluster: LocalCluster, changed: Changed) -> None:
+async def test_only_the_tables_of_this_run_are_there(cluster: NodesCluster, changed: Changed) -> None:
     for node in cluster.nodes(Role.MYSQLD):
         assert await rows_of(cluster, node, "SHOW TABLES") == [("item_1",), ("item_2",), (MARK_TABLE,)]
 
 
-async def test_every_vttablet_knows_the_tables(cluster: LocalCluster, changed: Changed) -> None:
+async def test_every_vttablet_knows_the_tables(cluster: NodesCluster, changed: Changed) -> None:
     """Also those of replicas, which hear of no schema change by themselves."""
     for node in cluster.nodes(Role.VTTABLET):
         known = json.loads(await answers.get(cluster.address(node, "web"), "/debug/schema") or b"")
@@ -152,7 +152,7 @@ async def test_what_was_acknowledged_is_what_the_tables_hold(changed: Changed) -
     assert min(len(inserted), len(deleted)) > 10
 
 
-async def test_transactions_are_whole_and_say_so(cluster: LocalCluster, changed: Changed) -> None:
+async def test_transactions_are_whole_and_say_so(cluster: NodesCluster, changed: Changed) -> None:
     """Rows keep the last transaction that touched them; one that nobody touched after it has all its rows."""
     select = " UNION ALL ".join(f"SELECT txn, COUNT(*) AS number FROM {name} GROUP BY txn" for name in ITEMS.names)
     grouped = f"SELECT txn, SUM(number), txn & 15 FROM ({select}) each_table WHERE txn > 0 GROUP BY txn"
@@ -165,7 +165,7 @@ async def test_transactions_are_whole_and_say_so(cluster: LocalCluster, changed:
     assert whole > 100
 
 
-async def test_replicas_are_equal(cluster: LocalCluster, changed: Changed) -> None:
+async def test_replicas_are_equal(cluster: NodesCluster, changed: Changed) -> None:
     sums = [f"(SELECT CONCAT(COUNT(*), ' ', SUM(CRC32(CONCAT_WS(',', id, version, txn, pad)))) FROM {name})"
             for name in ITEMS.names]  # fmt: skip
     question = "SELECT " + ", ".join([*sums, f"(SELECT GROUP_CONCAT(id, ' ', value) FROM {MARK_TABLE})"])
@@ -177,7 +177,7 @@ async def test_replicas_are_equal(cluster: LocalCluster, changed: Changed) -> No
 
 
 async def test_a_wrong_pad_is_counted_and_a_missing_table_named(
-    cluster: LocalCluster, changed: Changed, tmp_path: Path
+    cluster: NodesCluster, changed: Changed, tmp_path: Path
 ) -> None:
     node = _primaries(cluster)[0]
     (item, pad), *_ = await rows_of(cluster, node, "SELECT id, pad FROM item_2 LIMIT 1")
@@ -198,7 +198,7 @@ async def test_a_wrong_pad_is_counted_and_a_missing_table_named(
             assert sum(entry["wrong"] for entry in jsonio.load(run.tables, list)) == (wrong != pad)
 
 
-async def replicated(cluster: LocalCluster, node: Node, question: str, expected: tuple[Any, ...]) -> tuple[Any, ...]:
+async def replicated(cluster: NodesCluster, node: Node, question: str, expected: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a replica answers, once it is what is expected."""
 
     async def answer() -> tuple[Any, ...] | None:
@@ -210,6 +210,6 @@ async def replicated(cluster: LocalCluster, node: Node, question: str, expected:
     return found
 
 
-def _primaries(cluster: LocalCluster) -> list[Node]:
+def _primaries(cluster: NodesCluster) -> list[Node]:
     """The first mysqld of a shard; nothing in this module reparents."""
     return [next(node for node in cluster.nodes(Role.MYSQLD) if node.shard == shard) for shard in SPEC.shard_names]

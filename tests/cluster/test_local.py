@@ -16,9 +16,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from clusters.local import answers, host, named, serving
+from clusters.common import answers, serving
+from clusters.common.cluster import NodesCluster
+from clusters.local import host, named
 from clusters.local.backend import LocalBackend
-from clusters.local.cluster import LocalCluster
 from harness.base import wait
 from harness.base.errors import ClusterError, UsageError
 from harness.contracts import Cluster
@@ -48,10 +49,10 @@ def recorder() -> Recorder:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> AsyncIterator[LocalCluster]:
+async def cluster(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> AsyncIterator[NodesCluster]:
     folder = tmp_path_factory.mktemp("cluster")
     async with LocalBackend().cluster(SPEC, folder=folder, logs=folder / "logs", observer=recorder) as running:
-        assert isinstance(running, LocalCluster)
+        assert isinstance(running, NodesCluster)
         yield running
     assert not (folder / "data").exists()
     assert _mentioning(folder) == []
@@ -79,7 +80,7 @@ async def still_serves(cluster: Cluster) -> None:
 # ------------------------------------------------------------ a cluster that serves
 
 
-async def test_rows_go_to_their_shard_and_come_back(cluster: LocalCluster) -> None:
+async def test_rows_go_to_their_shard_and_come_back(cluster: NodesCluster) -> None:
     gate = one(cluster, "vtgate-1")
     low, high = 7, 0xF000000000000007
     await query(cluster, gate, "USE ks", f"INSERT INTO ledger (id, value) VALUES ({low}, 1), ({high}, 2)")
@@ -88,7 +89,7 @@ async def test_rows_go_to_their_shard_and_come_back(cluster: LocalCluster) -> No
     assert await query(cluster, other, "USE `ks:80-@primary`", "SELECT id, value FROM ledger") == [(high, 2)]
 
 
-async def test_replicas_replicate_with_semi_sync(cluster: LocalCluster) -> None:
+async def test_replicas_replicate_with_semi_sync(cluster: NodesCluster) -> None:
     primary, replica = one(cluster, "mysqld-100"), one(cluster, "mysqld-101")
     status = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_%_status'"
     assert dict(await query(cluster, primary, status))["Rpl_semi_sync_source_status"] == "ON"
@@ -96,7 +97,7 @@ async def test_replicas_replicate_with_semi_sync(cluster: LocalCluster) -> None:
     assert await query(cluster, replica, "SELECT @@super_read_only") == [(1,)]
 
 
-async def test_every_node_has_a_log_and_answers_at_its_address(cluster: LocalCluster) -> None:
+async def test_every_node_has_a_log_and_answers_at_its_address(cluster: NodesCluster) -> None:
     for node in cluster.nodes():
         assert cluster.log_path(node).is_file()
         assert cluster.log_path(node).name == f"{node.name}.log"
@@ -105,13 +106,13 @@ async def test_every_node_has_a_log_and_answers_at_its_address(cluster: LocalClu
     assert all(cluster.log_path(node).stat().st_size for node in cluster.nodes(Role.VTTABLET))
 
 
-async def test_programs_are_not_root_and_their_data_are_not_ours(cluster: LocalCluster) -> None:
+async def test_programs_are_not_root_and_their_data_are_not_ours(cluster: NodesCluster) -> None:
     argv = list(cluster.commands["mysqld-100"].argv)
     (user,) = [row.uids().real for row in psutil.process_iter() if _words(row) == argv]
     assert user == (host.owner() or os.getuid()) != 0
 
 
-async def test_a_bare_flag_reaches_its_vtgate_only(cluster: LocalCluster) -> None:
+async def test_a_bare_flag_reaches_its_vtgate_only(cluster: NodesCluster) -> None:
     flags = {
         name: (await answers.get(cluster.address(one(cluster, name), "web"), "/debug/vars") or b"")
         for name in ("vtgate-1", "vtgate-2")
@@ -120,7 +121,7 @@ async def test_a_bare_flag_reaches_its_vtgate_only(cluster: LocalCluster) -> Non
     assert b"--enable-buffer" in flags["vtgate-2"]
 
 
-async def test_capabilities(cluster: LocalCluster) -> None:
+async def test_capabilities(cluster: NodesCluster) -> None:
     assert cluster.capabilities[Capability.SIGNAL] == ""
     assert cluster.capabilities[Capability.RESTART] == ""
     assert cluster.capabilities[Capability.KERNEL_CLEANUP] == (await host.isolation()).kernel_cleanup
@@ -130,7 +131,7 @@ async def test_capabilities(cluster: LocalCluster) -> None:
 
 
 @pytest.mark.parametrize("name", ["vtgate-1", "vttablet-101", "vtctld", "etcd"])
-async def test_stop_and_start(cluster: LocalCluster, recorder: Recorder, name: str) -> None:
+async def test_stop_and_start(cluster: NodesCluster, recorder: Recorder, name: str) -> None:
     node = one(cluster, name)
     await cluster.stop(node, timeout_s=30)
     assert recorder.events[-1].subject == name
@@ -144,7 +145,7 @@ async def test_stop_and_start(cluster: LocalCluster, recorder: Recorder, name: s
     await still_serves(cluster)
 
 
-async def test_a_killed_mysqld_keeps_what_it_acknowledged(cluster: LocalCluster) -> None:
+async def test_a_killed_mysqld_keeps_what_it_acknowledged(cluster: NodesCluster) -> None:
     node, gate = one(cluster, "mysqld-102"), one(cluster, "vtgate-1")
     insert = "INSERT INTO ledger (id, value) VALUES " + ", ".join(f"({0xE << 60 | n}, {n})" for n in range(500))
     await query(cluster, gate, "USE ks", insert)
@@ -156,7 +157,7 @@ async def test_a_killed_mysqld_keeps_what_it_acknowledged(cluster: LocalCluster)
     await still_serves(cluster)
 
 
-async def test_a_paused_vtgate_does_not_answer_until_it_goes_on(cluster: LocalCluster) -> None:
+async def test_a_paused_vtgate_does_not_answer_until_it_goes_on(cluster: NodesCluster) -> None:
     node = one(cluster, "vtgate-2")
     await cluster.signal(node, signal.SIGSTOP)
     assert await answers.get(cluster.address(node, "web"), "/debug/vars") is None
@@ -164,7 +165,7 @@ async def test_a_paused_vtgate_does_not_answer_until_it_goes_on(cluster: LocalCl
     assert await answers.get(cluster.address(node, "web"), "/debug/vars")
 
 
-async def test_a_paused_node_can_be_stopped(cluster: LocalCluster) -> None:
+async def test_a_paused_node_can_be_stopped(cluster: NodesCluster) -> None:
     node = one(cluster, "vtgate-2")
     await cluster.signal(node, signal.SIGSTOP)
     await cluster.stop(node, timeout_s=20)

@@ -13,7 +13,7 @@ from _pytest.terminal import TerminalReporter
 from clusters import BACKENDS
 from harness.contracts import Cluster, Stage
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
-from harness.model import ClusterSpec
+from harness.model import ClusterSpec, Placement
 from tests.faults.rows import ROWS
 from tests.unit.run_fakes import Watcher, a_stage, spans
 
@@ -26,11 +26,14 @@ async def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, watcher: Watcher
 ) -> AsyncIterator[Cluster]:
     backend = BACKENDS[request.param]
-    reasons = await backend.refusals(SPEC)
+    reasons = await backend.refusals(SPEC, Placement())
     if reasons:
         pytest.skip("; ".join(reasons))
     folder = tmp_path_factory.mktemp("faults")
-    async with backend.cluster(SPEC, folder=folder / "cluster", logs=folder / "logs", observer=watcher) as running:
+    opened = backend.cluster(
+        SPEC, Placement(), run="faults", folder=folder / "cluster", logs=folder / "logs", observer=watcher
+    )
+    async with opened as running:
         yield running
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clusters.common import layout
+from clusters.common.commands import Programs
+from clusters.common.layout import Layout
 from clusters.flags import Binary
-from clusters.local import layout
-from clusters.local.commands import Programs
-from clusters.local.layout import Layout, Network
 from clusters.software import EtcdInstall, MysqlInstall, VitessInstall
 from harness.model import ClusterSpec, Event
 
@@ -68,7 +68,7 @@ def plan(spec: ClusterSpec, folder: Path = Path("/run/x")) -> Layout:
     nodes = layout.nodes_of(spec, mysql="9.7.4", etcd="3.6.10")
     return Layout(
         spec=spec,
-        network=Network(cluster="198.19.0.1", host="198.19.0.0", link="vtc0"),
+        hosts={node.name: "198.19.0.1" for node in nodes},
         nodes=nodes,
         ports=layout.fixed_ports(nodes),
         data=folder / "data",

@@ -8,8 +8,9 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from clusters.local import named, obtained
-from clusters.local.commands import Programs
+from clusters.common import obtained
+from clusters.common.commands import Programs
+from clusters.local import named
 from harness.base import wait
 from harness.base.errors import PlanError, SoftwareError
 from harness.cli import main

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clusters.local import host, layout, supervision
-from clusters.local.supervision import Exit, Supervisor
+from clusters.common.processes import Exit
+from clusters.local import host, network, supervision
+from clusters.local.supervision import Supervisor
 from harness.base import wait
 from harness.base.errors import ClusterError, PlanError
 
@@ -146,24 +147,24 @@ def _words(process: psutil.Process) -> list[str]:
 async def test_the_cluster_has_an_address_that_goes_with_it(tmp_path: Path) -> None:
     if (await host.isolation()).kind != host.NAMESPACES:
         pytest.skip("this host permits no network namespaces")
-    network = layout.free_network()
+    link = network.free_network()
     config = supervision.config(
         isolation=host.NAMESPACES,
         uid=host.owner(),
-        link=network.link,
-        host_address=network.host,
-        cluster_address=network.cluster,
+        link=link.link,
+        host_address=link.host,
+        cluster_address=link.cluster,
     )
     async with supervision.owned(config, log=tmp_path / "supervisor.log") as here:
         await here.running()
-        assert network.link in psutil.net_if_addrs()
+        assert link.link in psutil.net_if_addrs()
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection(network.cluster, 2379)
+            await asyncio.open_connection(link.cluster, 2379)
 
     async def gone() -> bool:  # the kernel takes a dead namespace apart in its own time
-        return network.link not in psutil.net_if_addrs()
+        return link.link not in psutil.net_if_addrs()
 
-    await wait.until(f"{network.link} is gone", gone, timeout_s=LINK_GONE_WITHIN_S)
+    await wait.until(f"{link.link} is gone", gone, timeout_s=LINK_GONE_WITHIN_S)
 
 
 async def test_unknown_isolation_is_refused() -> None:

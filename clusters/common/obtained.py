@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable
 
 from clusters import flags, software
-from clusters.local import commands, settings
-from clusters.local.commands import VITESS_ROLES, Programs
-from clusters.local.layout import nodes_of
+from clusters.common import commands, settings
+from clusters.common.commands import VITESS_ROLES, Programs
+from clusters.common.layout import nodes_of
 from clusters.software import MysqlInstall, Sources, VitessInstall, releases
 from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusters import flags
+from clusters.common.layout import Layout, number_of
 from clusters.flags import Binary
-from clusters.local.layout import Layout, number_of
 from clusters.software.installs import EtcdInstall, MysqlInstall, VitessInstall
 from harness.model import ClusterSpec, Node, Role
 
@@ -39,7 +39,7 @@ class Programs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What the supervisor is asked to start for a node."""
+    """What is started for a node; paths are as the node sees them."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -74,7 +74,7 @@ def command(layout: Layout, programs: Programs, node: Node) -> Command:
 def wanted_flags(layout: Layout, node: Node) -> dict[str, str]:
     """A Vitess node's flags in dashed spelling: ours, then the spec's, which win."""
     spec = layout.spec
-    address = layout.network.cluster
+    address = layout.listens_on(node)
     etcd_host, etcd_port = layout.address(layout.node("etcd"), "client")
     common = {
         "topo-implementation": "etcd2",
@@ -115,7 +115,7 @@ def flags_of_spec(spec: ClusterSpec, node: Node) -> dict[str, str]:
 def _vttablet(layout: Layout, node: Node) -> dict[str, str]:
     return {
         "tablet-path": node.tablet_alias,
-        "tablet-hostname": layout.network.cluster,
+        "tablet-hostname": layout.hosts[node.name],
         "init-keyspace": node.keyspace,
         "init-shard": node.shard,
         "init-tablet-type": "replica",
@@ -132,7 +132,7 @@ def _vtgate(layout: Layout, node: Node) -> dict[str, str]:
         "tablet-types-to-wait": "PRIMARY,REPLICA" if _replicas_everywhere(layout.spec) else "PRIMARY",
         "service-map": "grpc-vtgateservice",
         "mysql-server-port": str(layout.port(node, "mysql")),
-        "mysql-server-bind-address": layout.network.cluster,
+        "mysql-server-bind-address": layout.listens_on(node),
         "mysql-auth-server-impl": "none",
     }
 
@@ -154,13 +154,14 @@ def _etcd(layout: Layout, programs: Programs, node: Node) -> tuple[str, ...]:
     """Without fsync: what etcd has written outlives its death, and the cluster is not to outlive the machine."""
     client = "http://{}:{}".format(*layout.address(node, "client"))
     peer = "http://{}:{}".format(*layout.address(node, "peer"))
+    listens = f"http://{layout.listens_on(node)}"
     return (
         str(programs.etcd.etcd),
         "--name=etcd",
         f"--data-dir={layout.folder(node) / 'data'}",
-        f"--listen-client-urls={client}",
+        f"--listen-client-urls={listens}:{layout.port(node, 'client')}",
         f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}",
+        f"--listen-peer-urls={listens}:{layout.port(node, 'peer')}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=etcd={peer}",
         "--logger=zap",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from clusters import flags
+from clusters.common import commands, mysqld, obtained
 from clusters.flags import Binary
-from clusters.local import commands, mysqld, obtained
 from clusters.software import Sources
 from harness.base.errors import UsageError
 from harness.model import ClusterSpec, VtgateSpec

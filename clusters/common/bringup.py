@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from clusters.local import serving
-from clusters.local.cluster import LocalCluster
-from clusters.local.commands import Programs
-from clusters.local.layout import number_of
-from clusters.local.mysqld import my_cnf
-from clusters.local.supervision import Exit
+from clusters.common import serving
+from clusters.common.cluster import NodesCluster
+from clusters.common.commands import Programs
+from clusters.common.layout import number_of
+from clusters.common.mysqld import my_cnf
+from clusters.common.processes import Exit
 from harness.base import wait
 from harness.base.errors import ClusterError, VtchaosError, WaitTimeout
 from harness.contracts import Observer
@@ -42,16 +41,12 @@ TELL_HEALTH_S = 0.5
 class Bringup:
     """The start of one cluster."""
 
-    def __init__(
-        self, cluster: LocalCluster, programs: Programs, observer: Observer, *, templates: Mapping[str, Path]
-    ) -> None:
-        """`templates`: the data directory that the tablets of a keyspace start from."""
+    def __init__(self, cluster: NodesCluster, programs: Programs, observer: Observer) -> None:
         self._cluster = cluster
         self._layout = cluster.layout
         self._spec = cluster.spec
         self._programs = programs
         self._observer = observer
-        self._templates = templates
         self._mysqlds = asyncio.Semaphore(PARALLEL_MYSQLDS)
         self._vttablets = asyncio.Semaphore(PARALLEL_VTTABLETS)
         self._reparents = asyncio.Semaphore(PARALLEL_REPARENTS)
@@ -77,7 +72,7 @@ class Bringup:
             raise _plain(error)
 
     async def _all(self) -> None:
-        address = "{}:{}".format(*self._layout.address(self._layout.node("vtctld"), "grpc"))
+        address = "{}:{}".format(*self._cluster.address(self._layout.node("vtctld"), "grpc"))
         async with VtctldClient.open(address) as vtctld, asyncio.TaskGroup() as group:
             topo = group.create_task(self._topo(vtctld), name="topo")
             shards = [
@@ -129,17 +124,17 @@ class Bringup:
     async def _prepare(self, node: Node) -> None:
         folder = self._layout.folder(node)
         if node.role is not Role.MYSQLD:
-            await self._cluster.supervisor.prepare(folder, files={})
+            await self._cluster.processes.prepare(node, keyspace="", files={})
             return
         text = my_cnf(
             mysql=self._programs.mysql,
             folder=folder,
             server_id=node.tablet_uid,
-            address=self._layout.network.cluster,
+            address=self._layout.listens_on(node),
             port=self._layout.port(node, "mysql"),
             overrides=self._spec.mysqld_settings,
         )
-        await self._cluster.supervisor.prepare(folder, template=self._templates[node.keyspace], files={"my.cnf": text})
+        await self._cluster.processes.prepare(node, keyspace=node.keyspace, files={"my.cnf": text})
 
     async def _schema(self, keyspace: KeyspaceSpec, vtctld: VtctldClient) -> None:
         if keyspace.schema:

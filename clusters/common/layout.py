@@ -1,16 +1,11 @@
-"""Where everything of one local cluster is: nodes, ports, folders. Pure, but for the search for free ports."""
+"""Where everything of one cluster is: nodes, hosts, ports, folders. Pure."""
 
 from __future__ import annotations
 
-import ipaddress
-import random
-import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import psutil
 
 from harness.base.errors import ClusterError
 from harness.model import ClusterSpec, Node, Role
@@ -25,7 +20,7 @@ ROLE_PORTS: Mapping[Role, tuple[str, ...]] = {
     Role.VTGATE: ("web", "grpc", "mysql"),
 }
 
-# Fixed ports in a network namespace of its own, all below the range of outgoing connections (32768).
+# Fixed ports in a network of its own, all below the range of outgoing connections (32768).
 _FIXED = {
     (Role.ETCD, "client"): 2379,
     (Role.ETCD, "peer"): 2380,
@@ -40,27 +35,15 @@ _FIXED = {
     (Role.MYSQLD, "mysql"): 27000,
 }
 
-# RFC 2544's benchmarking range; its upper half, because some proxies hand out the lower one.
-_NETWORK = ipaddress.ip_network("198.19.0.0/16")
-_SCAN_PORTS = range(20000, 32768)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """Address of the cluster and, with a network namespace of its own, the host's end of the veth pair."""
-
-    cluster: str
-    host: str = ""
-    link: str = ""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The plan of one cluster on this host."""
+    """The plan of one cluster, as its nodes see it."""
 
     spec: ClusterSpec
-    network: Network
     nodes: tuple[Node, ...]
+    hosts: Mapping[str, str]  # node name → where the other nodes reach it (an address or a name)
+    bind: str = ""  # what the nodes listen on; "" = their own host
     ports: Mapping[str, Mapping[str, int]]  # node name → port name → number
     data: Path
     logs: Path
@@ -80,7 +63,10 @@ class Layout:
             raise ClusterError(f"{node.name} has no port {port!r}; it has: {has}") from None
 
     def address(self, node: Node, port: str) -> tuple[str, int]:
-        return self.network.cluster, self.port(node, port)
+        return self.hosts[node.name], self.port(node, port)
+
+    def listens_on(self, node: Node) -> str:
+        return self.bind or self.hosts[node.name]
 
     def folder(self, node: Node) -> Path:
         """The node's data; a tablet's mysqld and vttablet share one."""
@@ -136,37 +122,3 @@ def fixed_ports(nodes: tuple[Node, ...]) -> dict[str, dict[str, int]]:
     return {
         node.name: {port: _FIXED[node.role, port] + number_of(node) for port in ROLE_PORTS[node.role]} for node in nodes
     }
-
-
-def free_ports(nodes: tuple[Node, ...], address: str) -> dict[str, dict[str, int]]:
-    """Ports that nobody listens on, for a cluster in the host's own network. Raises ClusterError."""
-    candidates = _free(address)
-    try:
-        return {node.name: {port: next(candidates) for port in ROLE_PORTS[node.role]} for node in nodes}
-    except StopIteration:
-        raise ClusterError(f"not enough free ports on {address} between 20000 and 32767") from None
-
-
-def _free(address: str) -> Iterator[int]:
-    start = random.SystemRandom().randrange(len(_SCAN_PORTS))  # clusters that start together rarely meet
-    for step in range(len(_SCAN_PORTS)):
-        port = _SCAN_PORTS[(start + step) % len(_SCAN_PORTS)]
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
-        yield port
-
-
-def free_network() -> Network:
-    """Two neighbouring addresses that no interface of this host has."""
-    used = {row.address for rows in psutil.net_if_addrs().values() for row in rows}
-    source = random.SystemRandom()
-    for _ in range(1000):
-        index = source.randrange(_NETWORK.num_addresses // 2)
-        host, cluster = str(_NETWORK[2 * index]), str(_NETWORK[2 * index + 1])
-        if host not in used and cluster not in used:
-            return Network(cluster=cluster, host=host, link=f"vtc{index:x}")
-    raise ClusterError(f"no free pair of addresses in {_NETWORK}")

@@ -1,4 +1,4 @@
-"""A running local cluster: the contract's Cluster over a supervisor."""
+"""A running cluster: the contract's Cluster over the processes of any backend."""
 
 from __future__ import annotations
 
@@ -8,43 +8,41 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from clusters import flags
-from clusters.local import answers
-from clusters.local.commands import Command
-from clusters.local.layout import Layout
-from clusters.local.supervision import Exit, Supervisor
+from clusters.common import answers
+from clusters.common.commands import Command
+from clusters.common.layout import Layout
+from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Observer
 from harness.model import Capability, ClusterSpec, Event, LinkRule, Node, Role
 
 _DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
-NO_LINKS = "the local backend cannot cut single links yet"
 KILL_TIMEOUT_S = 10.0
 
 
-class LocalCluster:
-    """Nodes of one layout, started by one supervisor."""
+class NodesCluster:
+    """Nodes of one layout, each a process of the backend."""
 
     def __init__(
         self,
         layout: Layout,
         commands: Mapping[str, Command],
-        supervisor: Supervisor,
+        processes: Processes,
         observer: Observer,
         *,
-        kernel_cleanup: str,
         running: Sequence[str] = (),
     ) -> None:
+        """`running`: names of the nodes that run already."""
         self.layout = layout
-        self.supervisor = supervisor
+        self.processes = processes
         self.commands = commands
         self._observer = observer
-        self._kernel_cleanup = kernel_cleanup
         self._running = set(running)
         self._ended = {name: asyncio.Event() for name in running}
         self._last_exit: dict[str, Exit] = {}
         self._exit_watchers: list[Callable[[Exit], None]] = []
-        supervisor.on_exit(self._on_exit)
+        processes.on_exit(self._on_exit)
 
     # ------------------------------------------------------------ the contract
 
@@ -54,19 +52,15 @@ class LocalCluster:
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
-        return {
-            Capability.SIGNAL: "",
-            Capability.RESTART: "",
-            Capability.LINKS: NO_LINKS,
-            Capability.KERNEL_CLEANUP: self._kernel_cleanup,
-        }
+        return self.processes.capabilities
 
     def nodes(self, role: Role | None = None) -> tuple[Node, ...]:
         return self.layout.nodes if role is None else self.layout.of(role)
 
     def address(self, node: Node, port: str) -> tuple[str, int]:
         """Raises ClusterError for a port that the node does not have."""
-        return self.layout.address(node, port)
+        self.layout.port(node, port)
+        return self.processes.outside(node, port)
 
     def log_path(self, node: Node) -> Path:
         return self.layout.log(node)
@@ -88,26 +82,26 @@ class LocalCluster:
         if node.name not in self._running:
             return
         ended = self._ended[node.name]
-        await self.supervisor.signal(node.name, signal.SIGTERM, ends=True)
-        await self.supervisor.signal(node.name, signal.SIGCONT)  # a paused process would never notice
+        await self.processes.signal(node, signal.SIGTERM, ends=True)
+        await self.processes.signal(node, signal.SIGCONT)  # a paused process would never notice
         try:
             await wait.finish(f"{node.name} ends after SIGTERM", ended.wait(), timeout_s=timeout_s)
         except WaitTimeout as error:
-            await self.supervisor.signal(node.name, signal.SIGKILL, ends=True)
+            await self.processes.signal(node, signal.SIGKILL, ends=True)
             await wait.finish(f"{node.name} ends after SIGKILL", ended.wait(), timeout_s=KILL_TIMEOUT_S)
             raise ClusterError(f"{error}; it was killed") from None
 
     async def signal(self, node: Node, signum: int) -> None:
         """SIGKILL returns when the node is gone, any other signal at once. Raises ClusterError: it is not running."""
-        if not await self.supervisor.signal(node.name, signum, ends=signum in _DEADLY):
+        if not await self.processes.signal(node, signum, ends=signum in _DEADLY):
             raise ClusterError(f"{node.name} is not running{self._how_it_ended(node)}")
         if signum == signal.SIGKILL:
             ended = self._ended[node.name]
             await wait.finish(f"{node.name} ends after SIGKILL", ended.wait(), timeout_s=KILL_TIMEOUT_S)
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
-        if rules:
-            raise ClusterError(NO_LINKS)
+        """Raises ClusterError when a link cannot be cut, e.g. because it is no network link."""
+        await self.processes.set_links(rules)
 
     # ------------------------------------------------------------ for the start
 
@@ -120,9 +114,7 @@ class LocalCluster:
         self._ended[node.name] = asyncio.Event()
         self._running.add(node.name)
         try:
-            await self.supervisor.spawn(
-                node.name, command.argv, cwd=command.cwd, env=command.env, log=self.layout.log(node)
-            )
+            await self.processes.spawn(node, command)
         except ClusterError as error:
             if "already running" not in str(error):
                 self._running.discard(node.name)

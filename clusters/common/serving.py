@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from clusters.local import answers
-from clusters.local.mysqld import ADMIN_USER
+from clusters.common import answers
+from clusters.common.mysqld import ADMIN_USER
 from harness.base import wait
 from harness.contracts import Cluster, Observer
 from harness.model import Node, Role

@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from clusters.local import commands, layout
+from clusters.common import commands, layout
+from clusters.local import network
 from harness.base.errors import ClusterError
 from harness.model import ClusterSpec, KeyspaceSpec, Role, VtgateSpec
 from tests.unit.local_fakes import plan
@@ -81,22 +82,22 @@ def test_free_ports_avoid_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        monkeypatch.setattr(layout, "_SCAN_PORTS", range(port, port + 40))
-        rows = layout.free_ports(nodes, "127.0.0.1")
+        monkeypatch.setattr(network, "_SCAN_PORTS", range(port, port + 40))
+        rows = network.free_ports(nodes, "127.0.0.1")
     ports = [number for row in rows.values() for number in row.values()]
     assert port not in ports
     assert len(set(ports)) == len(ports)
 
 
 def test_too_few_free_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "_SCAN_PORTS", range(20000, 20003))
+    monkeypatch.setattr(network, "_SCAN_PORTS", range(20000, 20003))
     with pytest.raises(ClusterError, match="not enough free ports"):
-        layout.free_ports(layout.nodes_of(ClusterSpec(shards=4)), "127.0.0.1")
+        network.free_ports(layout.nodes_of(ClusterSpec(shards=4)), "127.0.0.1")
 
 
 def test_free_network_is_a_pair_of_neighbours_in_the_benchmarking_range() -> None:
-    network = layout.free_network()
-    host, cluster = (int(part) for part in (network.host.split(".")[3], network.cluster.split(".")[3]))
-    assert network.cluster.startswith("198.19.")
+    link = network.free_network()
+    host, cluster = (int(part) for part in (link.host.split(".")[3], link.cluster.split(".")[3]))
+    assert link.cluster.startswith("198.19.")
     assert (host % 2, cluster) == (0, host + 1)
-    assert len(network.link) <= 15
+    assert len(link.link) <= 15

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from clusters.local.mysqld import as_vitess_wants
+from clusters.common.mysqld import as_vitess_wants
 from clusters.software.installs import MysqlInstall
 from harness.base import procs
 from harness.base.errors import ProcessError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters.local import settings
+from clusters.common import settings
 from clusters.software import MysqlInstall
 from tests.unit.local_fakes import mysql_install
 

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from clusters.local import answers, bringup, obtained, serving
-from clusters.local.cluster import LocalCluster
-from clusters.local.supervision import Exit, Supervisor
+from clusters.common import answers, bringup, obtained, serving
+from clusters.common.cluster import NodesCluster
+from clusters.common.layout import Layout
+from clusters.common.processes import Exit
+from clusters.local.processes import SupervisedProcesses
+from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
 from harness.model import Capability, ClusterSpec, KeyspaceSpec, LinkRule, Role
 from tests.unit.local_fakes import Recorder, mysql_install, plan, programs
@@ -21,37 +24,42 @@ class Unconnected(Supervisor):
         return
 
 
+def over(layout: Layout, recorder: Recorder) -> NodesCluster:
+    processes = SupervisedProcesses(layout, Unconnected(), kernel_cleanup="", templates={})
+    return NodesCluster(layout, {}, processes, recorder)
+
+
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
 
 
 @pytest.fixture
-def cluster(recorder: Recorder) -> LocalCluster:
-    return LocalCluster(plan(ClusterSpec(shards=2)), {}, Unconnected(), recorder, kernel_cleanup="")
+def cluster(recorder: Recorder) -> NodesCluster:
+    return over(plan(ClusterSpec(shards=2)), recorder)
 
 
-def test_nodes_by_role(cluster: LocalCluster) -> None:
+def test_nodes_by_role(cluster: NodesCluster) -> None:
     assert len(cluster.nodes()) == 11
     assert [node.name for node in cluster.nodes(Role.VTGATE)] == ["vtgate-1"]
 
 
-def test_capabilities_carry_reasons(cluster: LocalCluster) -> None:
+def test_capabilities_carry_reasons(cluster: NodesCluster) -> None:
     assert cluster.capabilities[Capability.SIGNAL] == ""
     assert "links" in cluster.capabilities[Capability.LINKS]
 
 
-async def test_links_are_refused_but_healing_is_not(cluster: LocalCluster) -> None:
+async def test_links_are_refused_but_healing_is_not(cluster: NodesCluster) -> None:
     await cluster.set_links(())
     with pytest.raises(ClusterError, match="cannot cut single links"):
         await cluster.set_links((LinkRule(source="vtgate-1", target="vttablet-100"),))
 
 
-async def test_stopping_what_does_not_run_is_nothing(cluster: LocalCluster) -> None:
+async def test_stopping_what_does_not_run_is_nothing(cluster: NodesCluster) -> None:
     await cluster.stop(cluster.nodes(Role.VTGATE)[0], timeout_s=1)
 
 
-def test_an_exit_becomes_an_event(cluster: LocalCluster, recorder: Recorder) -> None:
+def test_an_exit_becomes_an_event(cluster: NodesCluster, recorder: Recorder) -> None:
     seen: list[Exit] = []
     cluster.watch_exits(seen.append)
     end = Exit(name="mysqld-100", status=-9, asked=False, at_ns=5)
@@ -63,7 +71,7 @@ def test_an_exit_becomes_an_event(cluster: LocalCluster, recorder: Recorder) -> 
 
 
 def test_a_refused_flag_is_not_lost_in_the_usage_text(tmp_path: Path, recorder: Recorder) -> None:
-    cluster = LocalCluster(plan(ClusterSpec(shards=1), tmp_path), {}, Unconnected(), recorder, kernel_cleanup="")
+    cluster = over(plan(ClusterSpec(shards=1), tmp_path), recorder)
     log = cluster.log_path(cluster.nodes(Role.VTGATE)[0])
     log.parent.mkdir()
     said = 'invalid argument "abc" for "--window" flag: time: invalid duration "abc"'
@@ -97,7 +105,7 @@ def test_old_vttablets_cannot_manage_a_new_mysql() -> None:
 
 async def test_every_keyspace_must_serve(monkeypatch: pytest.MonkeyPatch, recorder: Recorder) -> None:
     spec = ClusterSpec(shards=2, others=(KeyspaceSpec(name="target", tablets_per_shard=1),))
-    cluster = LocalCluster(plan(spec), {}, Unconnected(), recorder, kernel_cleanup="")
+    cluster = over(plan(spec), recorder)
     seen = {f"ks.{shard}.{kind}": 1 for shard in ("-80", "80-") for kind in ("primary", "replica")}
 
     async def variables(_: tuple[str, int]) -> dict[str, dict[str, int]]:

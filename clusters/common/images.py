@@ -1,0 +1,52 @@
+"""What the containers of a cluster run: the same for every backend that has containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from clusters.common.commands import Programs
+from harness.contracts import Observer
+from harness.model import ClusterSpec, Node, Placement, Role
+
+DATA = Path("/vt/vtdataroot")  # where the nodes' folders are, in every container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """The images of one cluster.
+
+    Each has a shell at /bin/sh with the usual small programs (cp, mkdir, kill, cat). One that we built has nft too.
+    """
+
+    programs: Programs  # paths as the containers see them
+    of_version: Mapping[str, str]  # Vitess version as the spec names it → reference
+    etcd: str  # reference
+    templates: Mapping[str, str]  # keyspace → data directory inside the main image; "" = mysqld must make one
+    init_sql: str  # file inside the main image, or "" = to be brought: what a new data directory is given
+    has_nft: bool
+    user: int = 999  # uid and gid that everything runs as, as in vitess/lite
+
+    def of(self, node: Node, spec: ClusterSpec) -> str:
+        if node.role is Role.ETCD:
+            return self.etcd
+        return self.of_version[spec.vitess if node.role is Role.MYSQLD else node.version]
+
+
+class ImageStore(Protocol):
+    """Where containers take their images from: a Docker engine, a containerd, a kind cluster's nodes."""
+
+    async def has(self, reference: str) -> bool: ...
+    async def pull(self, reference: str) -> str: ...  # "" = it is there now; otherwise the reason why not
+    async def load(self, archive: Path) -> None: ...  # a docker-archive (`docker save`); raises ClusterError
+    async def run(self, reference: str, argv: tuple[str, ...], *, timeout_s: float) -> str: ...  # what it printed
+
+
+class Provider(Protocol):
+    """`clusters.images.provided`: pulled if it can be, else built from the installed software and loaded."""
+
+    async def __call__(
+        self, spec: ClusterSpec, place: Placement, *, store: ImageStore, observer: Observer
+    ) -> Images: ...

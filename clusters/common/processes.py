@@ -1,0 +1,43 @@
+"""What a backend does with single processes; all else of a cluster is the same everywhere.
+
+A process is a node's program in the backend's own kind of box: a child of the supervisor, a container, a container of
+a pod. `harness.contracts.Cluster` is made of this by `clusters.common.cluster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clusters.common.commands import Command
+from harness.model import Capability, LinkRule, Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """A program ended. `status` is negative for a signal; `asked` = somebody of ours wanted it to end."""
+
+    name: str
+    status: int
+    asked: bool
+    at_ns: int
+
+    @property
+    def how(self) -> str:
+        return f"signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
+
+
+class Processes(Protocol):
+    """The processes of one cluster. Every call is bounded, and raises ClusterError when it cannot be done."""
+
+    @property
+    def capabilities(self) -> Mapping[Capability, str]: ...  # "" = yes; otherwise the reason why not
+    def on_exit(self, callback: Callable[[Exit], None]) -> None: ...  # in the loop; one callback
+    async def prepare(self, node: Node, *, keyspace: str, files: Mapping[str, str]) -> None: ...
+
+    # ^ the node's folder, with the files in it; for a mysqld (`keyspace` given) with a data directory of that keyspace
+    async def spawn(self, node: Node, command: Command) -> None: ...  # "already running" is part of its error then
+    async def signal(self, node: Node, signum: int, *, ends: bool = False) -> bool: ...  # False: it is not running
+    async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
+    def outside(self, node: Node, port: str) -> tuple[str, int]: ...  # where this harness reaches it
