@@ -1,0 +1,1 @@
+"""Clusters in Kubernetes: from own manifests, or ones that are there already."""
