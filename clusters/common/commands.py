@@ -31,10 +31,10 @@ class Programs:
     etcd: EtcdInstall
     mysql: MysqlInstall
     vitess: Mapping[str, VitessInstall]
-    binaries: Mapping[Path, Binary]
+    binaries: Mapping[tuple[str, str], Binary]  # (version as the spec names it, program)
 
     def binary(self, node: Node) -> Binary:
-        return self.binaries[self.vitess[node.version].programs[node.role.value]]
+        return self.binaries[node.version, node.role.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ async def inspected(
     *, etcd: EtcdInstall, mysql: MysqlInstall, vitess: Mapping[str, VitessInstall], nodes: tuple[Node, ...]
 ) -> Programs:
     """Ask every Vitess binary that the nodes need for its flags."""
-    paths = {vitess[node.version].programs[node.role.value] for node in nodes if node.role in VITESS_ROLES}
-    binaries = {path: await flags.inspect(path) for path in sorted(paths)}
+    wanted = sorted({(node.version, node.role.value) for node in nodes if node.role in VITESS_ROLES})
+    binaries = {(version, name): await flags.inspect(vitess[version].programs[name]) for version, name in wanted}
     return Programs(etcd=etcd, mysql=mysql, vitess=vitess, binaries=binaries)
 
 

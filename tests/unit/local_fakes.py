@@ -53,13 +53,13 @@ def mysql_install(version: str = "9.7.4", *, semi_sync: bool = True) -> MysqlIns
 def programs(*versions: str) -> Programs:
     """Old releases know underscores, those from 23 on dashes."""
     vitess: dict[str, VitessInstall] = {}
-    binaries: dict[Path, Binary] = {}
+    binaries: dict[tuple[str, str], Binary] = {}
     for version in versions or ("24.0.3",):
         names = ("vtctld", "vttablet", "vtgate", "vtorc")
         paths = {name: Path(f"/opt/vitess-{version}/{name}") for name in names}
         vitess[version] = VitessInstall(version=version, programs=paths, source="made up")
         known = NEW_FLAGS if int(version.split(".")[0]) >= 23 else OLD_FLAGS
-        binaries |= {path: Binary(path=path, version=version, flags=known) for path in paths.values()}
+        binaries |= {(version, name): Binary(path=path, version=version, flags=known) for name, path in paths.items()}
     etcd = EtcdInstall(version="3.6.10", etcd=Path("/opt/etcd"), source="made up")
     return Programs(etcd=etcd, mysql=mysql_install(), vitess=vitess, binaries=binaries)
 

@@ -1,0 +1,5 @@
+"""What containers run: found where they take their images from, pulled, or built from the installed software."""
+
+from clusters.images.provide import provided
+
+__all__ = ["provided"]

@@ -1,0 +1,161 @@
+"""Images made of the software on this machine, the same that a local cluster runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clusters.common import obtained
+from clusters.common.commands import Programs
+from clusters.common.images import Images, ImageStore
+from clusters.images import archive, layers, mysql_parts, parts
+from clusters.images.archive import Count, Image, Layer
+from clusters.images.layers import Recipe, Shown
+from clusters.local import host, template
+from clusters.software import Progress, Sources, VitessInstall
+from clusters.software.base_root import base_root
+from harness.base.errors import PlanError
+from harness.contracts import Observer
+from harness.model import ClusterSpec, VtgateSpec
+
+REPOSITORY = "vtchaos/vitess"
+LABEL = "vtchaos.image"  # every image of ours has it; its value says what it is for
+MAIN, VTGATE, LOAD = "cluster", "vtgate", "load"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """Images that are packed but perhaps nowhere loaded yet, and what a cluster has to know of them."""
+
+    images: Images
+    all: tuple[Image, ...]
+
+
+def why_not() -> str:
+    """Empty when this machine can build images; otherwise the reason."""
+    return "" if sys.platform == "linux" else "images are made of this machine's own programs, which must be Linux's"
+
+
+async def built(spec: ClusterSpec, *, observer: Observer, sources: Sources | None = None) -> Built:
+    """Find or install the programs, pack what is not packed yet. Raises PlanError, SoftwareError, ClusterError."""
+    if reason := why_not():
+        raise PlanError(f"no image can be built here: {reason}; name one with --image")
+    where = sources or Sources.of_environment()
+    progress = Shown(observer)
+    programs = await obtained.programs_for(whole(spec), observer=observer, sources=where)
+    data = await template.ready(spec, programs, isolation=await host.isolation(), observer=observer)
+    base = parts.base(await base_root(sources=where, progress=progress))
+    kept = layers.kept_at(where)
+    main = [await layers.ready(each, kept, progress) for each in _main(base, spec, programs, data, where)]
+    images = {spec.vitess: _image(main, programs, spec.vitess)}
+    for version in programs.vitess:
+        if version != spec.vitess:
+            small = (base, parts.vitess(programs.vitess[version], "vtgate", where))
+            images[version] = _small([await layers.ready(each, kept, progress) for each in small], programs, version)
+    return Built(images=_described(spec, programs, images), all=tuple(images.values()))
+
+
+async def load(images: Sequence[Image], store: ImageStore, *, observer: Observer, sources: Sources) -> None:
+    """Bring images to where containers take them from. Raises ClusterError, SoftwareError."""
+    kept, progress = layers.kept_at(sources), Shown(observer)
+    async with kept.installing("archive", progress) as staging:
+        path = staging / "images.tar"
+        await write(images, path, progress)
+        await store.load(path)
+
+
+async def write(images: Sequence[Image], path: Path, progress: Progress) -> None:
+    """An archive that `docker load`, `ctr images import` and `kind load image-archive` take."""
+
+    def save(count: Count) -> None:
+        with path.open("wb") as out:
+            archive.save(images, out, count)
+
+    await layers.counted("writing the image (MB)", archive.size_of(images), save, progress)
+
+
+def whole(spec: ClusterSpec) -> ClusterSpec:
+    """A release's image has all programs, so that one serves every spec; of a user's own build, those that the spec
+    needs: others may not be there."""
+    if "/" in spec.vitess:
+        return spec
+    return replace(spec, vtorc=True, vtgates=(*spec.vtgates, VtgateSpec()))
+
+
+def _main(
+    base: Recipe, spec: ClusterSpec, programs: Programs, data: Mapping[str, Path], sources: Sources
+) -> list[Recipe]:
+    vitess = programs.vitess[spec.vitess]
+    return [
+        base,
+        mysql_parts.recipe(programs.mysql),
+        parts.etcd(programs.etcd),
+        parts.init_sql(),
+        *(parts.vitess(vitess, program, sources) for program in sorted(vitess.programs)),
+        *(parts.template(keyspace, path) for keyspace, path in sorted(data.items())),
+    ]
+
+
+def _image(stack: Sequence[Layer], programs: Programs, version: str) -> Image:
+    vitess, mysql = programs.vitess[version].version, programs.mysql.version
+    return Image(
+        repository=REPOSITORY,
+        version=_tag(f"{vitess}-mysql{mysql}"),
+        layers=tuple(stack),
+        labels={LABEL: MAIN, "vtchaos.vitess": vitess, "vtchaos.mysql": mysql},
+        environment={"VTROOT": str(parts.VT)},
+    )
+
+
+def _small(stack: Sequence[Layer], programs: Programs, version: str) -> Image:
+    vitess = programs.vitess[version].version
+    return Image(
+        repository=REPOSITORY,
+        version=_tag(f"{vitess}-vtgate"),
+        layers=tuple(stack),
+        labels={LABEL: VTGATE, "vtchaos.vitess": vitess},
+        environment={"VTROOT": str(parts.VT)},
+    )
+
+
+def _tag(words: str) -> str:
+    """What a tag may hold: a version like 25.0.0+build would not fit."""
+    return "".join(each if each.isalnum() or each in "_.-" else "-" for each in words)
+
+
+def _described(spec: ClusterSpec, programs: Programs, images: Mapping[str, Image]) -> Images:
+    references = {version: image.reference for version, image in images.items()}
+    return Images(
+        programs=as_containers_see(programs),
+        of_version=references,
+        etcd=references[spec.vitess],
+        templates={keyspace.name: str(parts.TEMPLATES / keyspace.name) for keyspace in spec.keyspaces},
+        init_sql=str(parts.INIT_SQL),
+        has_nft=True,
+    )
+
+
+def as_containers_see(programs: Programs) -> Programs:
+    """The same programs with the paths that they have in the images."""
+
+    def moved(install: VitessInstall) -> VitessInstall:
+        return replace(install, programs={name: parts.BIN / name for name in install.programs})
+
+    return Programs(
+        etcd=replace(programs.etcd, etcd=parts.ETCD),
+        mysql=mysql_parts.inside(programs.mysql),
+        vitess={version: moved(install) for version, install in programs.vitess.items()},
+        binaries={
+            (version, name): replace(binary, path=parts.BIN / name)
+            for (version, name), binary in programs.binaries.items()
+        },
+    )
+
+
+async def missing(images: Sequence[Image], store: ImageStore) -> list[Image]:
+    """Those that the store does not have."""
+    there = await asyncio.gather(*(store.has(image.reference) for image in images))
+    return [image for image, has in zip(images, there, strict=True) if not has]

@@ -1,0 +1,82 @@
+"""The layers of images, each of one piece of software: the lowest are those that change least."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from clusters.common import mysqld
+from clusters.common.images import DATA
+from clusters.images import layers, tree
+from clusters.images.layers import Recipe
+from clusters.images.tree import Entry
+from clusters.software import EtcdInstall, Sources, VitessInstall
+from clusters.software.store import MANIFEST
+
+VT = Path("/vt")
+BIN = VT / "bin"
+ETCD = BIN / "etcd"
+INIT_SQL = VT / "config/vtchaos_init_db.sql"
+TEMPLATES = VT / "template"
+HOME = Path("/home/vitess")
+
+_PASSWD = f"root:x:0:0:root:/root:/bin/sh\nvitess:x:{tree.USER}:{tree.USER}:vitess:{HOME}:/bin/sh\n"
+_GROUP = f"root:x:0:\nvitess:x:{tree.USER}:\n"
+_NAMES = "passwd: files\ngroup: files\nhosts: files dns\n"
+
+
+def base(root: Path) -> Recipe:
+    """The system, with the user that everything runs as, and the folders that are expected."""
+    rows = [entry for entry in tree.tree("", root) if entry.path != MANIFEST]
+    return layers.plain(root.name, (*rows, *_skeleton()))
+
+
+def _skeleton() -> Iterator[Entry]:
+    for name in ("bin", "sbin", "lib", "lib64"):
+        yield tree.link(name, f"usr/{name}")
+    yield tree.text("etc/passwd", _PASSWD)
+    yield tree.text("etc/group", _GROUP)
+    yield tree.text("etc/nsswitch.conf", _NAMES)
+    yield tree.folder("root", mode=0o700)
+    for path in (HOME, DATA):
+        yield tree.folder(inside(path), owner=tree.USER)
+    for name in ("tmp", "var/tmp"):
+        yield tree.folder(name, mode=0o1777)
+    for name in ("dev", "proc", "sys", "run", "var/log"):
+        yield tree.folder(name)
+
+
+def etcd(install: EtcdInstall) -> Recipe:
+    return layers.plain(f"etcd-{install.version}", [tree.copied(inside(ETCD), install.etcd, mode=0o755)])
+
+
+def vitess(install: VitessInstall, program: str, sources: Sources) -> Recipe:
+    """One program: images of the same release with others share it."""
+    path = install.programs[program]
+    entry = tree.copied(inside(BIN / program), path, mode=0o755)
+    return layers.plain(f"vitess-{install.version}-{program}{_origin(path, sources)}", [entry])
+
+
+def template(keyspace: str, data: Path) -> Recipe:
+    """The data directory that a keyspace's tablets start from. It is mostly zeros: 81 MB that compress to 2."""
+    rows = tree.tree(inside(TEMPLATES / keyspace), data, owner=tree.USER)
+    name = data.parent.name if data.name == "data" else data.name
+    return layers.plain(f"template-{name}", rows, compressed=True)
+
+
+def init_sql() -> Recipe:
+    source = Path(mysqld.__file__).with_name("init_db.sql")
+    return layers.plain("init-sql", [tree.copied(inside(INIT_SQL), source, mode=0o644)])
+
+
+def inside(path: Path) -> str:
+    """As an entry of a layer spells it."""
+    return str(path.relative_to("/"))
+
+
+def _origin(path: Path, sources: Sources) -> str:
+    """Tells a user's own builds apart, which may all say the same version; "" for what we installed."""
+    if path.is_relative_to(sources.cache_dir):
+        return ""
+    return f"-{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
