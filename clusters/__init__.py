@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from clusters.common.keeping import Keeper
 from clusters.local.backend import LocalBackend
+from clusters.local.keeper import LocalKeeper
 from harness.contracts import Backend
 
 BACKENDS: Mapping[str, Backend] = {"local": LocalBackend()}
 """Name → backend."""
+
+KEEPERS: Mapping[str, Keeper] = {"local": LocalKeeper()}
+"""Name → how clusters of it outlive `vtchaos up`; a backend's own name, or another way to come to one (attached)."""

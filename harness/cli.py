@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 import click
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -25,20 +27,22 @@ from rich.text import Text
 from clusters import BACKENDS, software
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, planning
+from harness import history, kept, placement, planning
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.hostfacts import host_facts
+from harness.base.owner import this_process
 from harness.base.rundir import RunDir
 from harness.checks.judge import judge
 from harness.contracts import Backend, Cluster, Experiment
+from harness.heal import heal
 from harness.load.live import NAME as LIVE_NAME
 from harness.load.live import LiveFile
 from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
 from harness.load.stream_live import LiveFile as StreamsLiveFile
 from harness.load.streams import StreamsHandle
-from harness.model import LoadSpec, Plan, RunVerdict, Workload
-from harness.options import cluster_options, load_options, overrides
+from harness.model import ClusterSpec, LoadSpec, Placement, Plan, RunVerdict, Workload
+from harness.options import cluster_options, load_options, overrides, place_options
 from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
 from harness.reports.live_state import StreamStates
@@ -89,12 +93,12 @@ def list_() -> None:
 
 @main.command()
 @click.argument("experiment")
+@place_options
 @cluster_options
 @load_options
 @click.option("--seed", type=int)
-@click.option("--backend", default="local", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="The whole plan as JSON.")
-def plan(experiment: str, seed: int | None, backend: str, as_json: bool, **given: Any) -> None:
+def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, **given: Any) -> None:
     """Say what `run` would do, and refuse what it would refuse; starts nothing."""
     made, _ = asyncio.run(_planned(experiment, given, backend_name=backend, seed=seed, cluster_name=""))
     if as_json:
@@ -105,17 +109,17 @@ def plan(experiment: str, seed: int | None, backend: str, as_json: bool, **given
 
 @main.command()
 @click.argument("experiment")
+@place_options
 @cluster_options
 @load_options
 @click.option("--seed", type=int, help="Seed of everything that is drawn; printed in every report.")
-@click.option("--backend", default="local", show_default=True)
 @click.option("--cluster", "cluster_name", default="", metavar="NAME", help="A cluster made by `vtchaos up`.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<run id>.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
 def run(
     experiment: str,
     seed: int | None,
-    backend: str,
+    backend: str | None,
     cluster_name: str,
     out: Path | None,
     plain: bool,
@@ -127,7 +131,9 @@ def run(
     jsonio.save(folder.plan, made)
     jsonio.save(folder.host, host_facts())
     _show_plan(made)
+    jsonio.save(folder.owner, this_process())
     ended = asyncio.run(_run(made, chosen, folder, plain=plain))
+    folder.owner.unlink()  # from here on nothing of the cluster is ours any more
     sys.exit(_closed(folder, ended))
 
 
@@ -171,7 +177,7 @@ def doctor(releases: str) -> None:
     console.print(table)
 
 
-for _command in (kept.up, kept.down, kept.status):
+for _command in (kept.up, kept.down, kept.status, heal):
     main.add_command(_command)
 
 
@@ -179,29 +185,58 @@ for _command in (kept.up, kept.down, kept.status):
 
 
 async def _planned(
-    name: str, given: dict[str, Any], *, backend_name: str, seed: int | None, cluster_name: str
+    name: str, given: dict[str, Any], *, backend_name: str | None, seed: int | None, cluster_name: str
 ) -> tuple[Plan, Experiment]:
     experiment = planning.choose(name, EXPERIMENTS)
-    backend = _backend(backend_name)
     wanted = overrides(given)
+    if backend_name is not None:
+        placement.require_known(backend_name, BACKENDS)
+    where = await _where(wanted, backend_name, cluster_name)
     notes: list[str] = []
-    if not cluster_name and wanted.shards is None:
+    if not cluster_name and wanted.shards is None and where.holds_here:
         experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted).tablets_per_shard)
     made = planning.build(
         experiment,
         wanted,
-        backend=backend.name,
+        backend=where.backend,
+        place=where.place,
         seed=seed,
         command_line=("vtchaos", *sys.argv[1:]),
         harness_version=importlib.metadata.version("vitess-chaos"),
-        running=await kept.spec_of(cluster_name) if cluster_name else None,
+        running=where.running,
         cluster_name=cluster_name,
     )
     if not cluster_name:
-        reasons = await backend.refusals(made.cluster, made.place)
+        reasons = await _backend(where.backend).refusals(made.cluster, made.place)
         if reasons:
             raise PlanError("; ".join(reasons))
     return dataclasses.replace(made, notes=(*notes, *made.notes)), experiment
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Where:
+    """The backend and place of a run; `running`: what stands there already."""
+
+    backend: str
+    place: Placement
+    running: ClusterSpec | None = None
+
+    @property
+    def holds_here(self) -> bool:
+        """The cluster's memory is this machine's."""
+        return self.backend in ("local", "docker") or self.place.kind
+
+
+async def _where(wanted: planning.Overrides, backend_name: str | None, cluster_name: str) -> _Where:
+    """As the options say; a kept cluster stands where it stands. Raises PlanError."""
+    if not cluster_name:
+        backend = backend_name or placement.DEFAULT_BACKEND
+        return _Where(backend=backend, place=placement.placed(backend, wanted.place))
+    running, found = await kept.known(cluster_name)
+    if backend_name not in (None, found.backend):
+        raise PlanError(f"the cluster {cluster_name} stands on {found.backend}, not on {backend_name}")
+    place = placement.on_kept(cluster_name, found.backend, found.place, wanted.place)
+    return _Where(backend=found.backend, place=place, running=running)
 
 
 def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]:
@@ -218,10 +253,7 @@ def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]
 
 
 def _backend(name: str) -> Backend:
-    if name not in BACKENDS:
-        raise PlanError(
-            f"no backend is called {name}; there {'is' if len(BACKENDS) == 1 else 'are'} {', '.join(BACKENDS)}"
-        )
+    placement.require_known(name, BACKENDS)
     return BACKENDS[name]
 
 
@@ -235,6 +267,8 @@ def _show_plan(made: Plan) -> None:
         f"vtgate {vtgates}",
         highlight=False,
     )
+    if made.place != Placement():
+        console.print(f"  placed with {escape(shlex.join(placement.words(made.place)))}", highlight=False)
     for other in spec.others:
         console.print(
             f"  keyspace {other.name}: {other.shards} shards x {other.tablets_per_shard} tablets", highlight=False

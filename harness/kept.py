@@ -11,15 +11,16 @@ from typing import Any
 import click
 from rich.table import Table
 
-from clusters.local import named
-from clusters.local.backend import LocalBackend
+from clusters import BACKENDS, KEEPERS, kept
+from clusters.common.hints import connect_hints
+from clusters.common.keeping import Kept
 from experiments.reparent import CLUSTER
-from harness import planning
-from harness.base.errors import PlanError
+from harness import heal, placement, planning
+from harness.base.errors import HarnessError, PlanError
 from harness.contracts import Cluster, Observer
 from harness.interrupts import Interrupted, Interrupts
-from harness.model import ClusterSpec
-from harness.options import cluster_options, overrides
+from harness.model import ClusterSpec, Placement
+from harness.options import cluster_options, overrides, place_options
 from harness.reports.live import PlainObserver
 from harness.reports.live_state import LiveState
 from harness.reports.tables import table_console
@@ -29,16 +30,21 @@ DEFAULT_SHARDS = 2
 
 @click.command()
 @click.argument("name", default="default")
+@place_options
 @cluster_options
-def up(name: str, **given: Any) -> None:
+def up(name: str, backend: str | None, **given: Any) -> None:
     """Stand up a cluster for manual work; it stays until `vtchaos down NAME`.
 
     It has the ledger table of the experiments, so that `vtchaos run EXPERIMENT --cluster NAME` works on it.
     """
-    spec = planning.cluster_spec(replace(CLUSTER, shards=DEFAULT_SHARDS), overrides(given))
+    kind = backend or placement.DEFAULT_BACKEND
+    placement.require_known(kind, KEEPERS if kind in BACKENDS else BACKENDS)
+    wanted = overrides(given)
+    place = placement.placed(kind, wanted.place)
+    spec = planning.cluster_spec(replace(CLUSTER, shards=DEFAULT_SHARDS), wanted)
     planning.refuse_cluster(spec)
     with PlainObserver(lambda: LiveState(now_ns=0), out=sys.stdout) as lines:
-        asyncio.run(_up(name, spec, lines))
+        asyncio.run(_up(name, kind, spec, place, lines))
     click.echo(
         f"\nThe cluster {name} serves. `vtchaos status {name}` says this again, `vtchaos down {name}` ends it.\n"
     )
@@ -47,64 +53,101 @@ def up(name: str, **given: Any) -> None:
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every kept cluster, leftovers of dead ones too.")
+@click.option(
+    "--all", "every", is_flag=True, help="Every kept cluster, leftovers of dead ones too, and what dead runs left."
+)
 def down(names: tuple[str, ...], every: bool) -> None:
     """End kept clusters and remove their data."""
-    if not names and not every:
-        names = ("default",)
-    for name in names or [row.name for row in asyncio.run(named.listed())]:
-        asyncio.run(named.stop(name))
-        click.echo(f"{name} is gone")
+    if every:
+        asyncio.run(_down_all())
+        return
+    for name in names or ("default",):
+        asyncio.run(_down(name))
 
 
 @click.command()
 @click.argument("name", required=False)
 def status(name: str | None) -> None:
-    """Show the kept clusters, or how to connect to one."""
-    if name is not None:
-        asyncio.run(_hints(name))
-        return
-    rows = asyncio.run(named.listed())
-    if not rows:
-        click.echo("no cluster is kept; `vtchaos up NAME` stands one up")
-        return
-    table = Table("cluster", "state", "shards", "Vitess", "vtgates", box=None, padding=(0, 2, 0, 0))
-    table.add_column("folder", overflow="fold")
-    for row in rows:
-        state = "serving" if row.serving and not row.stopped else "starting" if row.alive and not row.serving else ""
-        state = state or (f"stopped: {', '.join(row.stopped)}" if row.alive else f"gone; `vtchaos down {row.name}`")
-        spec = row.state.spec if row.state else None
-        size = " + ".join(f"{each.shards} x {each.tablets_per_shard}" for each in spec.keyspaces) if spec else ""
-        vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates))) if spec else ""
-        table.add_row(row.name, state, size, spec.vitess if spec else "", vtgates, str(row.folder))
-    table_console().print(table)
+    """Show the kept clusters and what dead runs left, or how to connect to one cluster."""
+    asyncio.run(_status() if name is None else _hints(name))
+
+
+# ---------------------------------------------------------------- for runs
 
 
 def attached(name: str, observer: Observer) -> AbstractAsyncContextManager[Cluster]:
     """A kept cluster for a run; it stays when the run ends."""
-    return named.attached(name, observer=observer)
+    return kept.attached(name, keepers=KEEPERS, observer=observer)
 
 
-async def spec_of(name: str) -> ClusterSpec:
-    """The spec of a kept cluster. Raises PlanError when none of that name serves."""
-    async with named.attached(name, observer=_Silent()) as cluster:
-        return cluster.spec
+async def known(name: str) -> tuple[ClusterSpec, Kept]:
+    """What stands under that name. Raises PlanError when nothing serves."""
+    found = (await kept.standing(name, keepers=KEEPERS)).kept
+    assert found is not None
+    assert found.spec is not None
+    return found.spec, found
 
 
-async def _up(name: str, spec: ClusterSpec, observer: Observer) -> None:
-    reasons = await LocalBackend().refusals(spec)
+# ---------------------------------------------------------------- the commands
+
+
+async def _up(name: str, backend: str, spec: ClusterSpec, place: Placement, observer: Observer) -> None:
+    kept.folder_of(name)  # a bad name is refused before anything is looked at
+    reasons = await BACKENDS[backend].refusals(spec, place)
     if reasons:
         raise PlanError("; ".join(reasons))
     async with Interrupts().installed() as interrupts:
         try:
-            await interrupts.may_end(named.start(name, spec, observer=observer))
+            await interrupts.may_end(kept.start(name, spec, place, keeper=backend, keepers=KEEPERS, observer=observer))
         except Interrupted:
             raise KeyboardInterrupt from None
 
 
+async def _down(name: str) -> None:
+    ours = await kept.stop(name, keepers=KEEPERS)
+    click.echo(f"{name} is gone" if ours else f"{name} is forgotten; it was not ours, and stands on")
+
+
+async def _down_all() -> None:
+    """All of it, whatever fails; then the first error."""
+    errors: list[HarnessError | PlanError] = []
+    for row in await kept.listed(KEEPERS):
+        try:
+            await _down(row.name)
+        except (HarnessError, PlanError) as error:
+            click.echo(f"{row.name} is not gone: {error}", err=True)
+            errors.append(error)
+    errors += await heal.healed_orphans(BACKENDS, say=click.echo)
+    if errors:
+        raise errors[0]
+
+
+async def _status() -> None:
+    rows, orphans = await asyncio.gather(kept.listed(KEEPERS), heal.orphans_of(BACKENDS))
+    if rows:
+        table_console().print(_table(rows))
+    else:
+        click.echo("no cluster is kept; `vtchaos up NAME` stands one up")
+    for line in heal.told(orphans):
+        click.echo(line)
+
+
+def _table(rows: tuple[kept.Row, ...]) -> Table:
+    table = Table("cluster", "backend", "state", "shards", "Vitess", "vtgates", box=None, padding=(0, 2, 0, 0))
+    table.add_column("folder", overflow="fold")
+    for row in rows:
+        spec = row.kept.spec if row.kept else None
+        size = " + ".join(f"{each.shards} x {each.tablets_per_shard}" for each in spec.keyspaces) if spec else ""
+        vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates))) if spec else ""
+        backend = row.kept.backend if row.kept else row.keeper
+        table.add_row(row.name, backend, row.state, size, spec.vitess if spec else "", vtgates, str(row.folder))
+    return table
+
+
 async def _hints(name: str) -> None:
-    async with named.attached(name, observer=_Silent()) as cluster:
-        for line in named.connect_hints(cluster):
+    _, found = await known(name)
+    async with kept.attached(name, keepers=KEEPERS, observer=_Silent()) as cluster:
+        for line in connect_hints(cluster, ours=found.ours):
             click.echo(line)
 
 

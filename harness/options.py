@@ -7,13 +7,16 @@ from typing import Any, TypeVar
 
 import click
 
+from clusters import BACKENDS
 from harness.base.errors import PlanError
-from harness.model import ConnectionMode
+from harness.model import ConnectionMode, Placement
+from harness.placement import DEFAULT_BACKEND
 from harness.planning import Overrides
 from harness.streams import Resume
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CREATE = {"own": False, "operator": True}
 _CLUSTER = (
     click.option("--shards", type=int, help="Shards of the keyspace."),
     click.option("--tablets", type=int, help="Tablets a shard (mysqld + vttablet each)."),
@@ -33,6 +36,32 @@ _CLUSTER = (
     click.option("--vtctld-flag", "vtctld_flags", metavar="FLAG=VALUE", multiple=True, help="Any vtctld flag."),
     click.option("--copy-phase", metavar="DURATION", help="vttablet's --vreplication-copy-phase-duration, e.g. 300ms."),
     click.option("--mysqld-setting", "mysqld_settings", metavar="KEY=VALUE", multiple=True, help="Any my.cnf key."),
+)
+_PLACE = (
+    click.option(
+        "--backend",
+        metavar="|".join(BACKENDS),
+        help=f"Where the cluster stands: this host's own processes, containers, pods. [default: {DEFAULT_BACKEND}]",
+    ),
+    click.option("--image", metavar="REF", help="Image of all Vitess components; `{version}` in it is replaced."),
+    click.option(
+        "--together", is_flag=True, default=None, help="docker: a tablet's mysqld and vttablet in one container."
+    ),
+    click.option("--memory", "memory_mb", type=int, metavar="MB", help="docker, kubernetes: limit of each container."),
+    click.option("--cpus", type=float, metavar="N", help="docker, kubernetes: cores that each container may use."),
+    click.option("--context", metavar="NAME", help="kubernetes: of the kubeconfig, instead of the current one."),
+    click.option("--kind", is_flag=True, default=None, help="kubernetes: in a kind cluster made for this one."),
+    click.option(
+        "--storage-class", metavar="NAME", help="kubernetes: tablets keep their data in volumes of this class."
+    ),
+    click.option(
+        "--create",
+        type=click.Choice(list(_CREATE)),
+        help="kubernetes: stand it up with our own manifests (the default), or as a VitessCluster of vitess-operator.",
+    ),
+)
+_LOAD_PODS = (
+    click.option("--load-pods", type=int, metavar="N", help="kubernetes: run the load in N pods beside the cluster."),
 )
 _LOAD = (
     click.option("--rate", type=float, metavar="N", help="Operations a second for each shard, through each vtgate."),
@@ -80,8 +109,13 @@ def cluster_options(command: F) -> F:
     return _with(_CLUSTER, command)
 
 
+def place_options(command: F) -> F:
+    """The command takes `backend` (None = not given) beside what `overrides` reads."""
+    return _with(_PLACE, command)
+
+
 def load_options(command: F) -> F:
-    return _with((*_LOAD, *_STREAMS), command)
+    return _with((*_LOAD_PODS, *_LOAD, *_STREAMS), command)
 
 
 def _with(options: Iterable[Callable[[F], F]], command: F) -> F:
@@ -98,6 +132,9 @@ def overrides(given: dict[str, Any]) -> Overrides:
     words["params"] = {name: _number(name, text) for name, text in words["params"].items()}
     if "vtgates" in words:
         words["vtgates"] = tuple(text.strip() for text in words["vtgates"].split(",") if text.strip())
+    if "create" in words:
+        words["operator"] = _CREATE[words.pop("create")]
+    words["place"] = {field: words.pop(field) for field in Placement.__dataclass_fields__ if field in words}
     if "mode" in words:
         words["mode"] = ConnectionMode(words["mode"])
     if "resume" in words:

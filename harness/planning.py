@@ -16,11 +16,12 @@ from harness.base.goduration import duration_s
 from harness.contracts import Experiment
 from harness.items import MAX_TABLES, ItemsSpec
 from harness.load.config import MIN_ITEM_ROWS
-from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Plan, VtgateSpec
+from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Placement, Plan, VtgateSpec
 from harness.streams import Resume, StreamSpec
 
 T = TypeVar("T")
 
+NOWHERE_SPECIAL = Placement()
 MAX_RATE = 20_000.0  # operations a second in all: above it one machine measures only its own load
 MAX_ITEM_ROWS = 10_000_000  # 2.5 GB of tablespaces in each of a shard's tablets
 MAX_STREAMS = 200
@@ -63,6 +64,7 @@ class Overrides:
     copy_phase: str | None = None
     params: Mapping[str, float] = field(default_factory=dict)
     timeout_s: float | None = None
+    place: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # fields of Placement
 
 
 def choose(name: str, table: Mapping[str, Experiment]) -> Experiment:
@@ -79,6 +81,7 @@ def build(
     overrides: Overrides,
     *,
     backend: str,
+    place: Placement = NOWHERE_SPECIAL,
     seed: int | None,
     command_line: Sequence[str],
     harness_version: str,
@@ -110,6 +113,7 @@ def build(
         why=experiment.why,
         backend=backend,
         cluster=spec,
+        place=place,
         cluster_name=cluster_name,
         load=load,
         items=items,

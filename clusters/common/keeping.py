@@ -1,7 +1,8 @@
 """How clusters outlive the command that stood them up: what a backend offers for `up`, `down`, `status`, `--cluster`.
 
-CACHE/clusters/NAME/state.json   which backend, what stands where; complete once the cluster serves
-CACHE/clusters/NAME/...          whatever else the backend keeps there
+CACHE/clusters/NAME/made.json    with which keeper, where, and by which process (clusters.kept); the first file there
+CACHE/clusters/NAME/state.json   the keeper's own: what stands where; complete once the cluster serves
+CACHE/clusters/NAME/...          whatever else the keeper keeps there
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Kept:
 
 
 class Keeper(Protocol):
-    """A backend's clusters that stay. `folder` is CACHE/clusters/NAME; it exists and is empty at `start`."""
+    """A backend's clusters that stay. `folder` is CACHE/clusters/NAME; it exists at `start`, with made.json in it."""
 
     async def start(
         self, name: str, spec: ClusterSpec, place: Placement, *, folder: Path, observer: Observer
@@ -42,5 +43,5 @@ class Keeper(Protocol):
     def attached(self, folder: Path, *, observer: Observer) -> AbstractAsyncContextManager[NodesCluster]: ...
 
     # ^ leaving the block leaves it standing; raises ClusterError when it is gone
-    async def look(self, folder: Path) -> Kept: ...
+    async def look(self, folder: Path) -> Kept: ...  # never raises because of what is or is not in `folder`
     async def stop(self, folder: Path) -> None: ...  # all but the folder; harmless when it is gone already

@@ -3,8 +3,10 @@
 plan.json            what was to be run: experiment, cluster, versions, seed, command line   (save 0)
 clock.json           the monotonic base
 host.json            what the machine was
+owner.json           the harness's process, so that `vtchaos heal` can tell a dead one from a living one
 nodes.json           the nodes of the cluster with their addresses
 load.json            lanes of the load: number → vtgate, shard, workload, mode, rate
+load-pods.json       where the load ran, if in pods beside the cluster: clocks, their offsets and how well known
 ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
 ops-W.messages.jsonl distinct error messages of worker W
 rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
@@ -73,12 +75,20 @@ class RunDir:
         return self.path / "host.json"
 
     @property
+    def owner(self) -> Path:
+        return self.path / "owner.json"
+
+    @property
     def nodes(self) -> Path:
         return self.path / "nodes.json"
 
     @property
     def load(self) -> Path:
         return self.path / "load.json"
+
+    @property
+    def load_pods(self) -> Path:
+        return self.path / "load-pods.json"
 
     @property
     def faults(self) -> Path:

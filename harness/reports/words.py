@@ -6,8 +6,10 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from harness import placement
 from harness.history import History
 from harness.model import ClusterSpec, Role, RunVerdict, Verdict
 from harness.reports.counters import BufferFacts
@@ -129,6 +131,8 @@ def stand_up(history: History) -> str:
     """`vtchaos up NAME …` with everything in which the run's cluster may differ from the default one."""
     spec = history.plan.cluster
     words = ["vtchaos", "up", history.plan.cluster_name, "--shards", str(spec.shards)]
+    words += ["--backend", history.plan.backend] if history.plan.backend != placement.DEFAULT_BACKEND else []
+    words += placement.words(replace(history.plan.place, load_pods=0))
     words += ["--tablets", str(spec.tablets_per_shard), "--vitess", spec.vitess]
     words += ["--vtgate", ",".join(spec.vtgate_version(index) for index in range(len(spec.vtgates)))]
     words += ["--mysql", spec.mysql] if spec.mysql else []

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from clusters.local import named
+from clusters import KEEPERS
+from clusters.kept import listed
 from harness import history
 from harness.base import wait
 from harness.base.rundir import RunDir
@@ -75,7 +76,7 @@ async def test_a_start_that_is_interrupted_leaves_nothing(signum: int, tmp_path:
         process.send_signal(signum)
         assert await wait.finish("vtchaos ends", process.wait(), timeout_s=TELL_WITHIN_S) == 130
     assert log.read_text().endswith("vtchaos: interrupted\n")
-    assert name not in [row.name for row in await named.listed()]
+    assert name not in [row.name for row in await listed(KEEPERS)]
     words = [each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"])]  # a zombie has none
     assert [line for line in words if any(name in word for word in line)] == []
 

@@ -16,15 +16,17 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from clusters import KEEPERS, kept
 from clusters.common import answers, serving
 from clusters.common.cluster import NodesCluster
-from clusters.local import host, named
+from clusters.common.hints import connect_hints
+from clusters.local import host
 from clusters.local.backend import LocalBackend
 from harness.base import wait
 from harness.base.errors import ClusterError, UsageError
 from harness.contracts import Cluster
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
-from harness.model import Capability, ClusterSpec, Node, Role, VtgateSpec
+from harness.model import Capability, ClusterSpec, Node, Placement, Role, VtgateSpec
 from harness.mysql.session import Answer, admin_session
 from tests.unit.local_fakes import Recorder
 
@@ -233,18 +235,19 @@ async def test_without_namespaces(tmp_path: Path) -> None:
 
 
 async def test_a_named_cluster_outlives_its_maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named, "_root", lambda: tmp_path / "clusters")
+    monkeypatch.setattr(kept, "_root", lambda: tmp_path / "clusters")
     spec = ClusterSpec(shards=1, tablets_per_shard=2)
-    await named.start("stays", spec, observer=Recorder())
-    (row,) = await named.listed()
-    assert (row.alive, row.serving, row.stopped) == (True, True, ())
-    async with named.attached("stays", observer=Recorder()) as cluster:
-        assert any("mysql" in hint and hint.endswith(" ks") for hint in named.connect_hints(cluster))
+    await kept.start("stays", spec, Placement(), keeper="local", keepers=KEEPERS, observer=Recorder())
+    (row,) = await kept.listed(KEEPERS)
+    assert row.kept is not None
+    assert (row.kept.alive, row.serving, row.kept.stopped) == (True, True, ())
+    async with kept.attached("stays", keepers=KEEPERS, observer=Recorder()) as cluster:
+        assert any("mysql" in hint and hint.endswith(" ks") for hint in connect_hints(cluster))
         await cluster.signal(one(cluster, "vttablet-101"), signal.SIGKILL)
         await cluster.start(one(cluster, "vttablet-101"), timeout_s=RESTART_TIMEOUT_S)
         await still_serves(cluster)
-    await named.stop("stays")
-    assert await named.listed() == ()
+    await kept.stop("stays", keepers=KEEPERS)
+    assert await kept.listed(KEEPERS) == ()
     assert _mentioning(tmp_path) == []
 
 

@@ -95,7 +95,7 @@ def test_plan_for_people() -> None:
         ("reparent/storm-2 --vitess 99.0.0", "Vitess 99.0.0 is not one of the releases that vtchaos can build (24.0.3"),
         ("reparent/storm-2 --vtgate 24.0.3,1.0", "Vitess 1.0 is not one of the releases"),
         ("reparent/storm-2 --vitess ./no/such", "./no/such is not a folder of Vitess binaries"),
-        ("reparent/storm-2 --backend moon", "no backend is called moon; there is local"),
+        ("reparent/storm-2 --backend moon", "no backend is called moon; there"),
         ("reparent/storm-2 --shards 0", "--shards 0: a keyspace has 1 to 256 shards"),
         ("reparent/storm-2 --tablets 1", "one tablet has nothing to reparent to; use --tablets 2 or more"),
         ("reparent/storm-2 --tablets 10000", "2 shards x 10000 tablets need about"),

@@ -1,4 +1,4 @@
-"""Named clusters: names, leftovers and what a person is told (no cluster is started)."""
+"""Kept local clusters: names, leftovers and what a person is told (no cluster is started)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 import click.testing
 import pytest
 
+from clusters import KEEPERS, kept
 from clusters.common import obtained
 from clusters.common.commands import Programs
-from clusters.local import named
+from clusters.local import keeper
 from harness.base import wait
 from harness.base.errors import PlanError, SoftwareError
 from harness.cli import main
 from harness.contracts import Observer
-from harness.model import ClusterSpec
+from harness.model import ClusterSpec, Placement
 from tests.unit.local_fakes import Recorder
 
 
@@ -25,28 +26,33 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "clusters"
 
 
+async def start(name: str) -> None:
+    await kept.start(name, ClusterSpec(), Placement(), keeper="local", keepers=KEEPERS, observer=Recorder())
+
+
 @pytest.mark.parametrize("name", ["", "../x", "Name", "a" * 40, "a b"])
 async def test_bad_names_are_refused(name: str) -> None:
     with pytest.raises(PlanError, match="is no name for a cluster"):
-        await named.start(name, ClusterSpec(), observer=Recorder())
+        await start(name)
 
 
 async def test_unknown_names_say_what_there_is() -> None:
-    assert await named.listed() == ()
+    assert await kept.listed(KEEPERS) == ()
     with pytest.raises(PlanError, match="there is no cluster 'x'; there are none"):
-        await named.stop("x")
+        await kept.stop("x", keepers=KEEPERS)
     with pytest.raises(PlanError, match="there is no cluster 'x' that serves"):
-        async with named.attached("x", observer=Recorder()):
+        async with kept.attached("x", keepers=KEEPERS, observer=Recorder()):
             pass
 
 
 async def test_a_leftover_is_shown_and_removed(root: Path) -> None:
     (root / "old" / "data").mkdir(parents=True)
     (root / "old" / "state.json").write_text("{}")
-    (row,) = await named.listed()
-    assert (row.name, row.alive, row.serving) == ("old", False, False)
-    await named.stop("old")
-    assert await named.listed() == ()
+    (row,) = await kept.listed(KEEPERS)
+    assert row.kept is not None
+    assert (row.name, row.kept.alive, row.serving, row.starting) == ("old", False, False, False)
+    await kept.stop("old", keepers=KEEPERS)
+    assert await kept.listed(KEEPERS) == ()
 
 
 # ---------------------------------------------------------------- starts that come to nothing
@@ -62,12 +68,12 @@ async def test_a_start_that_is_cancelled_leaves_nothing(root: Path, monkeypatch:
         raise AssertionError("never")
 
     monkeypatch.setattr(obtained, "programs_for", programs_for)
-    start = asyncio.ensure_future(named.start("x", ClusterSpec(), observer=Recorder()))
+    starting = asyncio.ensure_future(start("x"))
     await wait.finish("the start begins", begun.wait(), timeout_s=20)
-    start.cancel()
+    starting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await start
-    assert await named.listed() == ()
+        await starting
+    assert await kept.listed(KEEPERS) == ()
     assert list(root.iterdir()) == []
 
 
@@ -82,8 +88,8 @@ async def test_a_start_that_fails_leaves_its_logs_if_there_are_any(
 
     monkeypatch.setattr(obtained, "programs_for", programs_for)
     with pytest.raises(SoftwareError, match="no Go here"):
-        await named.start("x", ClusterSpec(), observer=Recorder())
-    assert [row.name for row in await named.listed()] == (["x"] if logged else [])
+        await start("x")
+    assert [row.name for row in await kept.listed(KEEPERS)] == (["x"] if logged else [])
 
 
 async def test_what_must_not_be_cut_short_ends_before_the_cancellation_does() -> None:
@@ -95,7 +101,7 @@ async def test_what_must_not_be_cut_short_ends_before_the_cancellation_does() ->
         await may_end.wait()
         ended.append(True)
 
-    task = asyncio.ensure_future(named._to_its_end(work()))
+    task = asyncio.ensure_future(keeper._to_its_end(work()))
     await begun.wait()
     task.cancel()
     await asyncio.sleep(0)

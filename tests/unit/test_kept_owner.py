@@ -1,0 +1,42 @@
+"""Goal: a dead owner is told from a living one, also when its process number is taken again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+from harness.base.owner import Owner, owner_of, process, this_process
+
+
+def test_this_process_lives() -> None:
+    me = this_process()
+    assert me.pid == os.getpid()
+    assert me.started > 0
+    assert not me.dead
+    assert not me.elsewhere
+
+
+def test_a_number_that_was_taken_again_is_another_process() -> None:
+    assert replace(this_process(), started=1).dead
+
+
+def test_a_killed_process_is_dead_before_it_is_reaped() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        owner = process(child.pid)
+        assert not owner.dead
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
+        assert owner.dead
+
+
+def test_of_another_host_nothing_is_said() -> None:
+    other = Owner(host="elsewhere.example", pid=os.getpid(), started=1)
+    assert other.elsewhere
+    assert not other.dead
+
+
+def test_the_text_comes_back() -> None:
+    for owner in (this_process(), Owner(host="fe80::1", pid=4, started=12345)):
+        assert owner_of(owner.text) == owner
