@@ -1,0 +1,93 @@
+"""The backend "docker": containers on the Docker engine that the docker command would use."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from clusters.common import obtained, watchdog
+from clusters.common.keeping import STATE
+from clusters.docker import capacity, engine, removal, standup
+from clusters.docker.labels import RUN, Marks
+from clusters.docker.standup import Wanted
+from clusters.docker.store import DockerImageStore
+from clusters.images import provided
+from harness.base.errors import ClusterError
+from harness.contracts import Cluster, Observer
+from harness.model import ClusterSpec, Placement
+
+NAME = "docker"
+WATCHDOG_LOG = "watchdog.log"
+
+
+class DockerBackend:
+    """Stands up clusters of containers, which can be found by their labels and are removed whoever dies."""
+
+    def __init__(self, *, publish: bool = False) -> None:
+        """`publish`: reach the nodes through published ports even where their own addresses can be reached."""
+        self._publish = publish
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
+        """No engine, what `clusters.common.obtained` finds wrong with the software, memory."""
+        try:
+            async with engine.connected() as docker:
+                facts = await docker.facts()
+        except ClusterError as error:
+            return (str(error),)
+        software = () if place.image else await obtained.refusals(spec)
+        return (*software, *capacity.refusals(spec, place, facts))
+
+    def cluster(
+        self, spec: ClusterSpec, place: Placement, *, run: str, folder: Path, logs: Path, observer: Observer
+    ) -> AbstractAsyncContextManager[Cluster]:
+        """Everything lives on the engine; `folder` is not used. Logs go to `logs`."""
+        return self._cluster(spec, place, run, logs, observer)
+
+    async def heal(self, run: str) -> Sequence[str]:
+        async with engine.connected() as docker:
+            return await removal.removed(docker, f"{RUN}={run}", quiet_s=removal.QUIET_S)
+
+    async def orphans(self) -> Mapping[str, Sequence[str]]:
+        """Of the engine that answers; none when there is no engine."""
+        try:
+            async with engine.connected() as docker:
+                return await removal.orphans(docker, state=STATE)
+        except ClusterError:
+            return {}
+
+    @contextlib.asynccontextmanager
+    async def _cluster(
+        self, spec: ClusterSpec, place: Placement, run: str, logs: Path, observer: Observer
+    ) -> AsyncIterator[Cluster]:
+        marks = Marks(run=run)
+        logs.mkdir(parents=True, exist_ok=True)
+        async with (
+            engine.connected() as docker,
+            watchdog.guarding(NAME, run, log=logs / WATCHDOG_LOG) as guard,
+        ):
+            images = await provided(spec, place, store=DockerImageStore(docker, marks, observer), observer=observer)
+            wanted = Wanted(
+                spec=spec,
+                place=place,
+                images=images,
+                marks=marks,
+                logs=logs,
+                in_memory=capacity.data_fits_in_memory(spec, await docker.facts()),
+                publish=self._publish,
+            )
+            try:
+                async with standup.stood_up(docker, wanted, observer=observer) as cluster:
+                    yield cluster
+            finally:
+                if not await _anything(docker, run):
+                    guard.release()
+
+
+async def _anything(docker: engine.Engine, run: str) -> bool:
+    return bool((await removal.labelled(docker, f"{RUN}={run}")).all)
