@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from harness.items import ItemsSpec
 from harness.model import (
@@ -46,6 +46,35 @@ class Cluster(Protocol):
     async def stop(self, node: Node, *, timeout_s: float) -> None: ...
     async def signal(self, node: Node, signum: int) -> None: ...
     async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
+
+
+class Conversation(Protocol):
+    """Standard input and output of a program that runs somewhere else."""
+
+    @property
+    def name(self) -> str: ...  # of the place, for people: "load pod 1"
+    async def read(self) -> bytes: ...  # what has come; b"" = the program, or the way to it, has ended
+    async def write(self, data: bytes) -> None: ...  # raises HarnessError when it cannot be delivered
+    async def obituary(self) -> str: ...  # after the end: what is known of how it came; "" = nothing
+
+
+class LoadPlace(Protocol):
+    """Where load processes can run beside a cluster, so that the way from here to it is not what is measured."""
+
+    def address(self, node: Node, port: str) -> tuple[str, int]: ...  # where a process there reaches a node
+    def programs(
+        self, module: str, *, count: int, logs: Path
+    ) -> AbstractAsyncContextManager[Sequence[Conversation]]: ...  # running on entry, gone on exit
+
+    # ^ `python -m module`, so many times, each in a place of its own; it must end when its standard input ends
+
+
+@runtime_checkable
+class OffersLoadPlace(Protocol):
+    """A Cluster beside which load processes can run. None: not beside this one."""
+
+    @property
+    def load_place(self) -> LoadPlace | None: ...
 
 
 class Observer(Protocol):

@@ -7,7 +7,7 @@ is empty here and named in `incomplete`, so that a check can say UNKNOWN instead
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -163,7 +163,7 @@ def _load(run: RunDir, plan: Plan) -> History:
     loaded = missing if plan.load is not None else []  # what a run without a load has not is not missing
     lanes = _load_json_list(run.load, Lane, loaded)
     nodes = _load_json_list(run.nodes, Node, missing)
-    ops, messages = _load_ops(run, loaded, clock.monotonic_ns)
+    ops, messages = _load_ops(run, loaded, clock.monotonic_ns, {lane.worker for lane in lanes})
     return History(
         plan=plan,
         clock=clock,
@@ -225,7 +225,9 @@ def _load_json_list(path: Path, kind: type[Any], missing: list[str]) -> tuple[An
     return tuple(jsonio.structure(plain, kind) for plain in jsonio.load(path, list[Any]))
 
 
-def _load_ops(run: RunDir, missing: list[str], base_ns: int = 0) -> tuple[Ops, Mapping[tuple[int, int], str]]:
+def _load_ops(
+    run: RunDir, missing: list[str], base_ns: int = 0, workers: Collection[int] = ()
+) -> tuple[Ops, Mapping[tuple[int, int], str]]:
     parts: list[Ops] = []
     messages: dict[tuple[int, int], str] = {}
     for path in sorted(run.path.glob("ops-*.bin")):
@@ -236,6 +238,8 @@ def _load_ops(run: RunDir, missing: list[str], base_ns: int = 0) -> tuple[Ops, M
     if not parts:
         missing.append("ops-*.bin (no load was recorded)")
         return np.empty(0, dtype=OP_DTYPE), messages
+    absent = [worker for worker in sorted(workers) if not run.ops(worker).is_file()]
+    missing += [f"ops-{worker}.bin (what load worker {worker} recorded)" for worker in absent]
     ops = np.concatenate(parts)
     return ops[np.argsort(ops["intended_ns"], kind="stable")], messages
 

@@ -17,20 +17,20 @@ from typing import Any, Protocol
 
 from harness.base import jsonio, wait
 from harness.base.clock import ClockBase
-from harness.base.errors import HarnessError, VtchaosError
+from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.procs import tail_of
 from harness.base.rundir import RunDir
 from harness.base.scheduling import wake_in_time
-from harness.contracts import Cluster, Experiment, Observer, Probe, Streams
+from harness.contracts import Cluster, Experiment, LoadPlace, Observer, OffersLoadPlace, Probe, Streams
 from harness.interrupts import Interrupted, Interrupts
 from harness.items import MARK_TABLE
-from harness.load import driver, readback, streams
+from harness.load import driver, readback, remote_driver, streams
 from harness.load.primaries import servers_of
 from harness.load.reset import empty_ledger
 from harness.load.seeding import seed
 from harness.load.tables import read_tables
 from harness.load.targets import targets_of
-from harness.model import Event, Plan, Role, Workload
+from harness.model import Event, LoadSpec, Plan, Role, Workload
 from harness.stage import EventLog, NoStreams, RunStage
 
 READBACK_TIMEOUT_S = 60.0
@@ -44,6 +44,13 @@ class RunStreams(Streams, Protocol):
     """What the runner asks of the streams beyond what an experiment may."""
 
     async def watch(self) -> None: ...  # until they are stopped; raises HarnessError when a worker dies
+
+
+class Clients(Protocol):
+    """What the runner asks of a running load, wherever it runs."""
+
+    async def watch(self) -> None: ...  # until it is stopped; raises HarnessError when a part of it dies
+    async def stop(self, *, timeout_s: float) -> None: ...  # bounded; everything that was recorded is here then
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,21 +197,27 @@ class Runner:
         if spec is None:
             await self._experiment.timeline(stage)
             return
-        cluster = stage.cluster
-        async with driver.running(
-            spec,
-            targets_of(cluster),
-            keyspace=cluster.spec.keyspace,
-            shards=cluster.spec.shard_names,
-            run=self._run,
-            seed=self._plan.seed,
-            abrupt=spec.abrupt,
-            items=self._plan.items,
-        ) as load:
+        async with self._clients(stage.cluster, spec) as load:
             try:
                 await _beside(load.watch(), self._experiment.timeline(stage))
             finally:
                 await load.stop(timeout_s=spec.operation_timeout_s)
+
+    def _clients(self, cluster: Cluster, spec: LoadSpec) -> AbstractAsyncContextManager[Clients]:
+        """The load, in processes here or in pods beside the cluster."""
+        pods = self._plan.place.load_pods
+        place = load_place(cluster) if pods else None
+        common: dict[str, Any] = {
+            "keyspace": cluster.spec.keyspace,
+            "shards": cluster.spec.shard_names,
+            "run": self._run,
+            "seed": self._plan.seed,
+            "abrupt": spec.abrupt,
+            "items": self._plan.items,
+        }
+        if place is None:
+            return driver.running(spec, targets_of(cluster), **common)
+        return remote_driver.running(spec, targets_of(cluster, place), place=place, pods=pods, **common)
 
     async def _collected(self, cluster: Cluster) -> None:
         try:
@@ -251,6 +264,14 @@ async def probing(probes: tuple[Probe, ...], stage: RunStage, run: RunDir) -> As
         finally:
             for task in tasks:
                 task.cancel()
+
+
+def load_place(cluster: Cluster) -> LoadPlace:
+    """Where the load can run beside a cluster. Raises PlanError: not beside this one."""
+    place = cluster.load_place if isinstance(cluster, OffersLoadPlace) else None
+    if place is None:
+        raise PlanError("the load cannot run in pods beside this cluster; leave --load-pods out, or use kubernetes")
+    return place
 
 
 async def _beside(watch: Awaitable[None], work: Awaitable[None]) -> None:

@@ -54,33 +54,68 @@ class WorkerConfig:
 
 
 def plan_lanes(
-    spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str], items: ItemsSpec | None = None
+    spec: LoadSpec,
+    targets: Sequence[Target],
+    shards: Sequence[str],
+    items: ItemsSpec | None = None,
+    *,
+    places: int = 1,
 ) -> tuple[Lane, ...]:
-    """A lane for every shard through every vtgate; the lanes of a vtgate are dealt to its workers in turn.
+    """A lane for every shard through every vtgate. They are dealt to the places in turn (`place_of`), and in each
+    place the lanes of a vtgate to its workers in turn.
+
+    A lane is never divided: its arrivals, ids and reads are those of one process, so the same places give the
+    same load, and any number of them a load of the same lanes at the same rates.
 
     Raises PlanError when the load does not fit the record format or means nothing.
     """
-    _refuse_nonsense(spec, targets, shards)
+    _refuse_nonsense(spec, targets, shards, places)
     if spec.workload is Workload.ITEMS:
         _refuse_few_rows(items, shards)
-    workers = min(spec.workers, len(shards))
+    wanted = [(target, shard) for target in targets for shard in shards]
+    workers = _workers(spec, [target.vtgate for target, _ in wanted], places)
     return tuple(
         Lane(
-            number=which * len(shards) + position,
+            number=number,
             vtgate=target.vtgate,
             shard=shard,
             mode=spec.mode,
             rate=spec.rate_per_shard,
-            worker=which * workers + position % workers,
+            worker=workers[number],
         )
-        for which, target in enumerate(targets)
-        for position, shard in enumerate(shards)
+        for number, (target, shard) in enumerate(wanted)
     )
 
 
-def _refuse_nonsense(spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str]) -> None:
+def place_of(lane: int, places: int) -> int:
+    """Which of so many places a lane, given by its number, belongs to."""
+    return lane % places
+
+
+def _workers(spec: LoadSpec, vtgates: Sequence[str], places: int) -> dict[int, int]:
+    """Lane → worker: `spec.workers` of them for each vtgate in each place, fewer where there are fewer lanes."""
+    groups: dict[tuple[int, str], list[int]] = {}
+    for lane, vtgate in enumerate(vtgates):
+        groups.setdefault((place_of(lane, places), vtgate), []).append(lane)
+    found: dict[int, int] = {}
+    first = 0
+    for _, lanes in sorted(groups.items(), key=lambda group: (group[0][0], group[1][0])):
+        here = min(spec.workers, len(lanes))
+        found |= {lane: first + position % here for position, lane in enumerate(lanes)}
+        first += here
+    if first > MAX_WORKERS:
+        raise PlanError(f"load workers must be 1 to {MAX_WORKERS} in all; {places} places would have {first}")
+    return found
+
+
+def _refuse_nonsense(spec: LoadSpec, targets: Sequence[Target], shards: Sequence[str], places: int) -> None:
     if not targets or not shards:
         raise PlanError("a load needs at least one vtgate and one shard")
+    if not 1 <= places <= len(targets) * len(shards):
+        raise PlanError(
+            f"the load cannot run in {places} pods: it has {len(targets) * len(shards)} lanes "
+            f"(one a vtgate and shard), and a lane runs in one pod; 1 to {len(targets) * len(shards)} would be right"
+        )
     if spec.workers < 1 or spec.workers * len(targets) > MAX_WORKERS:
         raise PlanError(f"load workers must be 1 to {MAX_WORKERS} in all, not {spec.workers} × {len(targets)} vtgates")
     if len(targets) * len(shards) > MAX_LANES:

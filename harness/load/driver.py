@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.base import jsonio
 from harness.base.clock import now_ns
@@ -144,21 +144,9 @@ async def running(
     """
     lanes = plan_lanes(spec, targets, shards, items)
     jsonio.save(run.load, list(lanes))
-    common = WorkerConfig(
-        worker=0,
-        target=targets[0],
-        database=keyspace,
-        lanes=(),
-        spec=spec,
-        seed=seed,
-        run=run.path.absolute(),
-        live=(run.path / NAME).absolute(),
-        abrupt=abrupt,
-        items=items,
-        shards=tuple(shards),
-        vtgates=len(targets),
+    configs = configs_of(
+        spec, targets, lanes, keyspace=keyspace, shards=shards, run=run, seed=seed, abrupt=abrupt, items=items
     )
-    configs = _configs(common, targets, lanes)
     live = LiveFile.create(run.path / NAME, workers=len(configs), lanes=len(lanes))
     handle = LoadHandle(run, lanes, live)
     async with AsyncExitStack() as stack:
@@ -168,13 +156,37 @@ async def running(
         yield handle
 
 
-def _configs(common: WorkerConfig, targets: Sequence[Target], lanes: Sequence[Lane]) -> list[WorkerConfig]:
+def configs_of(
+    spec: LoadSpec,
+    targets: Sequence[Target],
+    lanes: Sequence[Lane],
+    *,
+    keyspace: str,
+    shards: Sequence[str],
+    run: RunDir,
+    seed: int,
+    abrupt: bool,
+    items: ItemsSpec | None,
+) -> list[WorkerConfig]:
     """One for each worker that has lanes."""
     target_of = {target.vtgate: target for target in targets}
     mine: dict[int, list[Lane]] = {}
     for lane in lanes:
         mine.setdefault(lane.worker, []).append(lane)
     return [
-        replace(common, worker=worker, target=target_of[own[0].vtgate], lanes=tuple(own))
+        WorkerConfig(
+            worker=worker,
+            target=target_of[own[0].vtgate],
+            database=keyspace,
+            lanes=tuple(own),
+            spec=spec,
+            seed=seed,
+            run=run.path.absolute(),
+            live=(run.path / NAME).absolute(),
+            abrupt=abrupt,
+            items=items,
+            shards=tuple(shards),
+            vtgates=len(targets),
+        )
         for worker, own in sorted(mine.items())
     ]

@@ -126,11 +126,12 @@ class LiveFile:
         return np.frombuffer(raw, dtype=WORKER_DTYPE, count=self.worker_count)
 
     def write_worker(
-        self, worker: int, *, state: WorkerState, wanted: int, connected: int, at_ns: int, note: str
+        self, worker: int, *, state: WorkerState, wanted: int, connected: int, at_ns: int, note: str, pid: int = 0
     ) -> None:
+        """`pid`: of the worker, when somebody else writes its row."""
         at = self._workers_at + worker * WORKER_DTYPE.itemsize
         text = note.encode(errors="replace")[:103]
-        _WORKER.pack_into(self._map, at, os.getpid(), state, wanted, connected, at_ns, text)
+        _WORKER.pack_into(self._map, at, pid or os.getpid(), state, wanted, connected, at_ns, text)
 
     def write_lane(self, number: int, values: tuple[int, ...]) -> None:
         """`values` in the order of LANE_DTYPE."""

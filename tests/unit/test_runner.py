@@ -22,15 +22,16 @@ from harness import history, runner
 from harness.base import jsonio
 from harness.base.errors import ClusterError, HarnessError, VtchaosError
 from harness.base.rundir import RunDir
-from harness.contracts import Cluster, Probe, Stage
+from harness.contracts import Cluster, LoadPlace, Probe, Stage
 from harness.history import History
 from harness.items import ItemsSpec
-from harness.load import driver, readback, streams
+from harness.load import driver, readback, remote_driver, streams
 from harness.load.config import Target
-from harness.model import Event, LoadSpec, Plan, Workload
+from harness.model import Event, LoadSpec, Placement, Plan, Workload
 from harness.runner import Ended, Runner
 from harness.stage import NoStreams
 from harness.streams import StreamSpec
+from tests.unit.load_remote_fakes import LocalPlace
 from tests.unit.run_fakes import Diary, DiaryFault, DiaryProbe, FakeCluster, Watcher, experiment, plan, steps, told
 
 WITH_LOAD = plan(load=LoadSpec(operation_timeout_s=1.0))
@@ -88,6 +89,13 @@ class World:
     async def empty_ledger(self, target: Target, *, keyspace: str) -> None:
         self.diary.append("ledger is emptied")
         await self.emptying()
+
+
+@dataclass
+class OfferingCluster(FakeCluster):
+    """A cluster that says whether load can run beside it."""
+
+    load_place: LoadPlace | None = None
 
 
 class DiaryStreams(NoStreams):
@@ -228,6 +236,48 @@ async def test_tables_are_filled_first_and_streams_outlive_the_load(
         "cluster goes",
     ]
     assert told(seen, "note") == ["rows of ks.item_1.-80 were not read"]
+
+
+# ---------------------------------------------------------------- the load beside the cluster
+
+IN_PODS = dataclasses.replace(WITH_LOAD, place=Placement(load_pods=3))
+
+
+async def test_a_load_in_pods_runs_where_the_cluster_offers_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = LocalPlace(ports={"vtgate-1": 15306, "vtgate-2": 15307})
+
+    @contextlib.asynccontextmanager
+    async def remote(spec: LoadSpec, targets: Sequence[Target], *, place: LoadPlace, pods: int, **_: Any) -> Any:
+        world.diary.append(f"{pods} pods reach {', '.join(str(target.port) for target in targets)}")
+        yield world
+
+    monkeypatch.setattr(remote_driver, "running", remote)
+
+    @contextlib.asynccontextmanager
+    async def cluster() -> AsyncIterator[Cluster]:
+        yield OfferingCluster(load_place=place)
+
+    monkeypatch.setattr(world, "cluster", cluster)
+    ended, _ = await run(world, tmp_path, lambda _: nothing(), planned=IN_PODS)
+    assert ended == Ended(interrupted=False, error=None)
+    assert world.diary == ["3 pods reach 15306, 15307", "load stops", "tables are read"]
+
+
+@pytest.mark.parametrize("offers_none", [False, True])
+async def test_a_load_in_pods_is_refused_where_there_is_no_place(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offers_none: bool
+) -> None:
+    @contextlib.asynccontextmanager
+    async def cluster() -> AsyncIterator[Cluster]:
+        yield OfferingCluster(load_place=None)
+
+    if offers_none:
+        monkeypatch.setattr(world, "cluster", cluster)
+    ended, _ = await run(world, tmp_path, lambda _: nothing(), planned=IN_PODS)
+    assert "the load cannot run in pods beside this cluster" in str(ended.error)
+    assert "load stops" not in world.diary
 
 
 async def test_streams_are_stopped_whatever_ends_the_run(
