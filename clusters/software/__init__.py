@@ -2,9 +2,10 @@
 
 from clusters.software.etcd_server import etcd
 from clusters.software.host import HostRow, host_permits
-from clusters.software.installs import EtcdInstall, MysqlInstall, SysbenchInstall, VitessInstall
+from clusters.software.installs import EtcdInstall, MysqlInstall, NftInstall, SysbenchInstall, VitessInstall
 from clusters.software.mysql_server import mysql
 from clusters.software.mysql_server import series_for as mysql_series_for
+from clusters.software.nft_program import nft
 from clusters.software.progress import Progress, Silent, shown
 from clusters.software.releases import DEFAULT_RELEASE, RELEASES
 from clusters.software.sources import Sources
@@ -20,6 +21,7 @@ __all__ = [
     "HostRow",
     "InventoryRow",
     "MysqlInstall",
+    "NftInstall",
     "Progress",
     "Silent",
     "Sources",
@@ -30,6 +32,7 @@ __all__ = [
     "inventory",
     "mysql",
     "mysql_series_for",
+    "nft",
     "shown",
     "sysbench",
     "verify",

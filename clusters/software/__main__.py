@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--mysql", nargs="?", const="", help="series; without one, any that Vitess runs with")
     parser.add_argument("--etcd", action="store_true")
     parser.add_argument("--sysbench", action="store_true")
+    parser.add_argument("--nft", action="store_true")
     parser.add_argument("--dir", action="append", type=Path, default=[], help="folder to look into first")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--no-install", action="store_true")
@@ -60,6 +61,8 @@ async def _install(words: argparse.Namespace, sources: software.Sources) -> list
         for version in words.vitess:
             programs = words.programs.split(",")
             done.append(await software.vitess(version, programs, sources=sources, progress=progress))
+        if words.nft:
+            done.append(await software.nft(sources=sources, progress=progress))
         if words.sysbench:
             done.append(await software.sysbench(sources=sources, progress=progress))
     return done

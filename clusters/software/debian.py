@@ -46,11 +46,13 @@ class Deb:
         return self.version.rpartition(":")[2].partition("-")[0]
 
 
-async def download(packages: Sequence[str], work: Path, progress: Progress) -> tuple[Deb, ...]:
-    """Packages and everything they depend on. Raises SoftwareError."""
-    _need_apt()
+async def download(
+    packages: Sequence[str], work: Path, progress: Progress, *, instead: str = INSTEAD
+) -> tuple[Deb, ...]:
+    """Packages and everything they depend on. Raises SoftwareError, with what could be done `instead`."""
+    _need_apt(instead)
     progress.step("asking apt for this machine's Debian mirror")
-    config = await _apt_root(work, await _mirror())
+    config = await _apt_root(work, await _mirror(instead))
     env = {"APT_CONFIG": str(config), "LC_ALL": "C"}
     try:
         progress.step(f"reading the package lists of Debian {SUITE}")
@@ -59,7 +61,7 @@ async def download(packages: Sequence[str], work: Path, progress: Progress) -> t
         await procs.run(argv, timeout_s=DOWNLOAD_TIMEOUT_S, env=env, on_line=_Downloads(progress).line)
     except ProcessError as error:
         raise SoftwareError(
-            f"apt could not get {', '.join(packages)} of Debian {SUITE} from this machine's mirror; {INSTEAD}\n{error}"
+            f"apt could not get {', '.join(packages)} of Debian {SUITE} from this machine's mirror; {instead}\n{error}"
         ) from None
     return tuple(_deb(path) for path in sorted((work / "cache/archives").glob("*.deb")))
 
@@ -82,18 +84,18 @@ def why_not() -> str:
     return f"this machine has no {' and no '.join(missing)}" if missing else ""
 
 
-def _need_apt() -> None:
+def _need_apt(instead: str) -> None:
     reason = why_not()
     if reason:
-        raise SoftwareError(f"cannot install Debian packages: {reason}; {INSTEAD}")
+        raise SoftwareError(f"cannot install Debian packages: {reason}; {instead}")
 
 
-async def _mirror() -> str:
+async def _mirror(instead: str) -> str:
     """The archive that the machine's own Debian packages come from."""
     done = await procs.run(["apt-get", "indextargets", "Created-By: Packages"], timeout_s=60, env={"LC_ALL": "C"})
     uri = mirror_of(done.output)
     if uri is None:
-        raise SoftwareError(f"apt's sources name no Debian archive that could have the suite {SUITE}; {INSTEAD}")
+        raise SoftwareError(f"apt's sources name no Debian archive that could have the suite {SUITE}; {instead}")
     return uri
 
 

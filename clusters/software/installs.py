@@ -48,6 +48,15 @@ class EtcdInstall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NftInstall:
+    """The program that sets packet rules."""
+
+    version: str
+    nft: Path
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SysbenchInstall:
     """The load generator of the benchmarks. `scripts` holds oltp_*.lua; `env` lets them find each other."""
 

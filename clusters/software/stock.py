@@ -12,6 +12,7 @@ from clusters.software import (
     gobuild,
     maven,
     mysql_server,
+    nft_program,
     releases,
     sysbench_program,
     vitess_release,
@@ -43,7 +44,13 @@ async def inventory(
     rows: list[InventoryRow] = []
     for version in releases_wanted:
         rows += await _vitess(version, programs, sources)
-    return [*rows, await _mysql(mysql_wanted, sources), await _etcd(sources), await _sysbench(sources)]
+    return [
+        *rows,
+        await _mysql(mysql_wanted, sources),
+        await _etcd(sources),
+        await _nft(sources),
+        await _sysbench(sources),
+    ]
 
 
 def verify(sources: Sources) -> list[str]:
@@ -96,6 +103,14 @@ async def _etcd(sources: Sources) -> InventoryRow:
         return InventoryRow(name="etcd", wanted="3.4+", state="found", version=found.version, where=str(found.etcd))
     where = await _go_plan(etcd_server.GO, sources)
     return InventoryRow(name="etcd", wanted="3.4+", state="missing", where=where)
+
+
+async def _nft(sources: Sources) -> InventoryRow:
+    found = await nft_program.find(sources=sources)
+    if found is not None:
+        return InventoryRow(name="nft", wanted="any", state="found", version=found.version, where=str(found.nft))
+    where = f"for cutting links: {_plan(f'unpacked from Debian {debian.SUITE}', debian.why_not())}"
+    return InventoryRow(name="nft", wanted="any", state="missing", where=where)
 
 
 async def _sysbench(sources: Sources) -> InventoryRow:

@@ -60,6 +60,7 @@ async def into_cache(where: Sources, version: str, *programs: str) -> None:
         ("etcd Version: 3.4.23\nGit SHA: Not provided\nGo Version: go1.19.8", "3.4.23"),
         ("go version go1.26.8 linux/amd64", "1.26.8"),
         ("sysbench 1.0.20", "1.0.20"),
+        ("nftables v1.0.6 (Lester Gooch #5)", "1.0.6"),
         ("command not understood", None),
     ],
 )
@@ -255,6 +256,16 @@ async def test_an_old_etcd_does_not_count(tmp_path: Path) -> None:
     assert (await software.etcd(sources=where)).version == "3.5.16"
 
 
+async def test_nft_is_the_machines_own_where_it_has_one(tmp_path: Path) -> None:
+    where = Sources(cache_dir=tmp_path / "cache", search_path=(tmp_path / "path",), install=False)
+    fake(tmp_path / "path/nft", "no nft at all")
+    with pytest.raises(SoftwareError, match=r"no nft on PATH.*; install the package nftables yourself"):
+        await software.nft(sources=where)
+    path = fake(tmp_path / "path/nft", "nftables v1.0.6 (Lester Gooch #5)")
+    found = await software.nft(sources=where)
+    assert (found.version, found.nft) == ("1.0.6", path)
+
+
 async def test_the_inventory_says_what_is_there_and_how_the_rest_would_come(tmp_path: Path) -> None:
     path = vitess_at(tmp_path / "path", "24.0.3", "vtgate")
     vitess_at(path, "23.0.0", "vtorc")
@@ -264,7 +275,7 @@ async def test_the_inventory_says_what_is_there_and_how_the_rest_would_come(tmp_
     assert rows["vtorc"].state == "missing"
     assert "would be built" in rows["vtorc"].where
     assert "(PATH) is 23.0.0" in rows["vtorc"].where
-    assert {rows[name].state for name in ("mysqld", "etcd", "sysbench")} == {"missing"}
+    assert {rows[name].state for name in ("mysqld", "etcd", "nft", "sysbench")} == {"missing"}
     assert software.verify(where) == []
     assert not where.cache_dir.exists(), "looking must not create anything"
 
