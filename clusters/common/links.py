@@ -24,11 +24,17 @@ def scripts(layout: Layout, rules: Sequence[LinkRule], *, address_of: Callable[[
     """
     by_address: dict[str, dict[str, None]] = {}
     for rule in rules:
-        source, target = _node(layout, rule.source), _node(layout, rule.target)
-        _refuse(source, target)
+        source, target = ends(layout, rule)
         drops = by_address.setdefault(address_of(target), {})
         drops |= dict.fromkeys(_drops(layout, source, target, address_of(source)))
     return {address: _script(drops) for address, drops in by_address.items()}
+
+
+def ends(layout: Layout, rule: LinkRule) -> tuple[Node, Node]:
+    """Source and target. Raises ClusterError for an unknown node, and for a link that is not over the network."""
+    source, target = _node(layout, rule.source), _node(layout, rule.target)
+    _refuse(source, target)
+    return source, target
 
 
 def _drops(layout: Layout, source: Node, target: Node, source_address: str) -> list[str]:

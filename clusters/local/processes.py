@@ -8,11 +8,10 @@ from pathlib import Path
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit
+from clusters.local import links
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError
 from harness.model import Capability, LinkRule, Node
-
-NO_LINKS = "the local backend cannot cut single links yet"
 
 
 class SupervisedProcesses:
@@ -26,13 +25,14 @@ class SupervisedProcesses:
         self._layout = layout
         self._kernel_cleanup = kernel_cleanup
         self._templates = templates
+        self._groups = links.groups(layout)
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
         return {
             Capability.SIGNAL: "",
             Capability.RESTART: "",
-            Capability.LINKS: NO_LINKS,
+            Capability.LINKS: self.supervisor.no_links,
             Capability.KERNEL_CLEANUP: self._kernel_cleanup,
         }
 
@@ -44,16 +44,19 @@ class SupervisedProcesses:
         await self.supervisor.prepare(self._layout.folder(node), template=template, files=files)
 
     async def spawn(self, node: Node, command: Command) -> None:
+        group = 0 if self.supervisor.no_links else self._groups[node.name]
         await self.supervisor.spawn(
-            node.name, command.argv, cwd=command.cwd, env=command.env, log=self._layout.log(node)
+            node.name, command.argv, cwd=command.cwd, env=command.env, log=self._layout.log(node), gid=group
         )
 
     async def signal(self, node: Node, signum: int, *, ends: bool = False) -> bool:
         return await self.supervisor.signal(node.name, signum, ends=ends)
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
-        if rules:
-            raise ClusterError(NO_LINKS)
+        if not self.supervisor.no_links:
+            await self.supervisor.links(links.script(self._layout, rules))
+        elif rules:
+            raise ClusterError(self.supervisor.no_links)
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._layout.address(node, port)

@@ -11,7 +11,8 @@ from clusters.common.bringup import Bringup
 from clusters.common.cluster import NodesCluster
 from clusters.common.commands import Programs
 from clusters.common.layout import Layout
-from clusters.local import host, network, supervision
+from clusters.local import host, links, network, supervision
+from clusters.local.links import Means
 from clusters.local.network import Network
 from clusters.local.processes import SupervisedProcesses
 from harness.contracts import Observer
@@ -37,7 +38,9 @@ def planned(
     return Layout(spec=spec, hosts=hosts, nodes=nodes, ports=ports, data=data, logs=logs), link
 
 
-def supervisor_config(plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool) -> dict[str, object]:
+def supervisor_config(
+    plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool, links: Means | None = None
+) -> dict[str, object]:
     """Data in memory costs what the page cache would hold anyway, and is gone at once: unlinking 64 data
     directories that ext4 has written back took over a minute."""
     return supervision.config(
@@ -48,6 +51,7 @@ def supervisor_config(plan: Layout, link: Network, isolation: host.Isolation, *,
         cluster_address=link.cluster,
         memory=plan.data if in_memory else None,
         remove=(plan.data,),
+        links=links,
     )
 
 
@@ -81,9 +85,10 @@ async def stood_up(
 ) -> AsyncIterator[NodesCluster]:
     """Serving on entry; on exit every process is gone, and the data folder; the logs stay."""
     plan, link = planned(spec, programs, isolation, folder=folder, logs=logs)
+    cutting = await links.means(plan, isolation, observer)
     logs.mkdir(parents=True, exist_ok=True)
     plan.data.mkdir(parents=True)
-    config = supervisor_config(plan, link, isolation, in_memory=in_memory)
+    config = supervisor_config(plan, link, isolation, in_memory=in_memory, links=cutting)
     end_timeout_s = END_TIMEOUT_S if in_memory else END_TIMEOUT_S + UNLINK_S * len(plan.of(Role.MYSQLD))
     async with supervision.owned(config, log=logs / SUPERVISOR_LOG, end_timeout_s=end_timeout_s) as supervisor:
         cluster = assembled(plan, programs, isolation, supervisor, observer, templates=templates)

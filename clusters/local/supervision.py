@@ -9,10 +9,12 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from clusters.common.processes import Exit
+from clusters.local.links import NO_LINKS, Means
 from harness.base import procs, wait
 from harness.base.errors import ClusterError
 
@@ -21,7 +23,12 @@ _START = "import sys; sys.path.insert(0, sys.argv[1]); from supervisor.main impo
 
 
 class Supervisor:
-    """A connection to the process that owns the cluster's programs."""
+    """A connection to the process that owns the cluster's programs.
+
+    `no_links` is why links cannot be cut, "" if they can; the supervisor tells it before it answers anything.
+    """
+
+    no_links: str = NO_LINKS
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: Path) -> None:
         self._reader = reader
@@ -53,11 +60,14 @@ class Supervisor:
         self._on_exit = callback
 
     async def spawn(
-        self, name: str, argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path
+        self, name: str, argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path, gid: int = 0
     ) -> int:
-        """Start a program; returns its process id as the cluster sees it. Raises ClusterError."""
+        """Start a program; returns its process id as the cluster sees it. Raises ClusterError.
+
+        `gid`: a group of its own, for a supervisor that runs its programs as another user; 0 = that user's.
+        """
         words = [str(word) for word in argv]
-        return int(await self._ask("spawn", name=name, argv=words, cwd=str(cwd), env=dict(env), log=str(log)))
+        return int(await self._ask("spawn", name=name, argv=words, cwd=str(cwd), env=dict(env), log=str(log), gid=gid))
 
     async def prepare(self, folder: Path, *, template: Path | None = None, files: Mapping[str, str]) -> None:
         """Make a node's folder as the cluster's user, where the cluster sees it. Raises ClusterError."""
@@ -66,6 +76,10 @@ class Supervisor:
     async def signal(self, name: str, signum: int, *, ends: bool = False) -> bool:
         """False when the program is not running. `ends`: its end is expected."""
         return bool(await self._ask("signal", name=name, signum=int(signum), ends=ends))
+
+    async def links(self, script: str) -> None:
+        """Feed rules to nft where the cluster's network is, after those that were given before. Raises ClusterError."""
+        await self._ask("links", script=script)
 
     async def running(self) -> dict[str, int]:
         return dict(await self._ask("list"))
@@ -113,6 +127,9 @@ class Supervisor:
         if "exit" in message:
             name, status = message["exit"], message["status"]
             self._on_exit(Exit(name=name, status=status, asked=message["asked"], at_ns=message["at_ns"]))
+            return
+        if "no_links" in message:
+            self.no_links = message["no_links"]
             return
         answer = self._answers.get(message["id"])
         if answer is None or answer.done():
@@ -181,11 +198,12 @@ def config(
     cluster_address: str = "",
     memory: Path | None = None,
     remove: Sequence[Path] = (),
+    links: Means | None = None,
 ) -> dict[str, object]:
     """What the supervisor's main reads.
 
     `memory` is a folder over which a file system in memory is mounted, for the cluster's eyes only;
-    `remove` goes when the cluster has ended, however it ended.
+    `remove` goes when the cluster has ended, however it ended. Without `links` there are none to cut.
     """
     return {
         "isolation": isolation,
@@ -195,6 +213,7 @@ def config(
         "cluster_address": cluster_address,
         "memory": str(memory or ""),
         "remove": [str(path) for path in remove],
+        "links": asdict(links or Means()),
         "control_fd": None,
         "listen": "",
         "log": "",

@@ -77,8 +77,8 @@ class _CapData(ctypes.Structure):
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
-def become(uid: int) -> None:
-    """Change to an ordinary user who still may pass through any folder.
+def become(uid: int, gid: int = 0) -> None:
+    """Change to an ordinary user who still may pass through any folder; `gid` 0: the group of the user's number.
 
     mysqld refuses to run as root, yet programs and data may lie under a home folder that only root can
     enter. One ambient capability (read and search, or override where a container gives only that) lets the
@@ -86,7 +86,8 @@ def become(uid: int) -> None:
     """
     _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
-    os.setresgid(uid, uid, uid)
+    group = gid or uid
+    os.setresgid(group, group, group)
     os.setresuid(uid, uid, uid)
     header = _CapHeader(_LINUX_CAPABILITY_VERSION_3, 0)
     data = (_CapData * 2)()

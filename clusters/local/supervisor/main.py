@@ -20,6 +20,7 @@ import sys
 from typing import Any
 
 from . import kernel, netlink
+from .links import Links
 from .server import Server
 
 NAMESPACES = "namespaces"
@@ -85,7 +86,8 @@ def _serve_here(config: Config, lifeline: socket.socket | None, listener: socket
     kernel.adopt_orphans()
     if lifeline is not None:
         kernel.signal_when_parent_dies(signal.SIGTERM)
-    server = Server(lifeline=lifeline, listener=listener, uid=config["uid"])
+    links = Links(config["links"])
+    server = Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links)
     server.serve()
     server.kill_all()
     return 0
@@ -151,4 +153,5 @@ def _inner(
     if own_network and config["link"]:
         netlink.add_address(INSIDE, config["cluster_address"], PREFIX)
     if not config.get("probe"):
-        Server(lifeline=lifeline, listener=listener, uid=config["uid"]).serve()
+        links = Links(config["links"])
+        Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links).serve()

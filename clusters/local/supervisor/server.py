@@ -1,6 +1,7 @@
 """Spawns, signals and reaps the programs of one cluster, as asked over unix sockets in JSON lines.
 
-One thread, one selector. Requests carry an `id` that the answer repeats; exits are told to every client.
+One thread, one selector. Requests carry an `id` that the answer repeats; exits are told to every client. Each is told
+first whether links can be cut.
 The first client may be an inherited socket: it is the lifeline, and when its other end is gone (the owner
 was killed, even with SIGKILL) the server ends, and with it the pid namespace and everything in it.
 
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from . import datadir, kernel
+from .links import Links
 
 Request = dict[str, Any]
 
@@ -43,10 +45,13 @@ class Program:
 class Server:
     """State of the supervisor; `serve` returns when the cluster shall end."""
 
-    def __init__(self, *, lifeline: socket.socket | None, listener: socket.socket | None, uid: int | None) -> None:
+    def __init__(
+        self, *, lifeline: socket.socket | None, listener: socket.socket | None, uid: int | None, links: Links
+    ) -> None:
         self._selector = selectors.DefaultSelector()
         self._lifeline = lifeline
         self._uid = uid
+        self._links = links
         self._programs: dict[str, Program] = {}
         self._helpers: dict[int, tuple[socket.socket, Request]] = {}
         self._buffers: dict[socket.socket, bytearray] = {}
@@ -91,6 +96,7 @@ class Server:
         client.settimeout(5)  # for sends: a client that does not read is dropped
         self._buffers[client] = bytearray()
         self._selector.register(client, selectors.EVENT_READ, lambda: self._receive(client))
+        self._send(client, {"no_links": self._links.why_not})
 
     def _leave(self, client: socket.socket) -> None:
         if self._buffers.pop(client, None) is None:
@@ -118,6 +124,8 @@ class Server:
             request = json.loads(line)
             if request["op"] == "prepare":
                 self._prepare(client, request)  # answers later
+            elif request["op"] == "links":
+                self._set_links(client, request)  # answers later
             else:
                 self._send(client, self._answer(client, request))
 
@@ -158,17 +166,17 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 process_group=0,  # not a session, see the module's last paragraph
-                preexec_fn=self._prepare_child,  # noqa: PLW1509  one thread
+                preexec_fn=lambda: self._prepare_child(request["gid"]),  # noqa: PLW1509  one thread
             )
         finally:
             os.close(log)
         self._programs[name] = Program(name, process)
         return process.pid
 
-    def _prepare_child(self) -> None:
+    def _prepare_child(self, gid: int) -> None:
         _limit()
         if self._uid is not None:
-            kernel.become(self._uid)
+            kernel.become(self._uid, gid)
         kernel.signal_when_parent_dies(signal.SIGKILL)
 
     def _signal(self, request: Request) -> bool:
@@ -229,6 +237,14 @@ class Server:
         for name, text in request["files"].items():
             (folder / name).write_text(text)
 
+    def _set_links(self, client: socket.socket, request: Request) -> None:
+        def done(error: str) -> None:
+            outcome = {"error": error} if error else {"result": True}
+            if client in self._buffers:
+                self._send(client, {"id": request["id"], **outcome})
+
+        self._links.order(request["script"], done)
+
     # ------------------------------------------------------------ exits
 
     def _reap(self) -> None:
@@ -249,6 +265,8 @@ class Server:
             outcome = {"result": True} if status == 0 else {"error": f"cannot prepare {request['folder']}"}
             if client in self._buffers:
                 self._send(client, {"id": request["id"], **outcome})
+            return
+        if self._links.ended(pid, status):
             return
         program = next((each for each in self._programs.values() if each.process.pid == pid), None)
         if program is None:  # an orphan of one of the programs
