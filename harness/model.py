@@ -116,10 +116,11 @@ class KeyspaceSpec:
     tablets_per_shard: int = 2
     schema: tuple[str, ...] = ()  # SQL, applied to every shard
     vschema: str = ""  # JSON
+    whole: str = "0"  # name of the only shard; vitess-operator's is "-"
 
     @property
     def shard_names(self) -> tuple[str, ...]:
-        return key_ranges(self.shards)
+        return (self.whole,) if self.shards == 1 else key_ranges(self.shards)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +144,11 @@ class ClusterSpec:
     schema: tuple[str, ...] = ()  # SQL, applied to every shard
     vschema: str = ""  # JSON
     others: tuple[KeyspaceSpec, ...] = ()  # keyspaces beside `keyspace`, e.g. the target of MoveTables
+    whole: str = "0"  # name of `keyspace`'s only shard; vitess-operator's is "-"
 
     @property
     def shard_names(self) -> tuple[str, ...]:
-        return key_ranges(self.shards)
+        return (self.whole,) if self.shards == 1 else key_ranges(self.shards)
 
     @property
     def keyspaces(self) -> tuple[KeyspaceSpec, ...]:
@@ -157,6 +159,7 @@ class ClusterSpec:
             tablets_per_shard=self.tablets_per_shard,
             schema=self.schema,
             vschema=self.vschema,
+            whole=self.whole,
         )
         return (main, *self.others)
 
