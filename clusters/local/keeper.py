@@ -25,7 +25,7 @@ from clusters.common.cluster import NodesCluster
 from clusters.common.commands import Command
 from clusters.common.keeping import STATE, Kept
 from clusters.common.layout import Layout
-from clusters.local import capacity, host, standup, supervision, template
+from clusters.local import capacity, host, links, standup, supervision, template
 from clusters.local.network import Network
 from clusters.local.processes import SupervisedProcesses
 from clusters.local.supervision import Supervisor
@@ -118,10 +118,11 @@ async def _started(name: str, folder: Path, spec: ClusterSpec, *, observer: Obse
     programs = await obtained.programs_for(spec, observer=observer)
     sources = await template.ready(spec, programs, isolation=kept_apart, observer=observer)
     plan, link = standup.planned(spec, programs, kept_apart, folder=folder, logs=folder / _LOGS)
+    cutting = await links.means(plan, kept_apart, observer)
     for path in (plan.logs, plan.data):
         path.mkdir(parents=True)
     in_memory = capacity.data_fits_in_memory(spec, kept_apart)
-    config = standup.supervisor_config(plan, link, kept_apart, in_memory=in_memory)
+    config = standup.supervisor_config(plan, link, kept_apart, in_memory=in_memory, links=cutting)
     log = plan.logs / standup.SUPERVISOR_LOG
     await _to_its_end(supervision.detached(config, socket_path=folder / _SOCKET, log=log))
     async with _joined(folder) as supervisor:

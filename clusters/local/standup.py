@@ -39,7 +39,7 @@ def planned(
 
 
 def supervisor_config(
-    plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool, links: Means | None = None
+    plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool, links: Means
 ) -> dict[str, object]:
     """Data in memory costs what the page cache would hold anyway, and is gone at once: unlinking 64 data
     directories that ext4 has written back took over a minute."""
