@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clusters.common.keeping import Keeper
+from clusters.docker.backend import DockerBackend
 from clusters.local.backend import LocalBackend
 from clusters.local.keeper import LocalKeeper
 from harness.contracts import Backend
 
-BACKENDS: Mapping[str, Backend] = {"local": LocalBackend()}
+BACKENDS: Mapping[str, Backend] = {"local": LocalBackend(), "docker": DockerBackend()}
 """Name → backend."""
 
 KEEPERS: Mapping[str, Keeper] = {"local": LocalKeeper()}

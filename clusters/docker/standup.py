@@ -66,6 +66,7 @@ async def opened(engine: Engine, wanted: Wanted, *, observer: Observer) -> Async
     now_s = (await engine.facts()).now_s
     wanted.logs.mkdir(parents=True, exist_ok=True)
     plan, made = await _founded(engine, wanted)
+    made.warm()
     try:
         outside, no_links = await asyncio.gather(
             _outside(engine, made), why_no_links(made, has_nft=wanted.images.has_nft)
