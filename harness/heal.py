@@ -43,7 +43,7 @@ def heal(run_dir: Path, force: bool) -> None:
     folder = RunDir.open(run_dir)
     plan = plan_of(folder)
     require_dead(folder, force=force)
-    removed = asyncio.run(healed(plan, folder))
+    removed = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
     for what in removed:
         click.echo(what)
     if not removed:
@@ -85,9 +85,7 @@ def require_dead(folder: RunDir, *, force: bool = False) -> None:
         )
 
 
-async def healed(
-    plan: Plan, folder: RunDir, *, backends: Backends = BACKENDS, keepers: kept.Keepers = KEEPERS
-) -> list[str]:
+async def healed(plan: Plan, folder: RunDir, *, backends: Backends, keepers: kept.Keepers) -> list[str]:
     """What was done, a line each. Raises PlanError, ClusterError, WaitTimeout."""
     if plan.backend not in backends and not plan.cluster_name:
         raise PlanError(f"this version of vtchaos has no backend {plan.backend}, with which {plan.run_id} was made")
@@ -160,7 +158,7 @@ class Orphans:
     problem: str = ""
 
 
-async def orphans_of(backends: Backends = BACKENDS) -> tuple[Orphans, ...]:
+async def orphans_of(backends: Backends) -> tuple[Orphans, ...]:
     """Of every backend; one that is not there is no error."""
     return tuple(await asyncio.gather(*(_orphans(name, backend) for name, backend in backends.items())))
 

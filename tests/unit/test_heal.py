@@ -1,0 +1,231 @@
+"""Goal: `vtchaos heal` removes what a killed run left, says what that was, may be repeated, and never touches a run
+whose harness lives; `down --all` and `status` know the dead runs of every backend, also while one does not answer."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import pytest
+
+import harness.heal
+import harness.kept
+from clusters import kept
+from harness.base import jsonio, owner
+from harness.base.rundir import LineLog, RunDir
+from harness.cli import main
+from harness.heal import Orphans, told
+from tests.unit.kept_fakes import SPEC, FakeBackend, FakeKeeper, MendedCluster
+from tests.unit.local_fakes import Recorder
+from tests.unit.run_fakes import plan
+
+RUN = "run-1"  # of run_fakes.plan
+CONTAINERS = ["container etcd", "network vtchaos-run-1"]
+HERE = owner.this_process()
+DEAD = replace(HERE, started=1)
+
+
+@pytest.fixture
+def docker() -> FakeBackend:
+    return FakeBackend(left={RUN: list(CONTAINERS)}, dead=(RUN,))
+
+
+@pytest.fixture
+def keeper() -> FakeKeeper:
+    return FakeKeeper()
+
+
+@pytest.fixture(autouse=True)
+def tables(
+    docker: FakeBackend, keeper: FakeKeeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Mapping[str, FakeBackend]:
+    """What the commands look names up in."""
+    monkeypatch.setenv("VTCHAOS_CACHE", str(tmp_path / "cache"))
+    backends = {"docker": docker, "kubernetes": FakeBackend(name="kubernetes")}
+    for module in (harness.heal, harness.kept):
+        monkeypatch.setattr(module, "BACKENDS", backends)
+        monkeypatch.setattr(module, "KEEPERS", {"docker": keeper})
+    return backends
+
+
+def killed(folder: Path, *, by: owner.Owner | None = DEAD, **changes: Any) -> RunDir:
+    """The directory of a run whose harness was killed."""
+    run = RunDir.create(folder)
+    jsonio.save(run.plan, replace(plan(), backend="docker", **changes))
+    if by is not None:
+        jsonio.save(run.owner, by)
+    return run
+
+
+def vtchaos(*words: str | Path) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(main, [str(word) for word in words])
+
+
+# ---------------------------------------------------------------- one run
+
+
+def test_it_says_what_it_removed_and_the_second_time_that_nothing_is_left(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run")
+    first, second = vtchaos("heal", run.path), vtchaos("heal", run.path)
+    assert (first.exit_code, first.output) == (0, "removed: container etcd\nremoved: network vtchaos-run-1\n")
+    assert (second.exit_code, second.output) == (0, f"nothing of {RUN} is left\n")
+
+
+def test_a_living_harness_is_not_disturbed(tmp_path: Path, docker: FakeBackend) -> None:
+    run = killed(tmp_path / "run", by=HERE)
+    for words in (("heal", run.path), ("heal", run.path, "--force")):
+        done = vtchaos(*words)
+        assert done.exit_code == 2
+        assert f"is alive (process {HERE.pid})" in done.stderr
+    assert docker.left == {RUN: CONTAINERS}
+
+
+def test_of_another_host_it_must_be_said(tmp_path: Path, docker: FakeBackend) -> None:
+    run = killed(tmp_path / "run", by=replace(HERE, host="other.example"))
+    refused = vtchaos("heal", run.path)
+    assert refused.exit_code == 2
+    assert "ran on the host other.example" in refused.stderr
+    assert docker.left
+    assert vtchaos("heal", run.path, "--force").exit_code == 0
+    assert docker.left == {}
+
+
+def test_a_run_that_came_to_its_end_has_no_owner(tmp_path: Path) -> None:
+    assert vtchaos("heal", killed(tmp_path / "run", by=None).path).exit_code == 0
+
+
+def test_an_engine_that_does_not_answer_is_no_success(tmp_path: Path, docker: FakeBackend) -> None:
+    docker.broken = "no Docker engine answers"
+    done = vtchaos("heal", killed(tmp_path / "run").path)
+    assert (done.exit_code, done.stderr) == (4, "vtchaos: no Docker engine answers\n")
+
+
+@pytest.mark.parametrize(
+    "file, text, said",
+    [
+        ("plan.json", "{}", "plan.json does not fit this version"),
+        ("owner.json", "{", "owner.json is damaged"),
+    ],
+)
+def test_a_damaged_run_directory(tmp_path: Path, docker: FakeBackend, file: str, text: str, said: str) -> None:
+    run = killed(tmp_path / "run")
+    (run.path / file).write_text(text)
+    done = vtchaos("heal", run.path)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert docker.left
+
+
+def test_what_is_no_run_directory(tmp_path: Path) -> None:
+    assert "holds no plan.json" in vtchaos("heal", tmp_path).stderr
+
+
+def test_a_backend_that_this_version_does_not_have(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run")
+    jsonio.save(run.plan, replace(plan(), backend="moon"))
+    assert "has no backend moon" in vtchaos("heal", run.path).stderr
+
+
+# ---------------------------------------------------------------- a run on a kept cluster
+
+
+async def stands(keeper: FakeKeeper) -> None:
+    await kept.start("mine", SPEC, plan().place, keeper="docker", keepers={"docker": keeper}, observer=Recorder())
+
+
+def intents(run: RunDir, *rows: tuple[str, str, bool]) -> None:
+    """(fault, target, healed) in the fault ledger."""
+    ledger = LineLog(run.faults)
+    for number, (fault, target, healed) in enumerate(rows, start=1):
+        ledger.append(
+            {"number": number, "at_ns": 1, "step": "intent", "fault": fault, "targets": [target], "details": {}}
+        )
+        ledger.append({"number": number, "at_ns": 2, "step": "active"})
+        if healed:
+            ledger.append({"number": number, "at_ns": 3, "step": "healed"})
+    ledger.close()
+
+
+async def mended(run: RunDir, keeper: FakeKeeper) -> list[str]:
+    await stands(keeper)
+    made = harness.heal.plan_of(run)
+    return await harness.heal.healed(made, run, backends={"docker": FakeBackend()}, keepers={"docker": keeper})
+
+
+async def test_a_target_that_does_not_run_is_started(tmp_path: Path) -> None:
+    cluster = MendedCluster(running={"vtgate-1", "vtgate-2"})
+    run = killed(tmp_path / "run", cluster_name="mine")
+    intents(run, ("KilledVttablet", "vttablet-100", False), ("KilledVttablet", "vtctld", True))
+    assert await mended(run, FakeKeeper(cluster=cluster)) == ["started again: vttablet-100"]
+    assert cluster.done == ["links []", "start vttablet-100"]
+
+
+async def test_a_paused_target_is_continued(tmp_path: Path) -> None:
+    cluster = MendedCluster(links="no nft")
+    run = killed(tmp_path / "run", cluster_name="mine")
+    intents(run, ("PausePrimary", "vttablet-100", False))
+    assert await mended(run, FakeKeeper(cluster=cluster)) == []
+    assert cluster.done == [f"signal {int(signal.SIGCONT)} vttablet-100"]
+
+
+async def test_what_is_no_process_is_told(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run", cluster_name="mine")
+    intents(run, ("LaggingReplicas", "zone1-0000000101", False), ("PlannedReparent", "zone1-0000000100", False))
+    (line,) = await mended(run, FakeKeeper())
+    assert line.startswith("LaggingReplicas on zone1-0000000101 may still be in force: `vtchaos down mine`")
+
+
+# ---------------------------------------------------------------- all dead runs
+
+
+def test_status_tells_what_dead_runs_left_and_what_removes_it() -> None:
+    done = vtchaos("status")
+    assert done.exit_code == 0
+    assert (
+        f"left by {RUN}, whose harness is dead (docker): {', '.join(CONTAINERS)}; `vtchaos down --all` removes it"
+        in done.stdout
+    )
+
+
+def test_down_all_removes_it_beside_the_kept_clusters(docker: FakeBackend, keeper: FakeKeeper, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "clusters" / "old"
+    folder.mkdir(parents=True)
+    jsonio.save(folder / kept.MADE, kept.Made(keeper="docker", place=plan().place))
+    docker.left["alive"] = ["container of a run that goes on"]
+    done = vtchaos("down", "--all")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == ["old is gone", *(f"{RUN}: removed: {each}" for each in CONTAINERS)]
+    assert keeper.stopped == ["old"]
+    assert docker.left == {"alive": ["container of a run that goes on"]}
+    assert vtchaos("down", "--all").exit_code == 0
+
+
+def test_a_backend_that_is_not_there_is_said_and_no_error(tables: dict[str, FakeBackend], docker: FakeBackend) -> None:
+    tables["kubernetes"].broken = "no cluster answers"
+    for command in (("down", "--all"), ("status",)):
+        done = vtchaos(*command)
+        assert done.exit_code == 0, done.output
+        assert "kubernetes was not looked at: no cluster answers" in done.stdout
+    assert docker.left == {}
+
+
+def test_a_cluster_that_cannot_be_ended_hinders_nothing_else(
+    docker: FakeBackend, keeper: FakeKeeper, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache" / "clusters" / "old"
+    folder.mkdir(parents=True)
+    jsonio.save(folder / kept.MADE, kept.Made(keeper="docker", place=plan().place))
+    keeper.broken = "the engine is gone"
+    done = vtchaos("down", "--all")
+    assert done.exit_code == 4
+    assert "old is not gone: the engine is gone" in done.stderr
+    assert docker.left == {}
+
+
+def test_much_is_told_in_few_words() -> None:
+    (line,) = told([Orphans(backend="docker", runs={"r": ["a", "b", "c", "d", "e"]})])
+    assert "a, b, c and 2 more; `vtchaos" in line
