@@ -70,6 +70,7 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
     path: str = "/vt/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ("/bin/sh",)
 
     @property
     def config(self) -> bytes:
@@ -82,7 +83,7 @@ class Image:
             "config": {
                 "User": f"{tree.USER}:{tree.USER}",
                 "Env": [f"{name}={value}" for name, value in sorted(variables.items())],
-                "Cmd": ["/bin/sh"],
+                "Cmd": list(self.command),
                 "WorkingDir": "/",
                 "Labels": dict(sorted(self.labels.items())),
             },

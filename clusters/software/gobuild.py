@@ -6,7 +6,7 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clusters.software import elf, store, versions
@@ -45,18 +45,25 @@ async def build(
     sources: Sources,
     progress: Progress,
     label: str,
+    stamps: Mapping[str, str] | None = None,
+    tags: Sequence[str] = (),
 ) -> None:
-    """Compile `packages` as pinned by the files in `module`; `out` is a folder (ending in /) or one file."""
+    """Compile `packages` as pinned by the files in `module`; `out` is a folder (ending in /) or one file.
+
+    `stamps` are string variables set at link time (the version that a program reports); `tags` are build tags.
+    """
     go = await command(sources, progress)
     copy = work / "module"
     shutil.copytree(module, copy)
     env = environment(go_version)
     lines = Lines(progress, label)
+    tagged = ["-tags", ",".join(tags)] if tags else []
+    ldflags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (stamps or {}).items())])
     try:
-        listing: list[str | Path] = [go, "list", "-deps", "-f", "{{.ImportPath}}", *packages]
+        listing: list[str | Path] = [go, "list", *tagged, "-deps", "-f", "{{.ImportPath}}", *packages]
         await procs.run(listing, cwd=copy, env=env, timeout_s=DOWNLOAD_TIMEOUT_S, on_line=lines.listed)
         progress.step(f"compiling {label}")
-        argv: list[str | Path] = [go, "build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", out, *packages]
+        argv: list[str | Path] = [go, "build", *tagged, "-v", "-trimpath", "-ldflags", ldflags, "-o", out, *packages]
         await procs.run(argv, cwd=copy, env=env, timeout_s=BUILD_TIMEOUT_S, on_line=lines.compiled)
     except ProcessError as error:
         raise SoftwareError(

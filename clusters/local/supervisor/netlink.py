@@ -12,6 +12,7 @@ import struct
 _RTM_NEWLINK = 16
 _RTM_DELLINK = 17
 _RTM_NEWADDR = 20
+_RTM_NEWROUTE = 24
 _NLM_F_REQUEST = 1
 _NLM_F_ACK = 4
 _NLM_F_EXCL = 0x200
@@ -24,6 +25,8 @@ _IFLA_NET_NS_PID = 19
 _IFLA_INFO_KIND = 1
 _IFLA_INFO_DATA = 2
 _VETH_INFO_PEER = 1
+_RTA_DST = 1
+_RTA_GATEWAY = 5
 _IFA_ADDRESS = 1
 _IFA_LOCAL = 2
 _IFF_UP = 1
@@ -68,6 +71,15 @@ def add_address(name: str, address: str, prefix: int) -> None:
     body += _attribute(_IFA_LOCAL, raw) + _attribute(_IFA_ADDRESS, raw)
     _request(_RTM_NEWADDR, _NLM_F_CREATE | _NLM_F_EXCL, body)
     bring_up(name)
+
+
+def add_route(network: str, gateway: str) -> None:
+    """A route of our namespace ("10.1.0.0/16") through a neighbour; it goes with the neighbour's interface."""
+    address, _, prefix = network.partition("/")
+    table, protocol, universe, unicast = 254, 4, 0, 1  # main, static
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET, int(prefix), 0, 0, table, protocol, universe, unicast, 0)
+    body += _attribute(_RTA_DST, socket.inet_aton(address)) + _attribute(_RTA_GATEWAY, socket.inet_aton(gateway))
+    _request(_RTM_NEWROUTE, _NLM_F_CREATE | _NLM_F_EXCL, body)
 
 
 def delete(name: str) -> None:

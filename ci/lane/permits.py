@@ -1,0 +1,118 @@
+"""Whether a lane can stand on this machine: tried or read, not guessed."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from ci.lane import cgroups, place
+from ci.lane.place import Lane
+from clusters.local import host
+from harness.base import procs
+from harness.base.errors import PlanError, ProcessError
+
+OLDEST_KERNEL = (5, 13)  # kube-proxy's nftables mode
+HIDDEN = ("/run", "/var/run", "/var/lib", "/var/log")  # the lane sees its own; `standup.mounts`
+TRY_TIMEOUT_S = 15.0
+NETWORKS = (f"{place.HOST_ADDRESS}/31", place.PODS, place.SERVICES)
+ROUTES = Path("/proc/net/route")
+
+
+async def why_not(lane: Lane) -> str:
+    """ "" when a lane can stand here; otherwise the reason, in a sentence."""
+    if sys.platform != "linux":
+        return "a lane needs Linux"
+    if os.geteuid() != 0:
+        return "a lane needs root: its kubelet mounts, and makes network interfaces and cgroups"
+    return (
+        _kernel(platform.release())
+        or _folder(lane)
+        or _taken(ROUTES.read_text())
+        or _cgroups()
+        or await _namespaces()
+        or await _overlay()
+    )
+
+
+async def demand(lane: Lane) -> None:
+    """Raises PlanError with the reason."""
+    reason = await why_not(lane)
+    if reason:
+        raise PlanError(f"no Kubernetes lane can stand on this machine: {reason}")
+
+
+def _kernel(release: str) -> str:
+    found = re.match(r"(\d+)\.(\d+)", release)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST_KERNEL:
+        return f"the kernel is {release}; kube-proxy's nftables mode needs 5.13"
+    return ""
+
+
+def _folder(lane: Lane) -> str:
+    folder = lane.folder.resolve()
+    for each in HIDDEN:
+        if folder.is_relative_to(Path(each).resolve()):
+            return f"its folder {folder} is below {each}, which the lane has its own of; give another --folder"
+    if len(f"{lane.containerd_socket}.ttrpc") > place.LONGEST_SOCKET:
+        return f"the path of its folder is too long for a unix socket: {folder}"
+    return ""
+
+
+def _taken(routes: str) -> str:
+    """Its networks must not be anyone else's on this machine."""
+    ours = [ipaddress.ip_network(row) for row in NETWORKS]
+    addresses = [row.address for rows in psutil.net_if_addrs().values() for row in rows if row.family.name == "AF_INET"]
+    others = [*networks(routes), *(ipaddress.IPv4Network(address) for address in addresses)]
+    for network in ours:
+        for other in others:
+            if network.overlaps(other):
+                return f"{other} is in use here, and {network} is the lane's"
+    return ""
+
+
+def networks(routes: str) -> Iterator[ipaddress.IPv4Network]:
+    """The destinations in /proc/net/route, without the default route."""
+    for line in routes.splitlines()[1:]:
+        words = line.split()
+        address, mask = (int.from_bytes(bytes.fromhex(words[column]), "little") for column in (1, 7))
+        if mask:
+            yield ipaddress.IPv4Network((address, mask.bit_count()))
+
+
+def _cgroups() -> str:
+    roots, unified = cgroups.hierarchies(cgroups.MOUNTS.read_text())
+    if not roots:
+        return "no cgroups are mounted"
+    if any(not os.access(root, os.W_OK) for root in roots):
+        return f"the cgroups at {roots[0]} are read-only"
+    if unified and not {"cpu", "memory", "pids"} <= set((roots[0] / "cgroup.controllers").read_text().split()):
+        return f"{roots[0]} lacks the controllers cpu, memory or pids"
+    return ""
+
+
+async def _namespaces() -> str:
+    try:
+        await host.isolation(host.NAMESPACES)
+    except PlanError as error:
+        return str(error)
+    return ""
+
+
+async def _overlay() -> str:
+    """containerd's layers; not on top of another overlay, so not in most containers."""
+    script = (
+        "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a /mnt/b /mnt/c /mnt/d && "
+        "mount -t overlay -o lowerdir=/mnt/a,upperdir=/mnt/b,workdir=/mnt/c overlay /mnt/d"
+    )
+    try:
+        await procs.run(["unshare", "--mount", "/bin/sh", "-c", script], timeout_s=TRY_TIMEOUT_S)
+    except ProcessError as error:
+        return f"overlayfs cannot be mounted: {(error.tail.splitlines() or [error.why])[-1]}"
+    return ""

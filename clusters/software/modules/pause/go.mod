@@ -1,0 +1,3 @@
+module vtchaos/pause
+
+go 1.26
