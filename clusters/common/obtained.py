@@ -121,7 +121,7 @@ async def programs_for(spec: ClusterSpec, *, observer: Observer, sources: Source
     etcd = await software.etcd(sources=where, progress=progress)
     vitess = await _vitess(spec, where, progress)
     mysql = await software.mysql(_mysql_wanted(spec, vitess[spec.vitess]), sources=where, progress=progress)
-    _check_fit(spec, vitess[spec.vitess], mysql)
+    check_fit(spec, vitess[spec.vitess], mysql)
     return await commands.inspected(etcd=etcd, mysql=mysql, vitess=vitess, nodes=nodes_of(spec))
 
 
@@ -156,7 +156,8 @@ def _misfit(vttablet_version: str, mysql_version: str) -> str:
     return f"vttablet {vttablet_version} cannot manage MySQL {mysql_version}; it takes {fitting}"
 
 
-def _check_fit(spec: ClusterSpec, vttablets: VitessInstall, mysql: MysqlInstall) -> None:
+def check_fit(spec: ClusterSpec, vttablets: VitessInstall, mysql: MysqlInstall) -> None:
+    """Raises PlanError when these vttablets cannot do with this MySQL what the spec wants."""
     misfit = _misfit(vttablets.version, mysql.version)
     if misfit:
         raise PlanError(misfit)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clusters import software
 from clusters.common import obtained
 from clusters.common.commands import Programs
 from clusters.common.images import Images, ImageStore
@@ -15,15 +16,16 @@ from clusters.images import archive, layers, mysql_parts, parts
 from clusters.images.archive import Count, Image, Layer
 from clusters.images.layers import Recipe, Shown
 from clusters.local import host, template
-from clusters.software import Progress, Sources, VitessInstall
+from clusters.software import EtcdInstall, Progress, Sources, VitessInstall
 from clusters.software.base_root import base_root
-from harness.base.errors import PlanError
+from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
-from harness.model import ClusterSpec, VtgateSpec
+from harness.model import ClusterSpec, Event, VtgateSpec
 
 REPOSITORY = "vtchaos/vitess"
+ETCD_REPOSITORY = "vtchaos/etcd"
 LABEL = "vtchaos.image"  # every image of ours has it; its value says what it is for
-MAIN, VTGATE, LOAD = "cluster", "vtgate", "load"
+MAIN, VTGATE, ETCD, LOAD = "cluster", "vtgate", "etcd", "load"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +41,43 @@ def why_not() -> str:
     return "" if sys.platform == "linux" else "images are made of this machine's own programs, which must be Linux's"
 
 
-async def built(spec: ClusterSpec, *, observer: Observer, sources: Sources | None = None) -> Built:
+async def built(spec: ClusterSpec, *, observer: Observer, sources: Sources) -> Built:
     """Find or install the programs, pack what is not packed yet. Raises PlanError, SoftwareError, ClusterError."""
     if reason := why_not():
         raise PlanError(f"no image can be built here: {reason}; name one with --image")
-    where = sources or Sources.of_environment()
     progress = Shown(observer)
-    programs = await obtained.programs_for(whole(spec), observer=observer, sources=where)
+    programs = await obtained.programs_for(whole(spec), observer=observer, sources=sources)
     data = await template.ready(spec, programs, isolation=await host.isolation(), observer=observer)
-    base = parts.base(await base_root(sources=where, progress=progress))
-    kept = layers.kept_at(where)
-    main = [await layers.ready(each, kept, progress) for each in _main(base, spec, programs, data, where)]
-    images = {spec.vitess: _image(main, programs, spec.vitess)}
-    for version in programs.vitess:
-        if version != spec.vitess:
-            small = (base, parts.vitess(programs.vitess[version], "vtgate", where))
-            images[version] = _small([await layers.ready(each, kept, progress) for each in small], programs, version)
-    return Built(images=_described(spec, programs, images), all=tuple(images.values()))
+    root = await base_root(sources=sources, progress=progress)
+    recipes = _recipes(spec, programs, root, data, sources)
+    kept = layers.kept_at(sources)
+    stacks = {version: [await layers.ready(each, kept, progress) for each in rows] for version, rows in recipes.items()}
+    return _built(spec, programs, stacks)
+
+
+async def packed(spec: ClusterSpec, sources: Sources) -> Built | None:
+    """What `built` would return, when all of it is there already; None otherwise. Nothing is installed or packed.
+
+    Raises PlanError for what can never work.
+    """
+    if why_not():
+        return None
+    there = replace(sources, install=False)
+    try:
+        programs = await obtained.programs_for(whole(spec), observer=_Nobody(), sources=there)
+        root = await base_root(sources=there)
+    except SoftwareError:
+        return None
+    data = template.there(spec, programs)
+    if data is None:
+        return None
+    kept, stacks = layers.kept_at(sources), dict[str, list[Layer]]()
+    for version, rows in _recipes(spec, programs, root, data, sources).items():
+        found = [layers.known(each, kept) for each in rows]
+        stacks[version] = [layer for layer in found if layer is not None]
+        if len(stacks[version]) < len(rows):
+            return None
+    return _built(spec, programs, stacks)
 
 
 async def load(images: Sequence[Image], store: ImageStore, *, observer: Observer, sources: Sources) -> None:
@@ -77,6 +99,19 @@ async def write(images: Sequence[Image], path: Path, progress: Progress) -> None
     await layers.counted("writing the image (MB)", archive.size_of(images), save, progress)
 
 
+async def etcd_alone(*, store: ImageStore, observer: Observer, sources: Sources) -> tuple[EtcdInstall, str]:
+    """A small image with etcd, beside images of others which have none."""
+    progress = Shown(observer)
+    install = await software.etcd(sources=sources, progress=progress)
+    rows = (parts.base(await base_root(sources=sources, progress=progress)), parts.etcd(install))
+    kept = layers.kept_at(sources)
+    stack = tuple([await layers.ready(each, kept, progress) for each in rows])
+    image = Image(repository=ETCD_REPOSITORY, version=_tag(install.version), layers=stack, labels={LABEL: ETCD})
+    if not await store.has(image.reference):
+        await load([image], store, observer=observer, sources=sources)
+    return replace(install, etcd=parts.ETCD), image.reference
+
+
 def whole(spec: ClusterSpec) -> ClusterSpec:
     """A release's image has all programs, so that one serves every spec; of a user's own build, those that the spec
     needs: others may not be there."""
@@ -85,11 +120,13 @@ def whole(spec: ClusterSpec) -> ClusterSpec:
     return replace(spec, vtorc=True, vtgates=(*spec.vtgates, VtgateSpec()))
 
 
-def _main(
-    base: Recipe, spec: ClusterSpec, programs: Programs, data: Mapping[str, Path], sources: Sources
-) -> list[Recipe]:
+def _recipes(
+    spec: ClusterSpec, programs: Programs, root: Path, data: Mapping[str, Path], sources: Sources
+) -> dict[str, list[Recipe]]:
+    """The layers of each version's image, the lowest first. A version that only vtgates have gets a small image."""
+    base = parts.base(root)
     vitess = programs.vitess[spec.vitess]
-    return [
+    main = [
         base,
         mysql_parts.recipe(programs.mysql),
         parts.etcd(programs.etcd),
@@ -97,6 +134,18 @@ def _main(
         *(parts.vitess(vitess, program, sources) for program in sorted(vitess.programs)),
         *(parts.template(keyspace, path) for keyspace, path in sorted(data.items())),
     ]
+    others = [(version, install) for version, install in programs.vitess.items() if version != spec.vitess]
+    return {spec.vitess: main} | {
+        version: [base, parts.vitess(install, "vtgate", sources)] for version, install in others
+    }
+
+
+def _built(spec: ClusterSpec, programs: Programs, stacks: Mapping[str, Sequence[Layer]]) -> Built:
+    images = {
+        version: _image(stack, programs, version) if version == spec.vitess else _small(stack, programs, version)
+        for version, stack in stacks.items()
+    }
+    return Built(images=_described(spec, programs, images), all=tuple(images.values()))
 
 
 def _image(stack: Sequence[Layer], programs: Programs, version: str) -> Image:
@@ -159,3 +208,13 @@ async def missing(images: Sequence[Image], store: ImageStore) -> list[Image]:
     """Those that the store does not have."""
     there = await asyncio.gather(*(store.has(image.reference) for image in images))
     return [image for image, has in zip(images, there, strict=True) if not has]
+
+
+class _Nobody:
+    """Finding is quick; nobody watches."""
+
+    def on_event(self, event: Event) -> None:
+        return
+
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None:
+        return

@@ -53,14 +53,29 @@ def kept_at(sources: Sources) -> Store:
     return Store(sources.cache_dir / "images")
 
 
+def known(recipe: Recipe, kept: Store) -> Layer | None:
+    """A layer that is packed already."""
+    name = _name(recipe)
+    manifest = kept.installed(name)
+    return _layer(kept, manifest) if manifest is not None else None
+
+
 async def ready(recipe: Recipe, kept: Store, progress: Progress) -> Layer:
-    """A packed layer, packed now if it is not there. Raises SoftwareError."""
-    name = f"layer-{recipe.name}-{await asyncio.to_thread(tree.key, recipe.sources)}"
+    """A layer, packed now if it is not there. Raises SoftwareError."""
+    name = _name(recipe)
     manifest = kept.installed(name)
     if manifest is None:
         async with kept.installing(name, progress) as staging:
             manifest = kept.installed(name) or await _pack(recipe, name, kept, staging, progress)
-    return Layer(diff_id=manifest.parts["diff_id"], path=kept.path(name) / FILE)
+    return _layer(kept, manifest)
+
+
+def _name(recipe: Recipe) -> str:
+    return f"layer-{recipe.name}-{tree.key(recipe.sources)}"
+
+
+def _layer(kept: Store, manifest: Manifest) -> Layer:
+    return Layer(diff_id=manifest.parts["diff_id"], path=kept.path(manifest.name) / FILE)
 
 
 async def _pack(recipe: Recipe, name: str, kept: Store, staging: Path, progress: Progress) -> Manifest:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from clusters.common import mysqld
 from clusters.common.images import DATA
-from clusters.images import layers, tree
+from clusters.images import binding, layers, tree
 from clusters.images.layers import Recipe
 from clusters.images.tree import Entry
 from clusters.software import EtcdInstall, Sources, VitessInstall
@@ -19,6 +19,7 @@ BIN = VT / "bin"
 ETCD = BIN / "etcd"
 INIT_SQL = VT / "config/vtchaos_init_db.sql"
 TEMPLATES = VT / "template"
+OWN = VT / "lib"  # loader and libraries of programs that have any
 HOME = Path("/home/vitess")
 
 _PASSWD = f"root:x:0:0:root:/root:/bin/sh\nvitess:x:{tree.USER}:{tree.USER}:vitess:{HOME}:/bin/sh\n"
@@ -48,14 +49,13 @@ def _skeleton() -> Iterator[Entry]:
 
 
 def etcd(install: EtcdInstall) -> Recipe:
-    return layers.plain(f"etcd-{install.version}", [tree.copied(inside(ETCD), install.etcd, mode=0o755)])
+    return _program(f"etcd-{install.version}", ETCD, install.etcd)
 
 
 def vitess(install: VitessInstall, program: str, sources: Sources) -> Recipe:
     """One program: images of the same release with others share it."""
     path = install.programs[program]
-    entry = tree.copied(inside(BIN / program), path, mode=0o755)
-    return layers.plain(f"vitess-{install.version}-{program}{_origin(path, sources)}", [entry])
+    return _program(f"vitess-{install.version}-{program}{_origin(path, sources)}", BIN / program, path)
 
 
 def template(keyspace: str, data: Path) -> Recipe:
@@ -68,6 +68,15 @@ def template(keyspace: str, data: Path) -> Recipe:
 def init_sql() -> Recipe:
     source = Path(mysqld.__file__).with_name("init_db.sql")
     return layers.plain("init-sql", [tree.copied(inside(INIT_SQL), source, mode=0o644)])
+
+
+def _program(name: str, place: Path, path: Path) -> Recipe:
+    entry = tree.copied(inside(place), path, mode=0o755)
+
+    async def entries(work: Path) -> Iterable[Entry]:
+        return await binding.bound([entry], OWN / place.name, work)
+
+    return Recipe(name=name, sources=(entry,), entries=entries)
 
 
 def inside(path: Path) -> str:

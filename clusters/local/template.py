@@ -57,8 +57,22 @@ async def ready(
     return {main.keyspace: await _ready(main, programs, isolation, observer) for main in mains}
 
 
+def there(spec: ClusterSpec, programs: Programs) -> Mapping[str, Path] | None:
+    """What `ready` would return, when all of it is made already."""
+    kept = _kept()
+    mains = [replace(spec, keyspace=keyspace.name, others=()) for keyspace in spec.keyspaces]
+    names = {main.keyspace: name_of(programs, main) for main in mains}
+    if any(kept.installed(name) is None for name in names.values()):
+        return None
+    return {keyspace: kept.path(name) / "data" for keyspace, name in names.items()}
+
+
+def _kept() -> Store:
+    return Store(Sources.of_environment().cache_dir / "templates")
+
+
 async def _ready(spec: ClusterSpec, programs: Programs, isolation: host.Isolation, observer: Observer) -> Path:
-    kept = Store(Sources.of_environment().cache_dir / "templates")
+    kept = _kept()
     name = name_of(programs, spec)
     if kept.installed(name) is None:
         observer.on_progress("making the template data directory (once)", None, None)

@@ -91,16 +91,16 @@ def test_the_death_says_more_than_the_timeout() -> None:
 def test_semi_sync_needs_the_plugin() -> None:
     spec = ClusterSpec(shards=1)
     vttablets = programs().vitess["24.0.3"]
-    obtained._check_fit(spec, vttablets, mysql_install())
+    obtained.check_fit(spec, vttablets, mysql_install())
     with pytest.raises(PlanError, match=r"MySQL 8\.0\.15 \(made up\) has no semi-sync plugin"):
-        obtained._check_fit(spec, vttablets, mysql_install("8.0.15", semi_sync=False))
+        obtained.check_fit(spec, vttablets, mysql_install("8.0.15", semi_sync=False))
 
 
 def test_old_vttablets_cannot_manage_a_new_mysql() -> None:
     vttablets = programs("22.0.4").vitess["22.0.4"]
     with pytest.raises(PlanError, match=r"vttablet 22\.0\.4 cannot manage MySQL 9\.7\.4; it takes 8\.0 or 8\.4"):
-        obtained._check_fit(ClusterSpec(shards=1), vttablets, mysql_install())
-    obtained._check_fit(ClusterSpec(shards=1), vttablets, mysql_install("8.4.3"))
+        obtained.check_fit(ClusterSpec(shards=1), vttablets, mysql_install())
+    obtained.check_fit(ClusterSpec(shards=1), vttablets, mysql_install("8.4.3"))
 
 
 async def test_every_keyspace_must_serve(monkeypatch: pytest.MonkeyPatch, recorder: Recorder) -> None:
