@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from harness.base.errors import PlanError
 from harness.model import ConnectionMode
-from harness.options import cluster_options, load_options, overrides
+from harness.options import cluster_options, load_options, overrides, place_options
 from harness.planning import Overrides
 
 
@@ -19,9 +19,10 @@ def typed(*words: str) -> Overrides:
     seen: list[Overrides] = []
 
     @click.command()
+    @place_options
     @cluster_options
     @load_options
-    def command(**given: Any) -> None:
+    def command(backend: str | None, **given: Any) -> None:
         seen.append(overrides(given))
 
     done = CliRunner().invoke(command, words, standalone_mode=False)
@@ -58,6 +59,27 @@ def test_everything_typed_is_taken() -> None:
         params={"baseline_s": 4},
         timeout_s=60,
     )
+
+
+def test_where_it_stands_is_taken_field_by_field() -> None:
+    words = (
+        "--backend kubernetes --image me/vitess:{version} --memory 700 --cpus 1.5 --context lab --storage-class fast "
+        "--create operator --load-pods 3"
+    )
+    assert typed(*words.split()).place == {
+        "image": "me/vitess:{version}",
+        "memory_mb": 700,
+        "cpus": 1.5,
+        "context": "lab",
+        "storage_class": "fast",
+        "operator": True,
+        "load_pods": 3,
+    }
+    assert typed("--together", "--kind", "--create", "own").place == {
+        "together": True,
+        "kind": True,
+        "operator": False,
+    }
 
 
 @pytest.mark.parametrize(
