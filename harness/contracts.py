@@ -62,6 +62,7 @@ class LoadPlace(Protocol):
     """Where load processes can run beside a cluster, so that the way from here to it is not what is measured."""
 
     def address(self, node: Node, port: str) -> tuple[str, int]: ...  # where a process there reaches a node
+    async def prepare(self, observer: Observer) -> None: ...  # what takes long (an image), before anything is measured
     def programs(
         self, module: str, *, count: int, logs: Path
     ) -> AbstractAsyncContextManager[Sequence[Conversation]]: ...  # running on entry, gone on exit

@@ -102,6 +102,7 @@ def build(
     timeout_s = _given(overrides.timeout_s, experiment.timeout_s)
     _refuse(spec, load, params)
     _refuse_streams(spec, items, streams)
+    _refuse_load_pods(place.load_pods, spec, load)
     if not (math.isfinite(timeout_s) and timeout_s > 0):
         raise PlanError(f"--timeout {timeout_s:g}: it takes seconds, above 0")
     if seed is not None and not 0 <= seed <= MAX_SEED:
@@ -367,6 +368,16 @@ def _refuse_load(load: LoadSpec, spec: ClusterSpec) -> None:
         raise PlanError(
             f"--operation-timeout {load.operation_timeout_s:g}: it takes seconds, above 0 and at most "
             f"{MAX_OPERATION_TIMEOUT_S:g}"
+        )
+
+
+def _refuse_load_pods(pods: int, spec: ClusterSpec, load: LoadSpec | None) -> None:
+    if pods and load is None:
+        raise PlanError("--load-pods: this experiment has no load that could run in pods")
+    lanes = spec.shards * len(spec.vtgates)
+    if pods > lanes:
+        raise PlanError(
+            f"--load-pods {pods}: the load has {lanes} lanes, one a vtgate and shard, and a lane runs in one pod"
         )
 
 

@@ -153,6 +153,8 @@ class Runner:
 
     async def _prepare(self, cluster: Cluster) -> None:
         items = self._plan.items
+        if self._plan.load is not None and self._plan.place.load_pods:
+            await load_place(cluster).prepare(self._events)
         if self._plan.cluster_name and items is None:
             await empty_ledger(targets_of(cluster)[0], keyspace=cluster.spec.keyspace)
         if items is not None:

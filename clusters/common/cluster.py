@@ -14,7 +14,7 @@ from clusters.common.layout import Layout
 from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, WaitTimeout
-from harness.contracts import Observer
+from harness.contracts import LoadPlace, Observer
 from harness.model import Capability, ClusterSpec, Event, LinkRule, Node, Role
 
 _DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
@@ -32,8 +32,10 @@ class NodesCluster:
         observer: Observer,
         *,
         running: Sequence[str] = (),
+        load_place: LoadPlace | None = None,
     ) -> None:
-        """`running`: names of the nodes that run already."""
+        """`running`: names of the nodes that run already. `load_place`: where load can run beside them."""
+        self.load_place = load_place
         self.layout = layout
         self.processes = processes
         self.commands = commands

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.base.errors import HarnessError
 from harness.base.procs import spawned, tail_of
-from harness.contracts import Conversation
+from harness.contracts import Conversation, Observer
 from harness.model import Node
 
 
@@ -52,9 +52,13 @@ class LocalPlace:
     program: str = ""  # of the shell; "" = the module that is asked for
     conversations: list[PipeConversation] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
+    prepared: int = 0
 
     def address(self, node: Node, port: str) -> tuple[str, int]:
         return "127.0.0.1", self.ports[node.name]
+
+    async def prepare(self, observer: Observer) -> None:
+        self.prepared += 1
 
     @asynccontextmanager
     async def programs(self, module: str, *, count: int, logs: Path) -> AsyncIterator[Sequence[Conversation]]:

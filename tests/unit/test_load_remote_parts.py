@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import planning
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError
 from harness.base.rundir import RunDir
+from harness.contracts import Stage
 from harness.load.arrivals import Arrivals
 from harness.load.config import Target, place_of, plan_lanes
 from harness.load.driver import configs_of
@@ -20,7 +23,8 @@ from harness.load.remote_clock import Reading, StationClock, reading
 from harness.load.remote_fetch import Fetched
 from harness.load.remote_frames import Frames, encode
 from harness.load.schema import first_id
-from harness.model import OP_DTYPE, LoadSpec
+from harness.model import OP_DTYPE, LoadSpec, Placement
+from tests.unit.run_fakes import experiment
 
 TARGETS = (Target(vtgate="vtgate-1", host="127.0.0.1", port=1), Target(vtgate="vtgate-2", host="127.0.0.1", port=2))
 SHARDS = ("-40", "40-80", "80-c0", "c0-")
@@ -137,6 +141,24 @@ def test_every_place_has_work_and_its_workers_are_its_own(workers: int, vtgates:
 def test_too_many_workers_over_the_places_are_refused() -> None:
     with pytest.raises(PlanError, match="1 to 256 in all; 100 places would have 400"):
         plan_lanes(LoadSpec(workers=2), TARGETS, [f"{number}" for number in range(200)], places=100)
+
+
+@pytest.mark.parametrize(("pods", "load", "says"), [(3, LoadSpec(), "has 2 lanes"), (1, None, "has no load")])
+def test_pods_that_would_have_nothing_to_do_are_refused_at_plan_time(
+    pods: int, load: LoadSpec | None, says: str
+) -> None:
+    async def timeline(stage: Stage) -> None: ...
+
+    def planned(count: int) -> int:
+        return planning.build(
+            replace(experiment(timeline), load=load), planning.Overrides(), backend="kubernetes",
+            place=Placement(load_pods=count), seed=1, command_line=(), harness_version="0",
+        ).place.load_pods  # fmt: skip
+
+    with pytest.raises(PlanError, match=f"--load-pods.* {says}"):
+        planned(pods)
+    fits = 2 if load is not None else 0
+    assert planned(fits) == fits
 
 
 def test_the_same_seed_and_places_give_the_same_arrivals(tmp_path: Path) -> None:

@@ -263,6 +263,7 @@ async def test_a_load_in_pods_runs_where_the_cluster_offers_it(
     ended, _ = await run(world, tmp_path, lambda _: nothing(), planned=IN_PODS)
     assert ended == Ended(interrupted=False, error=None)
     assert world.diary == ["3 pods reach 15306, 15307", "load stops", "tables are read"]
+    assert place.prepared == 1
 
 
 @pytest.mark.parametrize("offers_none", [False, True])
