@@ -16,6 +16,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -230,7 +231,7 @@ async def _restored(before: Firewall, forwarding: str, *, bridged: bool) -> None
 
 
 def _link(name: str) -> bool:
-    return Path("/sys/class/net", name).exists()
+    return any(name == each for _, each in socket.if_nameindex())
 
 
 def _say(line: str) -> None:
