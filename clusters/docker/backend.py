@@ -67,27 +67,35 @@ class DockerBackend:
     ) -> AsyncIterator[Cluster]:
         marks = Marks(run=run)
         logs.mkdir(parents=True, exist_ok=True)
-        async with (
-            engine.connected() as docker,
-            watchdog.guarding(NAME, run, log=logs / WATCHDOG_LOG) as guard,
-        ):
-            images = await provided(spec, place, store=DockerImageStore(docker, marks, observer), observer=observer)
-            wanted = Wanted(
-                spec=spec,
-                place=place,
-                images=images,
-                marks=marks,
-                logs=logs,
-                in_memory=capacity.data_fits_in_memory(spec, await docker.facts()),
-                publish=self._publish,
-            )
-            try:
-                async with standup.stood_up(docker, wanted, observer=observer) as cluster:
-                    yield cluster
-            finally:
-                if not await _anything(docker, run):
-                    guard.release()
+        async with engine.connected() as docker, guarded(docker, marks, log=logs / WATCHDOG_LOG):
+            plan = await wanted(docker, spec, place, marks, logs=logs, observer=observer, publish=self._publish)
+            async with standup.stood_up(docker, plan, observer=observer) as cluster:
+                yield cluster
 
 
-async def _anything(docker: engine.Engine, run: str) -> bool:
-    return bool((await removal.labelled(docker, f"{RUN}={run}")).all)
+@contextlib.asynccontextmanager
+async def guarded(docker: engine.Engine, marks: Marks, *, log: Path) -> AsyncIterator[None]:
+    """The watchdog's guard, which has nothing to do when a failed block has removed everything itself."""
+    async with watchdog.guarding(NAME, marks.run, log=log) as guard:
+        try:
+            yield
+        except BaseException:
+            if not (await removal.labelled(docker, f"{RUN}={marks.run}")).all:
+                guard.release()
+            raise
+
+
+async def wanted(
+    docker: engine.Engine,
+    spec: ClusterSpec,
+    place: Placement,
+    marks: Marks,
+    *,
+    logs: Path,
+    observer: Observer,
+    publish: bool = False,
+) -> Wanted:
+    """With the images on the engine. Raises PlanError, SoftwareError, ClusterError."""
+    images = await provided(spec, place, store=DockerImageStore(docker, marks, observer), observer=observer)
+    in_memory = capacity.data_fits_in_memory(spec, await docker.facts())
+    return Wanted(spec=spec, place=place, images=images, marks=marks, logs=logs, in_memory=in_memory, publish=publish)

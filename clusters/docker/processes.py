@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from clusters.common import links
@@ -51,10 +52,10 @@ class DockerProcesses:
         self.boxes = ground
         self._engine = engine
         self._layout = layout
-        self._images = images
-        self._place = place
-        self._no_links = no_links
-        self._outside = outside
+        self.images = images
+        self.place = place
+        self.no_links = no_links
+        self.reached = outside
         self._templates = templates
         self._on_exit: Callable[[Exit], None] = _nobody
         self._containers: dict[str, str] = {}  # node → its container, running or not
@@ -72,7 +73,7 @@ class DockerProcesses:
         return {
             Capability.SIGNAL: "",
             Capability.RESTART: "",
-            Capability.LINKS: self._no_links,
+            Capability.LINKS: self.no_links,
             Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
         }
 
@@ -91,13 +92,15 @@ class DockerProcesses:
             ended=self._lose,
         )
 
-    def adopt(self, containers: Mapping[str, tuple[str, bool]], *, since_s: float) -> None:
-        """Containers that are there already: node → (id, whether it runs). Their output is followed from then on."""
+    def adopt(self, containers: Mapping[str, tuple[str, bool]]) -> None:
+        """Containers that are there already: node → (id, whether it runs). What they have written since their log was
+        written last is added to it. Which links are cut is not known: the next `set_links` sets all of them."""
         for name, (container, runs) in containers.items():
             self._containers[name] = container
             if runs:
                 self._running[container] = name
-                self._follow(name, container, since_s=since_s)
+            self._follow(name, container, since_s=_written_s(self._layout.log(self._layout.node(name))))
+        self._filtered = dict.fromkeys(self.boxes.planned, "")
 
     async def close(self, *, kill: bool) -> None:
         """Hear and follow no more. With `kill` every program is ended before, and its output is whole."""
@@ -145,9 +148,9 @@ class DockerProcesses:
         return await self._send(container, signum)
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
-        if self._no_links:
+        if self.no_links:
             if rules:
-                raise ClusterError(self._no_links)
+                raise ClusterError(self.no_links)
             return
         box_of = {box.address: name for name, box in self.boxes.planned.items()}
         scripts = links.scripts(self._layout, rules, address_of=lambda node: self._layout.hosts[node.name])
@@ -157,7 +160,7 @@ class DockerProcesses:
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         host, number = self._layout.address(node, port)
-        return self._outside[boxes.name_of(node)][number] if self._outside else (host, number)
+        return self.reached[boxes.name_of(node)][number] if self.reached else (host, number)
 
     # ------------------------------------------------------------ for faults to come
 
@@ -179,7 +182,7 @@ class DockerProcesses:
     # ------------------------------------------------------------ containers
 
     def _asked_for(self, node: Node, command: Command, box: str) -> dict[str, Any]:
-        api, ground, place = self._engine.api, self.boxes.ground, self._place
+        api, ground, place = self._engine.api, self.boxes.ground, self.place
         limit = place.memory_mb << 20
         host = api.create_host_config(
             network_mode=f"container:{box}",
@@ -191,7 +194,7 @@ class DockerProcesses:
             restart_policy={"Name": "no"},
         )
         return {
-            "image": self._images[node.name],
+            "image": self.images[node.name],
             "name": boxes.container_name(ground.marks.run, node.name),
             "entrypoint": list(command.argv),
             "working_dir": str(command.cwd),
@@ -293,3 +296,11 @@ def as_signal(status: int) -> int:
 
 def _nobody(_: Exit) -> None:
     return
+
+
+def _written_s(log: Path) -> float:
+    """Wall clock of the last change; 0 when there is no file."""
+    try:
+        return log.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,10 +1,10 @@
-"""A cluster of containers that stands for as long as a block lasts."""
+"""From a network to a cluster of containers that serves, and to nothing again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from clusters.docker.labels import RUN, Marks
 from clusters.docker.processes import DockerProcesses, Outside
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
-from harness.model import ClusterSpec, Placement
+from harness.model import ClusterSpec, Node, Placement
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
@@ -56,8 +56,13 @@ async def stood_up(engine: Engine, wanted: Wanted, *, observer: Observer) -> Asy
             await Bringup(site.cluster, wanted.images.programs, observer).run()
             yield site.cluster
     finally:
-        await engine.settled()
-        await removal.removed(engine, f"{RUN}={wanted.marks.run}")
+        await gone(engine, wanted.marks)
+
+
+async def gone(engine: Engine, marks: Marks) -> None:
+    """Remove all of a run whose programs are not wanted any more. Raises ClusterError, WaitTimeout."""
+    await engine.settled()
+    await removal.removed(engine, f"{RUN}={marks.run}")
 
 
 @contextlib.asynccontextmanager
@@ -106,19 +111,19 @@ def planned(spec: ClusterSpec, images: Images, *, logs: Path) -> Layout:
 
 def addressed(plan: Layout, net: network.Network) -> Layout:
     """Every box has an address of the network."""
-    addresses = {name: net.address(index) for index, name in enumerate(_box_names(plan))}
+    addresses = {name: net.address(index) for index, name in enumerate(box_names(plan.nodes))}
     return replace(plan, hosts={node.name: addresses[boxes.name_of(node)] for node in plan.nodes})
 
 
-def _box_names(plan: Layout) -> list[str]:
-    return list(dict.fromkeys(boxes.name_of(node) for node in plan.nodes))
+def box_names(nodes: Sequence[Node]) -> list[str]:
+    return list(dict.fromkeys(boxes.name_of(node) for node in nodes))
 
 
 async def _founded(engine: Engine, wanted: Wanted) -> tuple[Layout, Boxes]:
     """Network and first box; with published ports where the box cannot be reached otherwise."""
     plan = planned(wanted.spec, wanted.images, logs=wanted.logs)
-    first = _box_names(plan)[0]
-    net = await network.made(engine, wanted.marks, boxes=len(_box_names(plan)))
+    first = box_names(plan.nodes)[0]
+    net = await network.made(engine, wanted.marks, boxes=len(box_names(plan.nodes)))
     plan = addressed(plan, net)
     ground = Ground(
         marks=wanted.marks,

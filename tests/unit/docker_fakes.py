@@ -1,0 +1,266 @@
+"""A Docker engine in memory: the calls of the SDK's APIClient that the backend makes, and nothing behind them."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import Mock
+
+import docker.errors
+import docker.types
+
+API_VERSION = "1.41"
+_END = object()
+
+
+class Stream:
+    """What the SDK's CancellableStream does: an iterator that another thread can end."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue()
+
+    def put(self, item: Any) -> None:
+        self._queue.put(item)
+
+    def close(self) -> None:
+        self._queue.put(_END)
+
+    def __iter__(self) -> Iterator[Any]:
+        while (item := self._queue.get(timeout=30)) is not _END:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+@dataclass
+class Container:
+    """`state`: created, running or exited."""
+
+    id: str
+    asked: dict[str, Any]
+    state: str = "created"
+    output: list[bytes] = field(default_factory=list)
+    readers: list[Stream] = field(default_factory=list)
+    frozen: bool = False
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return dict(self.asked.get("labels") or {})
+
+
+def refused(status: int, text: str) -> docker.errors.APIError:
+    return docker.errors.APIError(text, response=Mock(status_code=status), explanation=text)
+
+
+class FakeApi:
+    """One engine. `calls` are the names of what was asked, in order."""
+
+    def __init__(self) -> None:
+        self.containers_by_id: dict[str, Container] = {}
+        self.networks_by_id: dict[str, dict[str, Any]] = {}
+        self.volumes_by_name: dict[str, dict[str, Any]] = {}
+        self.images: set[str] = set()
+        self.execs: list[tuple[str, list[str], str]] = []
+        self.exec_answer: tuple[int, bytes] = (0, b"")
+        self.signals: list[tuple[str, int]] = []
+        self.listeners: list[Stream] = []
+        self.calls: list[str] = []
+        self.fails: dict[str, list[Exception]] = {}  # method → what its next calls raise
+        self.held: dict[str, threading.Event] = {}  # method → what its calls wait for
+        self._ids = itertools.count(1)
+        self._exec_ids: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    def __getattribute__(self, name: str) -> Any:
+        value = object.__getattribute__(self, name)
+        if name.startswith("_") or not callable(value) or name in _OF_THE_TEST:
+            return value
+
+        def counted(*words: Any, **more: Any) -> Any:
+            self.calls.append(name)
+            if name in self.held:
+                self.held[name].wait(timeout=30)
+            if self.fails.get(name):
+                raise self.fails[name].pop(0)
+            return value(*words, **more)
+
+        return counted
+
+    # ------------------------------------------------------------ for the tests
+
+    def node(self, name: str, label: str = "vtchaos.node") -> Container:
+        return next(each for each in self.containers_by_id.values() if each.labels.get(label) == name)
+
+    def say(self, container: Container, text: bytes) -> None:
+        with self._lock:
+            container.output.append(text)
+            for reader in container.readers:
+                reader.put(text)
+
+    def end(self, container: Container, status: int) -> None:
+        with self._lock:
+            container.state = "exited"
+            for reader in container.readers:
+                reader.close()
+        self.event(container, "die", exitCode=str(status))
+
+    def event(self, container: Container, action: str, **attributes: str) -> None:
+        for listener in self.listeners:
+            listener.put({"Action": action, "Actor": {"ID": container.id, "Attributes": attributes}})
+
+    # ------------------------------------------------------------ the engine
+
+    def info(self) -> dict[str, Any]:
+        now = "2026-11-21T08:26:57.529476741Z"
+        return {"ServerVersion": "20.10", "MemTotal": 16 << 30, "SystemTime": now, "KernelVersion": "none"}
+
+    def create_network(self, name: str, **asked: Any) -> dict[str, str]:
+        subnet = asked["ipam"]["Config"][0]["Subnet"]
+        if any(subnet == row["asked"]["ipam"]["Config"][0]["Subnet"] for row in self.networks_by_id.values()):
+            raise refused(403, "Pool overlaps with other one on this address space")
+        key = f"net{next(self._ids)}"
+        self.networks_by_id[key] = {"Id": key, "Name": name, "Labels": asked["labels"], "asked": asked}
+        return {"Id": key}
+
+    def networks(self, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        return [row for row in self.networks_by_id.values() if _has(row["Labels"], filters["label"])]
+
+    def remove_network(self, key: str) -> None:
+        if key not in self.networks_by_id:
+            raise refused(404, "network not found")
+        del self.networks_by_id[key]
+
+    def create_host_config(self, **more: Any) -> Any:
+        return docker.types.HostConfig(version=API_VERSION, **more)
+
+    def create_endpoint_config(self, **more: Any) -> Any:
+        return docker.types.EndpointConfig(API_VERSION, **more)
+
+    def create_networking_config(self, of: Any) -> Any:
+        return docker.types.NetworkingConfig(of)
+
+    def create_container(self, **asked: Any) -> dict[str, str]:
+        with self._lock:
+            if any(each.asked["name"] == asked.get("name") for each in self.containers_by_id.values()):
+                raise refused(409, f"Conflict. The container name {asked['name']} is already in use")
+            container = Container(id=f"c{next(self._ids)}", asked={"name": "", **asked})
+            self.containers_by_id[container.id] = container
+            for mount in asked["host_config"].get("Mounts") or ():
+                labels = mount["VolumeOptions"]["Labels"]
+                self.volumes_by_name.setdefault(mount["Source"], {"Name": mount["Source"], "Labels": labels})
+        return {"Id": container.id}
+
+    def start(self, container: str) -> None:
+        found = self._of(container)
+        found.state = "running" if found.state == "created" else found.state
+
+    def kill(self, container: str, signal: int) -> None:
+        found = self._of(container)
+        if found.state != "running":
+            raise refused(409, f"Container {container} is not running")
+        self.signals.append((container, int(signal)))
+        if signal == 9:
+            self.end(found, 137)
+
+    def pause(self, container: str) -> None:
+        self._of(container).frozen = True
+
+    def unpause(self, container: str) -> None:
+        self._of(container).frozen = False
+
+    def remove_container(self, container: str, force: bool = False) -> None:
+        with self._lock:
+            found = self._of(container)
+            if found.state == "running":
+                assert force
+                self.end(found, 137)
+            del self.containers_by_id[container]
+
+    def containers(self, all: bool, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        assert all
+        return [
+            {"Id": each.id, "Names": [f"/{each.asked['name']}"], "Labels": each.labels, "State": each.state}
+            for each in self.containers_by_id.values()
+            if _has(each.labels, filters["label"])
+        ]
+
+    def inspect_container(self, container: str) -> dict[str, Any]:
+        ports = self._of(container).asked.get("ports") or ()
+        rows = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port + 10000)}] for port in ports}
+        return {"NetworkSettings": {"Ports": rows}}
+
+    def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "Volumes": [row for row in self.volumes_by_name.values() if _has(row["Labels"], filters["label"])] or None
+        }
+
+    def remove_volume(self, name: str) -> None:
+        del self.volumes_by_name[name]
+
+    def exec_create(self, container: str, argv: list[str], user: str) -> dict[str, str]:
+        self.execs.append((container, argv, user))
+        return {"Id": f"exec{next(self._ids)}"}
+
+    def exec_start(self, key: str) -> bytes:
+        return self.exec_answer[1]
+
+    def exec_inspect(self, key: str) -> dict[str, int]:
+        return {"ExitCode": self.exec_answer[0]}
+
+    def logs(self, container: str, stream: bool = False, follow: bool = False, since: float = 0) -> Any:
+        found = self._of(container)
+        if not stream:
+            return b"".join(found.output)
+        reader = Stream()
+        with self._lock:
+            for piece in found.output:
+                reader.put(piece)
+            if found.state == "running":
+                found.readers.append(reader)
+            else:
+                reader.close()
+        return reader
+
+    def events(self, since: int | None, filters: Mapping[str, Any], decode: bool) -> Stream:
+        listener = Stream()
+        self.listeners.append(listener)
+        return listener
+
+    def wait(self, container: str, timeout: float) -> dict[str, int]:
+        self._of(container).state = "exited"
+        return {"StatusCode": self.exec_answer[0]}
+
+    def inspect_image(self, reference: str) -> dict[str, str]:
+        if reference not in self.images:
+            raise refused(404, f"No such image: {reference}")
+        return {"Id": reference}
+
+    def pull(self, reference: str, stream: bool, decode: bool) -> Iterator[Mapping[str, Any]]:
+        self.images.add(reference)
+        yield {"status": "Downloading", "id": "a", "progressDetail": {"current": 2_000_000, "total": 5_000_000}}
+        yield {"status": "Pull complete", "id": "a"}
+
+    def load_image(self, data: Any) -> Iterator[Mapping[str, Any]]:
+        read = b"".join(data)
+        yield {"error": "no such thing"} if read == b"broken" else {"stream": f"Loaded {len(read)}"}
+
+    def close(self) -> None:
+        return
+
+    def _of(self, container: str) -> Container:
+        try:
+            return self.containers_by_id[container]
+        except KeyError:
+            raise refused(404, f"No such container: {container}") from None
+
+
+_OF_THE_TEST = ("node", "say", "end", "event")
+
+
+def _has(labels: Mapping[str, str], wanted: str) -> bool:
+    key, equal, value = wanted.partition("=")
+    return key in labels and (not equal or labels[key] == value)
