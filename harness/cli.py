@@ -25,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clusters import BACKENDS, software
+from clusters.doctor import backend_rows
 from clusters.local import capacity
 from experiments import EXPERIMENTS
 from harness import history, kept, placement, planning
@@ -164,7 +165,7 @@ def doctor(releases: str) -> None:
     sources = software.Sources.of_environment()
     wanted = tuple(release.strip() for release in releases.split(","))
     found = asyncio.run(software.inventory(wanted, sources=sources))
-    permits = asyncio.run(software.host_permits(sources))
+    permits = [*asyncio.run(software.host_permits(sources)), *asyncio.run(backend_rows(BACKENDS))]
     console = table_console()
     table = Table("program", "wanted", "state", "version", box=None)
     table.add_column("where, or how it will be obtained", overflow="fold")
@@ -173,7 +174,7 @@ def doctor(releases: str) -> None:
     console.print(table, "")
     table = Table("host", "state", "value", "meaning", box=None)
     for each in permits:
-        table.add_row(each.name, _coloured(each.state), each.value, each.meaning)
+        table.add_row(each.name, _coloured(each.state), escape(each.value), escape(each.meaning))
     console.print(table)
 
 

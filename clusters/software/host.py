@@ -128,7 +128,7 @@ def capability_sys_resource(status: str) -> HostRow:
         name="CAP_SYS_RESOURCE",
         state="ok" if held else "warn",
         value="held" if held else "not held",
-        meaning="without it hard limits cannot be raised; dockerd and kind cannot run inside this environment",
+        meaning="without it hard limits cannot be raised, and container runtimes must leave oom_score_adj alone",
     )
 
 
@@ -191,7 +191,7 @@ async def _netem() -> HostRow:
 
 async def _nftables() -> HostRow:
     problem = await _problem([*_unshare("net"), "sh", "-c", "nft add table inet vtchaos_try"])
-    return _tried("nftables", problem, "partitions and packet loss (package nftables)")
+    return _tried("nftables", problem, "partitions; an nft that is missing is unpacked from Debian's packages")
 
 
 async def _go(sources: Sources) -> HostRow:
