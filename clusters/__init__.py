@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from clusters.common.keeping import Keeper
 from clusters.docker.backend import DockerBackend
 from clusters.docker.keeper import DockerKeeper
+from clusters.docker.keeper import DockerKeeper
 from clusters.local.backend import LocalBackend
 from clusters.local.keeper import LocalKeeper
 from harness.contracts import Backend

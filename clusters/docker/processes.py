@@ -162,6 +162,15 @@ class DockerProcesses:
         host, number = self._layout.address(node, port)
         return self.reached[boxes.name_of(node)][number] if self.reached else (host, number)
 
+    # ------------------------------------------------------------ for people (clusters.common.hints)
+
+    def enter(self, node: Node) -> tuple[str, ...]:
+        return ("docker", "exec", "-it", boxes.container_name(self.boxes.ground.marks.run, node.name))
+
+    def forward(self, node: Node, port: str) -> tuple[str, ...]:
+        """Not needed: what `outside` says lasts as long as the cluster."""
+        return ()
+
     # ------------------------------------------------------------ for faults to come
 
     async def exec(self, node: Node, argv: Sequence[str], *, user: str = boxes.ROOT) -> str:
