@@ -39,9 +39,9 @@ _PIECE = 1 << 22
 class Api:
     """One cluster, as one context of the kubeconfig reaches it."""
 
-    def __init__(self, requests: Requests, *, context: str, namespace: str) -> None:
+    def __init__(self, requests: Requests, *, context: str, namespace: str, kubeconfig: str = "") -> None:
         """Users call `open`."""
-        self.requests = requests
+        self.kubeconfig = kubeconfig  # "" = we are in a pod        self.requests = requests
         self.context = context
         self.namespace = namespace  # the context's own
 
@@ -53,11 +53,11 @@ class Api:
     @contextlib.asynccontextmanager
     async def open(cls, context: str = "", *, kubeconfig: str | Path = "") -> AsyncIterator[Api]:
         """`context` "": the current one. Raises PlanError when none is configured or no cluster answers."""
-        loaded, chosen, namespace = await asyncio.to_thread(kubeconfigs.load, context, str(kubeconfig))
+        loaded, chosen, namespace, where = await asyncio.to_thread(kubeconfigs.load, context, str(kubeconfig))
         trust = await asyncio.to_thread(kubeconfigs.trust, loaded)
         connector = aiohttp.TCPConnector(limit=0, ssl=trust)  # no limit: logs and shells are connections that stay
         async with aiohttp.ClientSession(connector=connector, read_bufsize=_PIECE) as session:
-            api = cls(Requests(session, loaded), context=chosen, namespace=namespace)
+            api = cls(Requests(session, loaded), context=chosen, namespace=namespace, kubeconfig=where)
             try:
                 await api.requests.ask("GET", "/version", timeout_s=CONNECT_TIMEOUT_S)
             except ApiError as error:
@@ -127,6 +127,13 @@ class Api:
                 return False
             raise
         return True
+
+    async def delete_all(self, resource: Resource, namespace: str, *, grace_s: int | None = None) -> None:
+        """Ask for the removal of all of a kind in a namespace. Raises ApiError."""
+        options: Manifest = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = grace_s
+        await self.requests.ask("DELETE", resource.path(namespace=namespace), body=options)
 
     async def watch(
         self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = ""

@@ -12,8 +12,9 @@ from harness.base.errors import PlanError
 WHAT_TO_DO = "set KUBECONFIG or name another context, or let `--kind` make a cluster"
 
 
-def load(context: str, kubeconfig: str) -> tuple[Any, str, str]:
-    """The client's configuration, the context's name and namespace. Raises PlanError."""
+def load(context: str, kubeconfig: str) -> tuple[Any, str, str, str]:
+    """The client's configuration, the context's name and namespace, the file's absolute path ("" = none: we are in a
+    pod). Raises PlanError."""
     from kubernetes import config as configs  # 0.2 s of imports, needed by this backend only
     from kubernetes.client import Configuration
 
@@ -22,7 +23,7 @@ def load(context: str, kubeconfig: str) -> tuple[Any, str, str]:
     if not any(Path(part).expanduser().is_file() for part in where.split(os.pathsep)):
         if not context and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:  # we are in a pod
             configs.load_incluster_config(client_configuration=loaded)
-            return loaded, "in-cluster", _own_namespace()
+            return loaded, "in-cluster", _own_namespace(), ""
         raise PlanError(f"no Kubernetes cluster is configured ({where} is not there); {WHAT_TO_DO}")
     try:
         contexts, current = configs.list_kube_config_contexts(config_file=where)
@@ -33,7 +34,8 @@ def load(context: str, kubeconfig: str) -> tuple[Any, str, str]:
         configs.load_kube_config(config_file=where, context=chosen, client_configuration=loaded, persist_config=False)
     except (configs.ConfigException, KeyError, TypeError, ValueError) as error:
         raise PlanError(f"the kubeconfig {where} cannot be used: {error}") from None
-    return loaded, chosen, known[chosen].get("namespace") or "default"
+    absolute = os.pathsep.join(str(Path(part).expanduser().absolute()) for part in where.split(os.pathsep))
+    return loaded, chosen, known[chosen].get("namespace") or "default", absolute
 
 
 def _own_namespace() -> str:
