@@ -41,7 +41,8 @@ class Api:
 
     def __init__(self, requests: Requests, *, context: str, namespace: str, kubeconfig: str = "") -> None:
         """Users call `open`."""
-        self.kubeconfig = kubeconfig  # "" = we are in a pod        self.requests = requests
+        self.kubeconfig = kubeconfig  # "" = we are in a pod
+        self.requests = requests
         self.context = context
         self.namespace = namespace  # the context's own
 

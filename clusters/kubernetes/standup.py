@@ -21,6 +21,7 @@ from clusters.kubernetes.links import Links
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.pods import Pods
 from clusters.kubernetes.processes import PodProcesses
+from clusters.kubernetes.resources import Manifest
 from clusters.kubernetes.shells import Shell
 from harness.base import wait
 from harness.base.errors import WaitTimeout
@@ -109,7 +110,7 @@ async def _create(api: Api, plan: Layout, wanted: Wanted) -> None:
             group.create_task(_created(api, manifest))
 
 
-async def _created(api: Api, manifest: manifests.Manifest) -> None:
+async def _created(api: Api, manifest: Manifest) -> None:
     await api.create(manifest)
 
 
