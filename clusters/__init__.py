@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from clusters.common.keeping import Keeper
 from clusters.docker.backend import DockerBackend
 from clusters.docker.keeper import DockerKeeper
-from clusters.docker.keeper import DockerKeeper
+from clusters.kubernetes.attach import AttachedKeeper
 from clusters.local.backend import LocalBackend
 from clusters.local.keeper import LocalKeeper
 from harness.contracts import Backend
@@ -15,5 +15,5 @@ from harness.contracts import Backend
 BACKENDS: Mapping[str, Backend] = {"local": LocalBackend(), "docker": DockerBackend()}
 """Name → backend."""
 
-KEEPERS: Mapping[str, Keeper] = {"local": LocalKeeper(), "docker": DockerKeeper()}
+KEEPERS: Mapping[str, Keeper] = {"local": LocalKeeper(), "docker": DockerKeeper(), "attached": AttachedKeeper()}
 """Name → how clusters of it outlive `vtchaos up`; a backend's own name, or another way to come to one (attached)."""
