@@ -29,6 +29,7 @@ from clusters.doctor import backend_rows
 from clusters.local import capacity
 from experiments import EXPERIMENTS
 from harness import history, kept, placement, planning
+from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.hostfacts import host_facts
@@ -178,7 +179,7 @@ def doctor(releases: str) -> None:
     console.print(table)
 
 
-for _command in (kept.up, kept.down, kept.status, heal):
+for _command in (kept.up, kept.down, kept.status, heal, attach):
     main.add_command(_command)
 
 
@@ -193,6 +194,11 @@ async def _planned(
     if backend_name is not None:
         placement.require_known(backend_name, BACKENDS)
     where = await _where(wanted, backend_name, cluster_name)
+    if experiment.items is not None and not where.ours:
+        raise PlanError(
+            f"{experiment.name} makes item tables anew and replaces the vschema: that is not done to {cluster_name}, "
+            "which is not ours"
+        )
     notes: list[str] = []
     if not cluster_name and wanted.shards is None and where.holds_here:
         experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted).tablets_per_shard)
@@ -221,6 +227,7 @@ class _Where:
     backend: str
     place: Placement
     running: ClusterSpec | None = None
+    ours: bool = True  # False: only attached to
 
     @property
     def holds_here(self) -> bool:
@@ -237,7 +244,7 @@ async def _where(wanted: planning.Overrides, backend_name: str | None, cluster_n
     if backend_name not in (None, found.backend):
         raise PlanError(f"the cluster {cluster_name} stands on {found.backend}, not on {backend_name}")
     place = placement.on_kept(cluster_name, found.backend, found.place, wanted.place)
-    return _Where(backend=found.backend, place=place, running=running)
+    return _Where(backend=found.backend, place=place, running=running, ours=found.ours)
 
 
 def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]:

@@ -34,6 +34,7 @@ _PORTS: Mapping[Role, Mapping[str, tuple[str, int]]] = {
     Role.VTTABLET: {"web": ("port", 15000), "grpc": ("grpc-port", 15999)},
     Role.MYSQLD: {"mysql": ("port", 3306)},
 }
+_LASTING = frozenset(("persistentVolumeClaim", "hostPath"))
 _LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)")
 _TAG = re.compile(r":v?(\d+\.\d+\.\d+)")
 
@@ -61,7 +62,7 @@ class Program:
     ports: Mapping[str, int]
     labels: Mapping[str, str]
     owner: Owner = Owner()
-    shares_processes: bool = False  # the pod's containers see each other's processes
+    keeps_data: bool = False  # the pod has a volume that outlives it
 
     @property
     def alias(self) -> str:
@@ -142,7 +143,7 @@ def _of_pod(pod: Mapping[str, Any], labels: Mapping[str, str]) -> list[Program]:
                 ports=_ports(role, flags, container),
                 labels=dict(labels),
                 owner=_owner(pod["metadata"].get("ownerReferences") or ()),
-                shares_processes=bool(spec.get("shareProcessNamespace")),
+                keeps_data=any(_LASTING & set(volume) for volume in spec.get("volumes") or ()),
             )
         )
     return found

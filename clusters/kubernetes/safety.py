@@ -57,6 +57,10 @@ class Showing:
     warnings: Sequence[str] = ()
 
 
+class Changed(PlanError):
+    """It is another cluster or namespace than before, or it is gone."""
+
+
 def signs_of_production(target: Target, *, tablets: int) -> tuple[str, ...]:
     """Why this may be production, a clause each; () when nothing says so."""
     names = {
@@ -95,14 +99,15 @@ def confirm(showing: Showing, answer: str) -> None:
 
 
 def same(before: Target, now: Target, *, when: str) -> None:
-    """Raises PlanError when `now` is something else than `before`. `when`: e.g. "the plan was shown"."""
+    """Raises Changed when `now` is something else than `before`, PlanError when that cannot be told. `when`: e.g. "the
+    plan was shown"."""
     if before.cluster_uid and now.cluster_uid and before.cluster_uid != now.cluster_uid:
-        raise PlanError(
+        raise Changed(
             f"refused: when {when}, context {before.context} was the cluster {before.cluster_uid} at {before.server}; "
             f"now {now.context} is the cluster {now.cluster_uid} at {now.server}"
         )
     if before.namespace != now.namespace or before.namespace_uid != now.namespace_uid:
-        raise PlanError(
+        raise Changed(
             f"refused: when {when}, the namespace was {before.namespace} ({before.namespace_uid}); "
             f"now it is {now.namespace} ({now.namespace_uid or 'gone'})"
         )

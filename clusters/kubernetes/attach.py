@@ -1,0 +1,351 @@
+"""Attaching to a Vitess that is there already: look, show, be told that it is ours to break, and only then touch it.
+
+CACHE/clusters/NAME/state.json   what was shown and agreed to, and what we put into it
+CACHE/clusters/NAME/logs         what its containers print while somebody of ours looks
+
+Where the nodes are is asked anew at every use: pods come and go. Everything is in one namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clusters.common.cluster import NodesCluster
+from clusters.common.commands import Command
+from clusters.common.images import DATA
+from clusters.common.keeping import STATE, Kept
+from clusters.kubernetes import attach_permits, attach_schema, discovery, discovery_topology, rbac, safety
+from clusters.kubernetes.api import Api
+from clusters.kubernetes.attach_permits import Permits
+from clusters.kubernetes.attach_processes import attached_to
+from clusters.kubernetes.attach_reach import Reach, clients_of, versions_of
+from clusters.kubernetes.attach_schema import Added, LoadTable
+from clusters.kubernetes.discovery import Program
+from clusters.kubernetes.discovery_layout import Found, assembled
+from clusters.kubernetes.discovery_topology import Topology
+from clusters.kubernetes.requests import ApiError
+from clusters.kubernetes.resources import NAMESPACE, POD
+from clusters.kubernetes.safety import Changed, Showing, Target
+from harness.base import jsonio, wait
+from harness.base.errors import ClusterError, PlanError
+from harness.contracts import Observer
+from harness.model import ClusterSpec, Node, Placement, Role
+from harness.mysql.session import admin_session
+from harness.vitess.vtctld import VtctldClient, VtctldError
+
+LOGS = "logs"
+LOGIN = "vtchaos"  # user and password with which the load comes (harness.load.config.Target)
+QUERY_TIMEOUT_S = 10.0
+KNOWN_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user wants to attach to."""
+
+    name: str
+    namespace: str
+    context: str = ""  # "" = the current one
+    vitess_cluster: str = ""  # "" = the only one, or a Vitess deployed by hand
+    keyspace: str = ""  # "" = the only one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """state.json."""
+
+    name: str
+    target: Target
+    spec: ClusterSpec
+    added: Added
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found out without changing anything."""
+
+    target: Target
+    found: Found
+    permits: Permits
+    clients: int
+    direct: bool
+
+
+# ---------------------------------------------------------------- looking
+
+
+async def target_of(api: Api, namespace: str, vitess_cluster: str) -> Target:
+    """What would be touched. Raises PlanError: no such namespace; ApiError."""
+    try:
+        there = await api.get(NAMESPACE, namespace)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        lacking = "; ".join(await rbac.lacking(api, namespace, rbac.ATTACH[:1])) or error.why
+        raise PlanError(f"this namespace may not be looked at: {lacking}") from None
+    if there is None:
+        raise Changed(f"{api.server} (context {api.context}) has no namespace {namespace}")
+    try:
+        cluster_uid = await api.identity()
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        cluster_uid = ""
+    return Target(
+        context=api.context,
+        server=api.server,
+        namespace=namespace,
+        cluster_uid=cluster_uid,
+        namespace_uid=str(there["metadata"]["uid"]),
+        vitess_cluster=vitess_cluster,
+    )
+
+
+async def programs_of(api: Api, namespace: str, vitess_cluster: str) -> tuple[Program, ...]:
+    """Vitess's processes. Raises PlanError: none, or not clear whose; or a right that is missing."""
+    lacking = await rbac.lacking(api, namespace, rbac.ATTACH)
+    if lacking:
+        raise PlanError(f"the rights here do not suffice: {'; '.join(lacking)}; `vtchaos attach --rbac` prints them")
+    pods = await api.list(POD, namespace)
+    names = discovery.clusters(pods)
+    if vitess_cluster and vitess_cluster not in names:
+        raise PlanError(f"{namespace} has no pods of a VitessCluster {vitess_cluster}; it has {_or_none(names)}")
+    if not vitess_cluster and len(names) > 1:
+        raise PlanError(f"{namespace} has the VitessClusters {_or_none(names)}; say which with --cluster")
+    programs = discovery.programs(pods, cluster=vitess_cluster)
+    if not programs:
+        raise PlanError(f"no pod in {namespace} runs a program of Vitess")
+    if not any(each.role is Role.VTCTLD for each in programs):
+        raise PlanError(
+            f"no vtctld runs in {namespace}: without one there are no shards to be known and no reparents to be made"
+        )
+    return programs
+
+
+async def survey(api: Api, asked: Asked, *, logs: Path) -> Survey:
+    """Raises PlanError, ClusterError."""
+    target = await target_of(api, asked.namespace, asked.vitess_cluster)
+    programs = await programs_of(api, asked.namespace, asked.vitess_cluster)
+    async with Reach.opened(api, asked.namespace, programs) as reach:
+        found = await found_in(reach, programs, keyspace=asked.keyspace, logs=logs)
+        await _refuse_stranger(reach, found)
+        clients = await clients_of(reach, programs)
+        direct = reach.direct
+    permits = await attach_permits.asked(api, asked.namespace, found.programs)
+    return Survey(target=target, found=found, permits=permits, clients=clients, direct=direct)
+
+
+async def found_in(reach: Reach, programs: Sequence[Program], *, keyspace: str, logs: Path) -> Found:
+    """Raises PlanError, ClusterError."""
+    topology = await _topology(reach, programs)
+    versions = await versions_of(reach, programs)
+    return assembled(programs, topology, keyspace=keyspace, versions=versions, logs=logs)
+
+
+async def _topology(reach: Reach, programs: Sequence[Program]) -> Topology:
+    vtctld = next(each for each in programs if each.role is Role.VTCTLD)
+    async with VtctldClient.open("{}:{}".format(*await reach.of(vtctld, "grpc"))) as client:
+        try:
+            return await discovery_topology.read(client)
+        except VtctldError as error:
+            raise ClusterError(f"vtctld in {vtctld.pod} does not answer: {error}") from None
+
+
+async def _refuse_stranger(reach: Reach, found: Found) -> None:
+    """The load's clients must be let in. Raises PlanError."""
+    for name, program in found.programs.items():
+        if program.role is not Role.VTGATE:
+            continue
+        host, port = await reach.of(program, "mysql")
+        async with admin_session(host, port, user=LOGIN, password=LOGIN) as session:
+            answer = await session.query("SELECT 1", timeout_s=QUERY_TIMEOUT_S)
+        if not answer.ok:
+            raise PlanError(
+                f"{name} does not let the load in, which comes as user {LOGIN} with password {LOGIN}: "
+                f"{answer.message} (errno {answer.errno})"
+            )
+
+
+def showing(asked: Asked, seen: Survey, table: LoadTable) -> Showing:
+    """The plan. Raises PlanError: the table cannot be added to their vschema."""
+    layout = seen.found.layout
+    spec = layout.spec
+    _, added = attach_schema.merged(seen.found.vschema, table, keyspace=spec.keyspace, shards=spec.shards)
+    with_vindex = f", vindex {', '.join(added.vindexes)}" if added.vindexes else ""
+    says_sharded = ", and that the keyspace is sharded" if added.sharded else ""
+    way = "pods' addresses" if seen.direct else "port-forwards, whose delay every figure will have"
+    return Showing(
+        name=asked.name,
+        target=seen.target,
+        found=(
+            *(f"{node.name} {node.version}".ljust(28) + f" {_place(seen.found, node)}" for node in layout.nodes),
+            f"keyspace {spec.keyspace}: {spec.shards} x {spec.tablets_per_shard} tablets, "
+            f"durability {spec.durability_policy}; reached through {way}",
+        ),
+        missing=seen.found.missing,
+        creates=(
+            f"table {table.name} in every shard of {spec.keyspace}; every run empties it, `vtchaos down` drops it",
+            f"in the vschema of {spec.keyspace}: table {table.name}{with_vindex}{says_sharded}",
+        ),
+        faults=seen.permits.faults,
+        signs=safety.signs_of_production(seen.target, tablets=len(seen.found.tablets)),
+        warnings=_warnings(seen),
+    )
+
+
+def _place(found: Found, node: Node) -> str:
+    program = found.programs[node.name]
+    shard = f"  {node.keyspace}/{node.shard}" if node.shard else ""
+    return f"{program.pod}/{program.container}{shard}"
+
+
+def _warnings(seen: Survey) -> tuple[str, ...]:
+    rows = []
+    if seen.clients:
+        rows.append(f"{seen.clients} clients are connected to the vtgates now: they will feel what is done")
+    if not seen.target.cluster_uid:
+        rows.append("the namespace kube-system cannot be read: only the namespace tells this cluster from another")
+    return tuple(rows)
+
+
+# ---------------------------------------------------------------- attaching
+
+
+async def attach(api: Api, asked: Asked, seen: Survey, table: LoadTable, *, folder: Path) -> State:
+    """Put the load's table into the keyspace and write state.json; on any failure what was put there is taken back.
+
+    Raises PlanError, ClusterError, WaitTimeout.
+    """
+    safety.same(seen.target, await target_of(api, asked.namespace, asked.vitess_cluster), when="the plan was shown")
+    spec, programs = seen.found.layout.spec, tuple(seen.found.programs.values())
+    async with Reach.opened(api, asked.namespace, programs) as reach, _vtctld(reach, programs) as vtctld:
+        await attach_schema.refuse_theirs(vtctld, spec.keyspace, spec.shard_names, table)
+        _, would_add = attach_schema.merged(seen.found.vschema, table, keyspace=spec.keyspace, shards=spec.shards)
+        try:
+            added = await attach_schema.create(vtctld, spec.keyspace, spec.shard_names, table)
+            for program in programs:
+                if program.role is Role.VTGATE:
+                    await _until_known(reach, program, spec.keyspace, table.name)
+        except BaseException:
+            await attach_schema.drop(vtctld, spec.keyspace, spec.shard_names, would_add)
+            raise
+    (folder / LOGS).mkdir(exist_ok=True)
+    state = State(name=asked.name, target=seen.target, spec=spec, added=added)
+    jsonio.save(folder / STATE, state)
+    return state
+
+
+@contextlib.asynccontextmanager
+async def _vtctld(reach: Reach, programs: Sequence[Program]) -> AsyncIterator[VtctldClient]:
+    vtctld = next(each for each in programs if each.role is Role.VTCTLD)
+    async with VtctldClient.open("{}:{}".format(*await reach.of(vtctld, "grpc"))) as client:
+        yield client
+
+
+async def _until_known(reach: Reach, vtgate: Program, keyspace: str, table: str) -> None:
+    """A vtgate hears of a new vschema some time after it was written."""
+    host, port = await reach.of(vtgate, "mysql")
+    async with admin_session(host, port, user=LOGIN, password=LOGIN, database=keyspace) as session:
+
+        async def knows() -> bool:
+            return (await session.query(f"SELECT COUNT(*) FROM `{table}`", timeout_s=QUERY_TIMEOUT_S)).ok
+
+        await wait.until(f"the vtgate in {vtgate.pod} knows the table {table}", knows, timeout_s=KNOWN_TIMEOUT_S)
+
+
+# ---------------------------------------------------------------- the keeper
+
+
+class AttachedKeeper:
+    """`clusters.common.keeping.Keeper` of clusters that are not ours."""
+
+    async def start(self, name: str, spec: ClusterSpec, place: Placement, *, folder: Path, observer: Observer) -> None:
+        """It is `vtchaos attach` that does it, after it has shown what it would do."""
+        raise PlanError(f"{name}: `vtchaos attach` attaches to a cluster that is there; `up` cannot")
+
+    def attached(self, folder: Path, *, observer: Observer) -> contextlib.AbstractAsyncContextManager[NodesCluster]:
+        """Raises PlanError: it is not what was agreed to any more; ClusterError: it has changed too much."""
+        return _attached(folder, observer)
+
+    async def look(self, folder: Path) -> Kept:
+        state = _load(folder)
+        if state is None:
+            return Kept(backend="kubernetes", spec=None, place=Placement(), alive=False, ours=False)
+        alive = True
+        async with Api.open(state.target.context) as api:
+            alive = await _still(api, state.target)
+        place = Placement(context=state.target.context)
+        return Kept(backend="kubernetes", spec=state.spec, place=place, alive=alive, ours=False)
+
+    async def stop(self, folder: Path) -> None:
+        """Drop what we put into it. A cluster that is gone, or another one by now, has nothing of ours."""
+        state = _load(folder)
+        if state is None:
+            return
+        target = state.target
+        async with Api.open(target.context) as api:
+            if not await _still(api, target):
+                return
+            programs = await programs_of(api, target.namespace, target.vitess_cluster)
+            async with Reach.opened(api, target.namespace, programs) as reach, _vtctld(reach, programs) as vtctld:
+                await attach_schema.drop(vtctld, state.spec.keyspace, state.spec.shard_names, state.added)
+
+
+@contextlib.asynccontextmanager
+async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesCluster]:
+    state = _load(folder)
+    if state is None:
+        raise ClusterError(f"{folder} does not say what was attached to")
+    target = state.target
+    async with Api.open(target.context) as api:
+        safety.same(target, await target_of(api, target.namespace, target.vitess_cluster), when="it was attached")
+        programs = await programs_of(api, target.namespace, target.vitess_cluster)
+        async with Reach.opened(api, target.namespace, programs) as reach:
+            found = await found_in(reach, programs, keyspace=state.spec.keyspace, logs=folder / LOGS)
+            refuse_changed(state, found)
+            async with _vtctld(reach, programs) as vtctld:
+                keyspace, shards = state.spec.keyspace, state.spec.shard_names
+                await attach_schema.require_ours(vtctld, keyspace, shards, state.added.table)
+            permits = await attach_permits.asked(api, target.namespace, found.programs)
+            async with attached_to(api, target.namespace, found.layout, found.programs, permits, reach) as processes:
+                names = [node.name for node in found.layout.nodes]
+                yield NodesCluster(found.layout, _commands(names), processes, observer, running=names)
+
+
+def _commands(names: Sequence[str]) -> dict[str, Command]:
+    """What starts a node is its owner's: nothing is started with these."""
+    return {name: Command(argv=(), cwd=DATA, env={}) for name in names}
+
+
+def refuse_changed(state: State, found: Found) -> None:
+    """Raises ClusterError when it is no longer what experiments were planned for."""
+    now, before = replace(found.layout.spec, vschema=""), replace(state.spec, vschema="")
+    different = [key for key in ClusterSpec.__dataclass_fields__ if getattr(now, key) != getattr(before, key)]
+    if different:
+        raise ClusterError(
+            f"{state.name} has changed since it was attached ({', '.join(different)}): `vtchaos down {state.name}`, "
+            "and attach again"
+        )
+
+
+async def _still(api: Api, target: Target) -> bool:
+    """The same namespace of the same cluster is there."""
+    try:
+        safety.same(target, await target_of(api, target.namespace, target.vitess_cluster), when="it was attached")
+    except Changed:
+        return False
+    return True
+
+
+def _load(folder: Path) -> State | None:
+    try:
+        return jsonio.load(folder / STATE, State)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _or_none(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"

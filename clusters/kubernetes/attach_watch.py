@@ -1,0 +1,141 @@
+"""Which pod is which node now: pods of other people are replaced whenever it pleases them. Pure but for the watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clusters.kubernetes import discovery
+from clusters.kubernetes.api import Api
+from clusters.kubernetes.discovery import Program
+from clusters.kubernetes.requests import ApiError
+from clusters.kubernetes.resources import POD
+from harness.base import wait
+
+WATCH_AGAIN_S = 0.5
+_SIGTERM = 15  # what a pod's processes get when the pod is deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One life of a node's process."""
+
+    program: Program
+    restarts: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.program.pod_uid, self.restarts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A node's process ended; `status` is negative for a signal."""
+
+    node: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A node's process runs, in the same pod or in the one that replaced it."""
+
+    node: str
+    life: Life
+
+
+class Lives:
+    """The present life of every node's process, from what the watch tells."""
+
+    def __init__(self, programs: Mapping[str, Program]) -> None:
+        self._places = dict(programs)  # node → its last known process
+        self._pods: dict[str, Mapping[str, Any]] = {}
+        self._now: dict[str, Life] = {}
+
+    def now(self, node: str) -> Life | None:
+        """None while it does not run."""
+        return self._now.get(node)
+
+    def take(self, kind: str, manifest: Mapping[str, Any]) -> list[Ended | Begun]:
+        """What one word of the watch changes."""
+        if kind == "LISTED":
+            self._pods = {each["metadata"]["name"]: each for each in manifest.get("items") or ()}
+        elif kind == "DELETED":
+            self._pods.pop(manifest["metadata"]["name"], None)
+        else:
+            self._pods[manifest["metadata"]["name"]] = manifest
+        return self._changes()
+
+    def _changes(self) -> list[Ended | Begun]:
+        seen = discovery.programs(self._pods.values())
+        changes: list[Ended | Begun] = []
+        taken: set[tuple[str, str]] = set()
+        for node, place in self._places.items():
+            program = _process_of(place, seen, taken)
+            if program is not None:
+                taken.add((program.pod_uid, program.container))
+            restarts = _restarts(self._pods, program) if program else None
+            life = Life(program=program, restarts=restarts) if program and restarts is not None else None
+            before = self._now.get(node)
+            if before is not None and (life is None or life.key != before.key):
+                changes.append(Ended(node=node, status=_status(self._pods.get(before.program.pod), before)))
+                del self._now[node]
+            if life is not None and (before is None or life.key != before.key):
+                self._now[node], self._places[node] = life, life.program
+                changes.append(Begun(node=node, life=life))
+        return changes
+
+
+def _process_of(place: Program, seen: Iterable[Program], taken: set[tuple[str, str]]) -> Program | None:
+    """The process that has a node's place: the same pod's, or its successor's."""
+    alike = [
+        each
+        for each in seen
+        if (each.role, each.container) == (place.role, place.container) and (each.pod_uid, each.container) not in taken
+    ]
+    for same in (
+        lambda each: each.pod_uid == place.pod_uid,
+        lambda each: each.pod == place.pod,
+        lambda each: bool(place.alias) and each.alias == place.alias,
+        lambda each: bool(place.owner.name) and each.owner == place.owner and not place.alias,
+    ):
+        found = next(filter(same, alike), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _restarts(pods: Mapping[str, Mapping[str, Any]], program: Program) -> int | None:
+    """How often the container was restarted; None while it does not run."""
+    status = _container_status(pods[program.pod], program.container)
+    return int(status.get("restartCount", 0)) if "running" in (status.get("state") or {}) else None
+
+
+def _container_status(pod: Mapping[str, Any], container: str) -> Mapping[str, Any]:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return next((each for each in statuses if each["name"] == container), {})
+
+
+def _status(pod: Mapping[str, Any] | None, before: Life) -> int:
+    """How the last life ended, as far as the API tells: 137 is what a SIGKILL looks like from outside."""
+    if pod is None or pod["metadata"].get("uid") != before.program.pod_uid or pod["metadata"].get("deletionTimestamp"):
+        return -_SIGTERM
+    status = _container_status(pod, before.program.container)
+    for state in (status.get("state") or {}, status.get("lastState") or {}):
+        ended = state.get("terminated")
+        if ended:
+            code = int(ended.get("exitCode", 0))
+            return 128 - code if code > 128 else code
+    return -_SIGTERM
+
+
+async def watch(api: Api, namespace: str, lives: Lives, on_change: Callable[[Ended | Begun], None]) -> None:
+    """Tells of every change until cancelled. An API server that is away for a while ends nothing."""
+    while True:
+        try:
+            async for kind, manifest in api.watch(POD, namespace):
+                for change in lives.take(kind, manifest):
+                    on_change(change)
+        except ApiError:
+            await wait.hold(WATCH_AGAIN_S)
