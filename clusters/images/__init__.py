@@ -1,5 +1,6 @@
 """What containers run: found where they take their images from, pulled, or built from the installed software."""
 
+from clusters.images.load_image import load_image
 from clusters.images.provide import provided
 
-__all__ = ["provided"]
+__all__ = ["load_image", "provided"]

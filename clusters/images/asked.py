@@ -16,7 +16,7 @@ from harness.base.errors import ClusterError
 TIMEOUT_S = 60.0
 # A container per image, not per question: each takes half a second. What the questions print is told apart by marks.
 _MARK = "==vtchaos=="
-_PATH = "PATH=$PATH:/vt/bin:/usr/local/bin:/opt/bitnami/etcd/bin:/usr/sbin:/usr/bin"
+_PATH = "PATH=$PATH:/vt/bin:/usr/local/bin:/opt/bitnami/etcd/bin:/vt/mysql/sbin:/usr/sbin:/usr/bin"
 _MESSAGES = ("share/mysql", "share", "share/mysql-8.0", "share/mysql-8.4", "share/mysql-9.0")
 _PLUGINS = ("lib/mysql/plugin", "lib/plugin", "lib64/mysql/plugin")
 

@@ -122,6 +122,12 @@ async def counted(what: str, total: int, work: Callable[[Count], T], progress: P
     return task.result()
 
 
+def remove(path: Path) -> None:
+    """A file or a folder, whether it is there or not."""
+    if path.exists():
+        stores.remove(path)
+
+
 class Shown:
     """An installer's steps as progress of a run."""
 

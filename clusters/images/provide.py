@@ -1,8 +1,8 @@
 """The images of one cluster, and where they come from. The order, and why:
 
 1. The image that the user named. Nobody else's wish counts then, and nothing else is tried.
-2. Images that we built and that are in the store: somebody has paid for them (`vtchaos image build` is how to ask for
-   them). They start tablets in a fraction of a second, from a template, and can cut links by themselves.
+2. Images that we built, when the main one is in the store: somebody has paid for them (`vtchaos image build` is how to
+   ask for them). They start tablets in a fraction of a second, from a template, and can cut links by themselves.
 3. The published images of the very releases: what the Vitess project ships is what people run, and a download is
    quicker than compiling a release. Their tablets initialise MySQL at the start, some seconds of CPU each.
 4. Images built now of the software of this machine, which is installed first where it is missing. So it is where there
@@ -12,6 +12,8 @@ A cluster's images come all from one place: mixed ones would hide which it was t
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from clusters.common.images import Images, ImageStore
 from clusters.images import built, named, published
@@ -25,12 +27,17 @@ async def provided(spec: ClusterSpec, place: Placement, *, store: ImageStore, ob
     sources = Sources.of_environment()
     if place.image:
         return await named.named(spec, place.image, store=store, observer=observer, sources=sources)
-    there = await built.packed(spec, sources)
-    if there is not None and not await built.missing(there.all, store):
-        return there.images
+    if await _chosen(spec, store, sources):
+        return await build(spec, store=store, observer=observer, sources=sources)
     return await published.pulled(spec, store=store, observer=observer, sources=sources) or await build(
         spec, store=store, observer=observer, sources=sources
     )
+
+
+async def _chosen(spec: ClusterSpec, store: ImageStore, sources: Sources) -> bool:
+    """Whether the image for the spec's tablets was built before and is in the store."""
+    main = await built.packed(replace(spec, vtgates=()), sources)
+    return main is not None and not await built.missing(main.all, store)
 
 
 async def build(spec: ClusterSpec, *, store: ImageStore, observer: Observer, sources: Sources) -> Images:

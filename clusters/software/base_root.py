@@ -7,62 +7,91 @@ container, where its loader and libraries are in their usual places.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clusters.software import debian, store
+from clusters.software.debian import Deb
 from clusters.software.progress import Progress, Silent
 from clusters.software.sources import Sources
 from clusters.software.store import Manifest, Store
 from harness.base.errors import SoftwareError
 
-FORMAT = 1  # raise it when the packages or what is kept of them change
-NAME = f"image-base-{FORMAT}"
+# The number is raised when the packages, or what is kept of them, change.
+NAME = "image-base-1"
+PYTHON_NAME = "image-python-2"
 
 PACKAGES = (
     *("dash", "coreutils", "util-linux", "procps", "hostname"),
     *("sed", "grep", "tar", "gzip", "findutils", "mawk"),
     *("nftables", "iproute2", "ca-certificates"),
 )
+PYTHON_PACKAGES = ("python3", "libstdc++6")  # the latter is what wheels may expect of every system
 # What dependencies bring and no container needs: texts, character sets, the parts of PAM, perl and debconf.
 _UNUSED = (
     *("usr/include", "usr/lib/mime", "usr/lib/systemd", "usr/libexec", "var"),
     *(f"etc/{name}" for name in ("apt", "init.d", "security", "pam.d", "pam.conf", "debconf.conf", "sysctl.d")),
 )
 _USED_SHARE = ("ca-certificates", "iproute2")
+_UNUSED_PYTHON = ("test", "pydoc_data", "idlelib", "tkinter", "ensurepip", "config-*", "*/__pycache__", "__pycache__")
 _UNUSED_LIBRARIES = ("gconv", "perl*", "security", "libdb-5.3.so", "engines-3", "libperl.so*", "libpam*", "*.a")
 _UNUSED_PROGRAMS = ("debconf*", "dpkg-*", "openssl", "c_rehash", "perl*", "pam*", "su", "sulogin", "unix_*", "tarcat")
 _NEEDED = ("usr/bin/sh", "usr/bin/cp", "usr/bin/ip", "usr/sbin/nft")
 BUNDLE = Path("etc/ssl/certs/ca-certificates.crt")
+INSTEAD = "name an image with --image instead"
 
 
 async def base_root(*, sources: Sources, progress: Progress | None = None) -> Path:
     """The folder that becomes a container's root; obtained now if it is not there. Raises SoftwareError."""
-    kept, shown = sources.store, progress or Silent()
-    if kept.installed(NAME) is None:
+
+    def complete(root: Path) -> None:
+        bundle_certificates(root)
+        (root / "usr/bin/awk").symlink_to("mawk")
+
+    return await _obtained(NAME, PACKAGES, _NEEDED, complete, sources, progress or Silent())
+
+
+async def python_root(*, sources: Sources, progress: Progress | None = None) -> Path:
+    """Debian's Python 3 and what it needs, to lie over a base. Raises SoftwareError."""
+    needed = ("usr/bin/python3",)
+    return await _obtained(PYTHON_NAME, PYTHON_PACKAGES, needed, lambda _: None, sources, progress or Silent())
+
+
+async def _obtained(
+    name: str,
+    packages: Sequence[str],
+    needed: Sequence[str],
+    complete: Callable[[Path], None],
+    sources: Sources,
+    progress: Progress,
+) -> Path:
+    kept = sources.store
+    if kept.installed(name) is None:
         if not sources.install:
-            raise SoftwareError("the packages that images stand on are not here, and installing was switched off")
-        async with kept.installing(NAME, shown) as staging:
-            if kept.installed(NAME) is None:
-                await _unpack(kept, staging, shown)
-    return kept.path(NAME)
+            raise SoftwareError(f"the packages for {name} are not here, and installing was switched off")
+        async with kept.installing(name, progress) as staging:
+            if kept.installed(name) is None:
+                debs = await debian.download(packages, staging / "apt", progress, instead=INSTEAD)
+                root = staging / "root"
+                await debian.unpack(debs, root, progress)
+                trim(root)
+                complete(root)
+                _commit(name, debs, root, needed, kept)
+    return kept.path(name)
 
 
-async def _unpack(kept: Store, staging: Path, progress: Progress) -> None:
-    debs = await debian.download(PACKAGES, staging / "apt", progress)
-    root = staging / "root"
-    await debian.unpack(debs, root, progress)
-    trim(root)
-    bundle_certificates(root)
-    (root / "usr/bin/awk").symlink_to("mawk")
-    missing = [
-        name for name in ("usr/bin/sh", "usr/bin/cp", "usr/sbin/nft", "usr/bin/ip") if not (root / name).exists()
-    ]
+def _commit(name: str, debs: Sequence[Deb], root: Path, needed: Sequence[str], kept: Store) -> None:
+    missing = [row for row in needed if not (root / row).exists()]
     if missing:
-        raise SoftwareError(f"the packages of Debian {debian.SUITE} for images hold no {', '.join(missing)}")
-    how = f"Debian {debian.SUITE}: {', '.join(PACKAGES)}"
-    version = next(deb.version for deb in debs if deb.package == "coreutils")
-    facts = store.facts(root)
-    kept.commit(root, Manifest(name=NAME, version=version, how=how, files=facts, parts=debian.parts(debs)))
+        raise SoftwareError(f"the packages of Debian {debian.SUITE} for {name} hold no {', '.join(missing)}")
+    manifest = Manifest(
+        name=name,
+        version=name.rpartition("-")[2],
+        how=f"Debian {debian.SUITE}, {len(debs)} packages",
+        files=store.facts(root),
+        parts=debian.parts(debs),
+    )
+    kept.commit(root, manifest)
 
 
 def trim(root: Path) -> None:
@@ -74,6 +103,9 @@ def trim(root: Path) -> None:
             _remove(path)
     for pattern in _UNUSED_LIBRARIES:
         for path in root.glob(f"usr/lib/*/{pattern}"):
+            _remove(path)
+    for pattern in _UNUSED_PYTHON:
+        for path in root.glob(f"usr/lib/python3*/{pattern}"):
             _remove(path)
     for pattern in _UNUSED_PROGRAMS:
         for path in (*root.glob(f"usr/bin/{pattern}"), *root.glob(f"usr/sbin/{pattern}")):
