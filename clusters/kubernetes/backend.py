@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from clusters.common import obtained, watchdog
 from clusters.common.watchdog import Guard
 from clusters.images import provided
-from clusters.kubernetes import capacity, names, rbac, removal, standup
+from clusters.kubernetes import capacity, load_job, names, rbac, removal, standup
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.rbac import Right
 from clusters.kubernetes.resources import (
+    JOB,
     NAMESPACE,
     POD,
     SERVICE,
     SERVICE_ACCOUNT,
     STATEFUL_SET,
     STORAGE_CLASS,
+    Resource,
 )
 from clusters.kubernetes.standup import Wanted
 from clusters.kubernetes.store import NodeImages
@@ -53,7 +55,7 @@ class KubernetesBackend:
             async with Api.open(place.context) as api:
                 software = () if place.image else await obtained.refusals(spec)
                 return (
-                    *await _lacking(api),
+                    *await _lacking(api, (*_NEEDED, JOB) if place.load_pods else _NEEDED),
                     *await _no_such_class(api, place.storage_class),
                     *software,
                     *await capacity.refusals(api, spec, place),
@@ -82,6 +84,7 @@ class KubernetesBackend:
         async with Api.open(place.context) as api, guarded(api, marks, log=logs / WATCHDOG_LOG):
             plan = await wanted(api, spec, place, marks, logs=logs, observer=observer, forward=self._forward)
             async with standup.stood_up(api, plan, observer=observer) as site:
+                site.cluster.load_place = load_job.beside(api, site.cluster.layout, marks, user=plan.images.user)
                 yield site.cluster
 
 
@@ -120,9 +123,9 @@ async def wanted(
 # ---------------------------------------------------------------- refusals
 
 
-async def _lacking(api: Api) -> list[str]:
+async def _lacking(api: Api, resources: Collection[Resource]) -> list[str]:
     """A sentence for every right without which nothing can be stood up."""
-    needed = [right for right in rbac.OWN if right.resource in _NEEDED and right.subresource in _NEEDED_OF_PODS]
+    needed = [right for right in rbac.OWN if right.resource in resources and right.subresource in _NEEDED_OF_PODS]
     each = await asyncio.gather(*(_missing(api, right) for right in needed))
     return [sentence for sentence in each if sentence]
 

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from clusters.common.layout import Layout
+from clusters.images import load_image
 from clusters.kubernetes import names, pods
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.requests import ApiError
 from clusters.kubernetes.resources import JOB, POD, Manifest, labels_of, name_of
 from clusters.kubernetes.sockets import Session
+from clusters.kubernetes.store import NodeImages
 from harness.base import wait
 from harness.base.errors import ClusterError, HarnessError
 from harness.base.procs import tail_of
@@ -28,7 +30,8 @@ from harness.contracts import Conversation, Observer
 from harness.model import Node
 
 LOAD = "load"  # the container, and the pods' node label
-INDEX = "batch.kubernetes.io/job-completion-index"  # label that the Job gives its pods
+INDEX = "batch.kubernetes.io/job-completion-index"  # labels that the Job gives its pods
+JOB_NAME = "job-name"
 WORK = "/tmp"  # the station's folder is made here
 START_WITHIN_S = 120.0  # the image may have to come
 LAST_S = 24 * 3600  # no load lasts longer; the cluster ends the Job then
@@ -47,6 +50,15 @@ until [ -s {WORK}/station ]; do
 done
 while kill -0 "$(cat {WORK}/station)" 2>/dev/null; do sleep 2; done
 """
+
+
+def beside(api: Api, layout: Layout, marks: Marks, *, user: int) -> JobPlace:
+    """Load pods of a cluster that we stood up, with the image that we make for them."""
+
+    async def image(observer: Observer) -> str:
+        return await load_image(store=NodeImages(api, marks), observer=observer)
+
+    return JobPlace(api, layout, marks, image=image, user=user)
 
 
 def job(marks: Marks, image: str, count: int, *, user: int, account: str = names.ACCOUNT) -> Manifest:
@@ -75,7 +87,7 @@ def job(marks: Marks, image: str, count: int, *, user: int, account: str = names
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": job_name(marks.run), "namespace": marks.namespace, "labels": labels},
+        "metadata": {"name": job_name(marks), "namespace": marks.namespace, "labels": labels},
         "spec": {
             "completions": count,
             "parallelism": count,
@@ -88,9 +100,9 @@ def job(marks: Marks, image: str, count: int, *, user: int, account: str = names
     }
 
 
-def job_name(run: str) -> str:
-    """Of the run, because runs on a kept cluster follow each other in one namespace."""
-    return f"{LOAD}-{hashlib.sha256(run.encode()).hexdigest()[:10]}"
+def job_name(marks: Marks) -> str:
+    """Of the harness too, because runs on a kept cluster follow each other in one namespace."""
+    return f"{LOAD}-{hashlib.sha256(f'{marks.run} {marks.owner}'.encode()).hexdigest()[:10]}"
 
 
 class JobPlace:
@@ -112,6 +124,7 @@ class JobPlace:
         self._layout = layout
         self._marks = marks
         self._image = image
+        self._name = job_name(marks)
         self._reference = ""
         self._user = user
         self._account = account
@@ -142,7 +155,7 @@ class JobPlace:
             yield talks
 
     async def _running(self, count: int) -> Running:
-        found = await self._api.list(POD, self._marks.namespace, labels=self._selector())
+        found = await self._api.list(POD, self._marks.namespace, labels=f"{JOB_NAME}={self._name}")
         read = {index_of(manifest): pods.read(manifest) for manifest in found}
         for manifest in found:
             pod = read[index_of(manifest)]
@@ -155,10 +168,7 @@ class JobPlace:
 
     async def _removed(self) -> None:
         """The Job goes, and then its pods, for which nobody needs to wait. Raises ClusterError."""
-        await self._api.delete(JOB, job_name(self._marks.run), self._marks.namespace, grace_s=0)
-
-    def _selector(self) -> str:
-        return names.selector(run=names.label_of(self._marks.run), node=LOAD)
+        await self._api.delete(JOB, self._name, self._marks.namespace, grace_s=0)
 
 
 class Running:

@@ -76,7 +76,7 @@ class FakeApi:
         return manifest
 
     async def list(self, resource: Any, namespace: str, *, labels: str) -> tuple[Manifest, ...]:
-        assert labels == "vtchaos.dev/run=20261121-run,vtchaos.dev/node=load"
+        assert labels == f"job-name={job_name(MARKS)}"
         found = self.generations.pop(0) if len(self.generations) > 1 else self.generations[0]
         return tuple(found)
 
@@ -126,8 +126,9 @@ def test_the_pods_together_ask_for_less_than_a_core(count: int, cpu: str) -> Non
 
 
 def test_runs_on_one_kept_cluster_have_jobs_of_their_own() -> None:
-    assert job_name("a") == job_name("a") != job_name("b")
-    assert len(job_name("x" * 200)) <= 50  # the pods' names are longer by an index and five letters
+    other = Marks(run=MARKS.run, namespace=MARKS.namespace, owner="host:2:3")
+    assert job_name(MARKS) == job_name(MARKS) != job_name(other)
+    assert len(job_name(Marks(run="x" * 200, namespace="n"))) <= 50  # its pods' names are longer by nine letters
 
 
 def test_the_first_process_ends_when_its_station_has_ended(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ async def test_a_station_is_run_in_every_pod_in_the_job_s_order(tmp_path: Path) 
         assert not api.deleted
     (made,) = api.created
     assert made["spec"]["template"]["spec"]["containers"][0]["image"] == "vtchaos/load:1"
-    assert api.deleted == [job_name(MARKS.run)]
+    assert api.deleted == [job_name(MARKS)]
 
 
 async def _starts(api: FakeApi, tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ async def test_a_pod_that_cannot_start_is_told_and_the_job_removed(tmp_path: Pat
         api = FakeApi([[pod(0, RUNNING), broken]])
         with pytest.raises(ClusterError, match=says):
             await _starts(api, tmp_path)
-        assert api.deleted == [job_name(MARKS.run)]
+        assert api.deleted == [job_name(MARKS)]
 
 
 async def test_pods_without_a_place_are_waited_for_and_then_told(
