@@ -10,14 +10,12 @@ from pathlib import Path
 from ci.lane import pki, place
 from ci.lane.place import Lane
 
-DNS_USER = "vtchaos-lane-dns"
-
 
 def files(lane: Lane, *, runc: Path, plugins: Path, pause: str) -> dict[str, str]:
     """Name below `lane.conf` → content. JSON is YAML as far as these programs care."""
     return {
         "containerd.toml": containerd(lane, runc=runc, plugins=plugins, pause=pause),
-        "cni/10-lane.conflist": _json(network()),
+        "cni/10-lane.conflist": _json(network(lane)),
         "kubelet.yaml": _json(kubelet(lane)),
         "proxy.yaml": _json(proxy(lane)),
         "Corefile": corefile(lane),
@@ -32,7 +30,7 @@ def kubeconfig(lane: Lane, client: str) -> str:
     def data(path: Path) -> str:
         return base64.b64encode(path.read_bytes()).decode()
 
-    cluster = {"server": place.API, "certificate-authority-data": data(lane.certificate(pki.AUTHORITY))}
+    cluster = {"server": lane.api, "certificate-authority-data": data(lane.certificate(pki.AUTHORITY))}
     user = {
         "client-certificate-data": data(lane.certificate(client)),
         "client-key-data": data(lane.key(client)),
@@ -41,10 +39,10 @@ def kubeconfig(lane: Lane, client: str) -> str:
         {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": place.NAME, "cluster": cluster}],
+            "clusters": [{"name": lane.name, "cluster": cluster}],
             "users": [{"name": client, "user": user}],
-            "contexts": [{"name": place.NAME, "context": {"cluster": place.NAME, "user": client}}],
-            "current-context": place.NAME,
+            "contexts": [{"name": lane.name, "context": {"cluster": lane.name, "user": client}}],
+            "current-context": lane.name,
         }
     )
 
@@ -96,11 +94,11 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.traci
 """
 
 
-def network() -> Mapping[str, object]:
+def network(lane: Lane) -> Mapping[str, object]:
     """A bridge in the lane's own network namespace; pods keep their addresses when they speak to the host."""
-    ipam = {"type": "host-local", "ranges": [[{"subnet": place.PODS}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    ipam = {"type": "host-local", "ranges": [[{"subnet": lane.pods}]], "routes": [{"dst": "0.0.0.0/0"}]}
     bridge = {"type": "bridge", "bridge": "cni0", "isGateway": True, "hairpinMode": True, "ipMasq": False, "ipam": ipam}
-    return {"cniVersion": "1.0.0", "name": place.NAME, "plugins": [bridge]}
+    return {"cniVersion": "1.0.0", "name": lane.name, "plugins": [bridge]}
 
 
 def kubelet(lane: Lane) -> Mapping[str, object]:
@@ -109,7 +107,7 @@ def kubelet(lane: Lane) -> Mapping[str, object]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": place.ADDRESS,
+        "address": lane.address,
         "readOnlyPort": 0,
         "healthzBindAddress": "127.0.0.1",
         "containerRuntimeEndpoint": runtime,
@@ -123,12 +121,12 @@ def kubelet(lane: Lane) -> Mapping[str, object]:
         "tlsCertFile": str(lane.certificate("kubelet-server")),
         "tlsPrivateKeyFile": str(lane.key("kubelet-server")),
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{place.NAME}",
+        "cgroupRoot": f"/{lane.name}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
         "clusterDomain": "cluster.local",
-        "clusterDNS": [place.ADDRESS],
+        "clusterDNS": [lane.address],
         "resolvConf": "",
         "podLogsDir": str(lane.kubelet / "pod-logs"),
         "volumePluginDir": str(lane.kubelet / "volume-plugins"),
@@ -152,10 +150,10 @@ def proxy(lane: Lane) -> Mapping[str, object]:
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "clientConnection": {"kubeconfig": str(lane.config("proxy.kubeconfig"))},
-        "clusterCIDR": place.PODS,
-        "hostnameOverride": place.NAME,
-        "bindAddress": place.ADDRESS,
-        "healthzBindAddress": f"{place.ADDRESS}:{place.PROXY_HEALTH_PORT}",
+        "clusterCIDR": lane.pods,
+        "hostnameOverride": lane.name,
+        "bindAddress": lane.address,
+        "healthzBindAddress": f"{lane.address}:{place.PROXY_HEALTH_PORT}",
         "metricsBindAddress": "127.0.0.1:10249",
         "nodePortAddresses": ["primary"],
         "oomScoreAdj": 500,
@@ -166,11 +164,11 @@ def proxy(lane: Lane) -> Mapping[str, object]:
 def corefile(lane: Lane) -> str:
     """Answers are not cached: a pod that comes back has another address, and tests wait for it."""
     return f""".:53 {{
-    bind {place.ADDRESS}
+    bind {lane.address}
     errors
-    ready {place.ADDRESS}:{place.DNS_READY_PORT}
+    ready {lane.address}:{place.DNS_READY_PORT}
     kubernetes cluster.local in-addr.arpa {{
-        kubeconfig {lane.config("dns.kubeconfig")} {place.NAME}
+        kubeconfig {lane.config("dns.kubeconfig")} {lane.name}
         pods insecure
         ttl 1
     }}
@@ -185,13 +183,13 @@ def dns_rights() -> Mapping[str, Mapping[str, object]]:
         {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], "verbs": ["list", "watch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ]
-    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": DNS_USER}, "rules": rules}
+    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": pki.DNS_USER}, "rules": rules}
     binding = {
         "apiVersion": f"{group}/v1",
         "kind": "ClusterRoleBinding",
-        "metadata": {"name": DNS_USER},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": DNS_USER},
-        "subjects": [{"kind": "User", "name": DNS_USER, "apiGroup": group}],
+        "metadata": {"name": pki.DNS_USER},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": pki.DNS_USER},
+        "subjects": [{"kind": "User", "name": pki.DNS_USER, "apiGroup": group}],
     }
     return {"dns-role": role, "dns-binding": binding}
 

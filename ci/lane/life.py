@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from ci.lane import cgroups, configs, permits, place, standup
+from ci.lane import cgroups, configs, permits, standup
 from ci.lane.place import Lane
 from ci.lane.standup import Say, Standup
 from ci.lane.tools import Tools
@@ -137,9 +137,9 @@ async def _removed(lane: Lane) -> list[str]:
     found = list(_left(lane))
     lane.kubeconfig.unlink(missing_ok=True)
     await _ended(lane)
-    if place.LINK in _interfaces():
-        netlink.delete(place.LINK)
-    await cgroups.remove()
+    if lane.link in _interfaces():
+        netlink.delete(lane.link)
+    await cgroups.remove(lane)
     shutil.rmtree(lane.scratch, ignore_errors=True)
     lane.control.unlink(missing_ok=True)
     return found
@@ -150,9 +150,9 @@ def _left(lane: Lane) -> Iterator[str]:
     found = supervisors(lane)
     if found:
         yield f"supervisor (process {', '.join(str(row.pid) for row in found)}) with all of the lane's processes"
-    if place.LINK in _interfaces():
-        yield f"network interface {place.LINK}"
-    for path in cgroups.existing():
+    if lane.link in _interfaces():
+        yield f"network interface {lane.link}"
+    for path in cgroups.existing(lane):
         yield f"cgroup {path}"
     for path in (lane.scratch, lane.kubeconfig, lane.control):
         if path.exists():
@@ -173,15 +173,23 @@ def supervisors(lane: Lane) -> list[psutil.Process]:
 
 
 async def _ended(lane: Lane) -> None:
-    """Kill the supervisor: the kernel ends every process of its namespaces. Raises ClusterError."""
-    for process in supervisors(lane):
+    """Kill the supervisor: the kernel ends every process of its namespaces first. Raises WaitTimeout."""
+    found = supervisors(lane)
+    for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
 
     async def gone() -> bool:
-        return not supervisors(lane)
+        return not any(_lives(process) for process in found)
 
     await wait.until("the lane's supervisor ends", gone, timeout_s=END_TIMEOUT_S)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _interfaces() -> set[str]:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import platform
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,6 @@ from harness.base.errors import PlanError, ProcessError
 OLDEST_KERNEL = (5, 13)  # kube-proxy's nftables mode
 HIDDEN = ("/run", "/var/run", "/var/lib", "/var/log")  # the lane sees its own; `standup.mounts`
 TRY_TIMEOUT_S = 15.0
-NETWORKS = (f"{place.HOST_ADDRESS}/31", place.PODS, place.SERVICES)
 ROUTES = Path("/proc/net/route")
 
 
@@ -34,7 +34,7 @@ async def why_not(lane: Lane) -> str:
     return (
         _kernel(platform.release())
         or _folder(lane)
-        or _taken(ROUTES.read_text())
+        or _taken(lane, ROUTES.read_text())
         or _cgroups()
         or await _namespaces()
         or await _overlay()
@@ -65,25 +65,30 @@ def _folder(lane: Lane) -> str:
     return ""
 
 
-def _taken(routes: str) -> str:
-    """Its networks must not be anyone else's on this machine."""
-    ours = [ipaddress.ip_network(row) for row in NETWORKS]
-    addresses = [row.address for rows in psutil.net_if_addrs().values() for row in rows if row.family.name == "AF_INET"]
-    others = [*networks(routes), *(ipaddress.IPv4Network(address) for address in addresses)]
-    for network in ours:
+def _taken(lane: Lane, routes: str) -> str:
+    """Its networks must not be anyone else's on this machine; what is on its own interface does not count."""
+    others = [*networks(routes, without=lane.link), *_addresses(without=lane.link)]
+    for network in (ipaddress.ip_network(row) for row in lane.networks):
         for other in others:
             if network.overlaps(other):
                 return f"{other} is in use here, and {network} is the lane's"
     return ""
 
 
-def networks(routes: str) -> Iterator[ipaddress.IPv4Network]:
-    """The destinations in /proc/net/route, without the default route."""
+def networks(routes: str, *, without: str) -> Iterator[ipaddress.IPv4Network]:
+    """The destinations in /proc/net/route, but the default route's and those of one interface."""
     for line in routes.splitlines()[1:]:
         words = line.split()
         address, mask = (int.from_bytes(bytes.fromhex(words[column]), "little") for column in (1, 7))
-        if mask:
+        if mask and words[0] != without:
             yield ipaddress.IPv4Network((address, mask.bit_count()))
+
+
+def _addresses(*, without: str) -> Iterator[ipaddress.IPv4Network]:
+    for name, rows in psutil.net_if_addrs().items():
+        for row in rows:
+            if row.family is socket.AF_INET and name != without:
+                yield ipaddress.IPv4Network(row.address)
 
 
 def _cgroups() -> str:

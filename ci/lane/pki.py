@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.lane import place
 from ci.lane.place import Lane
 from harness.base import procs
 
 AUTHORITY = "ca"
+DNS_USER = "vtchaos-lane-dns"
 SERVICE_ACCOUNTS = "service-accounts"
 TIMEOUT_S = 30.0
 DAYS = 3650
@@ -31,29 +31,32 @@ class Certificate:
     names: str = ""
 
 
-CERTIFICATES = (
-    Certificate(
-        name="apiserver",
-        subject="/CN=kube-apiserver",
-        usage="serverAuth",
-        names=f"DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,"
-        f"DNS:kubernetes.default.svc.cluster.local,IP:{place.ADDRESS},IP:{place.API_SERVICE}",
-    ),
-    Certificate(
-        name="kubelet-server",
-        subject=f"/O=system:nodes/CN=system:node:{place.NAME}",
-        usage="serverAuth",
-        names=f"DNS:{place.NAME},IP:{place.ADDRESS}",
-    ),
-    Certificate(name="apiserver-kubelet-client", subject="/O=system:masters/CN=kube-apiserver-kubelet-client"),
-    Certificate(name="admin", subject="/O=system:masters/CN=vtchaos-lane-admin"),
-    Certificate(name="controller-manager", subject="/CN=system:kube-controller-manager"),
-    Certificate(name="scheduler", subject="/CN=system:kube-scheduler"),
-    Certificate(name="proxy", subject="/CN=system:kube-proxy"),
-    Certificate(name="dns", subject="/CN=vtchaos-lane-dns"),
-    Certificate(name="kubelet", subject=f"/O=system:nodes/CN=system:node:{place.NAME}"),
-)
-CLIENTS = tuple(row.name for row in CERTIFICATES if row.usage == "clientAuth" and "apiserver" not in row.name)
+CLIENTS = ("admin", "controller-manager", "scheduler", "proxy", "dns", "kubelet")
+
+
+def certificates(lane: Lane) -> tuple[Certificate, ...]:
+    """Of two servers, and of everyone who speaks to the API server, or is it and speaks to the kubelet."""
+    names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+    addresses = f"IP:{lane.address},IP:{lane.api_service}"
+    node = f"/O=system:nodes/CN=system:node:{lane.name}"
+    return (
+        Certificate(
+            name="apiserver",
+            subject="/CN=kube-apiserver",
+            usage="serverAuth",
+            names=",".join([*(f"DNS:{name}" for name in names), addresses]),
+        ),
+        Certificate(
+            name="kubelet-server", subject=node, usage="serverAuth", names=f"DNS:{lane.name},IP:{lane.address}"
+        ),
+        Certificate(name="apiserver-kubelet-client", subject="/O=system:masters/CN=kube-apiserver-kubelet-client"),
+        Certificate(name="admin", subject="/O=system:masters/CN=vtchaos-lane-admin"),
+        Certificate(name="controller-manager", subject="/CN=system:kube-controller-manager"),
+        Certificate(name="scheduler", subject="/CN=system:kube-scheduler"),
+        Certificate(name="proxy", subject="/CN=system:kube-proxy"),
+        Certificate(name="dns", subject=f"/CN={DNS_USER}"),
+        Certificate(name="kubelet", subject=node),
+    )
 
 
 async def make(lane: Lane, openssl: Path) -> None:
@@ -63,7 +66,7 @@ async def make(lane: Lane, openssl: Path) -> None:
     settings.write_text("[req]\ndistinguished_name = subject\n[subject]\n")
     await _run(openssl, lane, settings, _authority(lane))
     await asyncio.gather(
-        *(_run(openssl, lane, settings, _signed(lane, row)) for row in CERTIFICATES),
+        *(_run(openssl, lane, settings, _signed(lane, row)) for row in certificates(lane)),
         _run(openssl, lane, settings, _pair_for_tokens(lane)),
     )
     public: list[str | Path] = [

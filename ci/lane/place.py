@@ -7,48 +7,77 @@ from pathlib import Path
 
 from clusters.software import Sources
 
-NAME = "vtchaos-lane"  # the kubeconfig's context, the node, and the cgroup
+NAME = "vtchaos-lane"
 PREFIX = "vtchaos.dev"  # of the node's annotations
+NUMBERS = range(4)  # lanes that can stand side by side
 
-# Docker takes its networks from 172.16/12 and 192.168/16, local clusters theirs from 198.18/15.
-LINK = "vtlane0"
-HOST_ADDRESS = "10.213.0.2"  # an even address and the next one: a network of two
-ADDRESS = "10.213.0.3"
-PODS = "10.214.0.0/16"
-SERVICES = "10.215.0.0/16"
-API_SERVICE = "10.215.0.1"  # the first of SERVICES: kube-apiserver takes it for itself
 NODE_PORTS = "30000-32767"
-
 API_PORT = 6443
-API = f"https://{ADDRESS}:{API_PORT}"
 PROXY_HEALTH_PORT = 10256
 DNS_READY_PORT = 8181
 
 LONGEST_SOCKET = 107  # bytes of a unix socket's path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """The folder of a lane. What is below `scratch` goes at `down`; logs stay until the next `up`."""
+    """A lane's folder, names and networks. What is below `scratch` goes at `down`, logs with the next `up`.
+
+    Docker takes its networks from 172.16/12 and 192.168/16, local clusters theirs from 198.18/15.
+    """
 
     folder: Path
+    number: int = 0
 
     @classmethod
-    def of(cls, sources: Sources, folder: Path | None = None) -> Lane:
-        return cls((folder or sources.cache_dir / "lane").absolute())
+    def of(cls, sources: Sources, number: int = 0) -> Lane:
+        """The lane of that number in the cache folder."""
+        return cls(folder=(sources.cache_dir / f"lane{_suffix(number)}").absolute(), number=number)
+
+    @property
+    def name(self) -> str:
+        """Of the kubeconfig's context, the node and the cgroup."""
+        return f"{NAME}{_suffix(self.number)}"
+
+    @property
+    def link(self) -> str:
+        """The host's end of the veth pair."""
+        return f"vtlane{self.number}"
+
+    @property
+    def host_address(self) -> str:
+        """An even address; it and the next one are a network of two."""
+        return f"10.213.0.{2 + 2 * self.number}"
+
+    @property
+    def address(self) -> str:
+        """The node's, which everything that is not in a pod listens on."""
+        return f"10.213.0.{3 + 2 * self.number}"
+
+    @property
+    def pods(self) -> str:
+        return f"10.214.{64 * self.number}.0/18"
+
+    @property
+    def services(self) -> str:
+        return f"10.215.{64 * self.number}.0/18"
+
+    @property
+    def api_service(self) -> str:
+        """The first of `services`: kube-apiserver takes it for itself."""
+        return f"10.215.{64 * self.number}.1"
+
+    @property
+    def api(self) -> str:
+        return f"https://{self.address}:{API_PORT}"
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return f"{self.host_address}/31", self.pods, self.services
 
     @property
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
-
-    @property
-    def state(self) -> Path:
-        """The supervisor's process id and start time; complete once the node is ready."""
-        return self.folder / "state.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.folder / "lock"
 
     @property
     def control(self) -> Path:
@@ -102,3 +131,7 @@ class Lane:
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
+
+
+def _suffix(number: int) -> str:
+    return f"-{number}" if number else ""

@@ -23,7 +23,7 @@ class Service:
 def store(lane: Lane, tools: Tools) -> Service:
     """etcd: written to the page cache only, since nothing outlives the lane."""
     client, peer = f"http://127.0.0.1:{ETCD_PORT}", "http://127.0.0.1:2380"
-    argv = (
+    argv: tuple[str | Path, ...] = (
         *(tools.etcd, "--name=lane", f"--data-dir={lane.etcd}", "--unsafe-no-fsync=true"),
         *(f"--listen-client-urls={client}", f"--advertise-client-urls={client}"),
         *(f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=lane={peer}"),
@@ -43,10 +43,10 @@ def api(lane: Lane, tools: Tools) -> Service:
         return f"{cert}={lane.certificate(name)}", f"{key}={lane.key(name)}"
 
     authority = lane.certificate(pki.AUTHORITY)
-    argv = (
+    argv: tuple[str | Path, ...] = (
         *(tools.kubernetes("kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{ETCD_PORT}"),
-        *(f"--bind-address={place.ADDRESS}", f"--advertise-address={place.ADDRESS}"),
-        *(f"--secure-port={place.API_PORT}", f"--service-cluster-ip-range={place.SERVICES}"),
+        *(f"--bind-address={lane.address}", f"--advertise-address={lane.address}"),
+        *(f"--secure-port={place.API_PORT}", f"--service-cluster-ip-range={lane.services}"),
         *(f"--service-node-port-range={place.NODE_PORTS}", f"--client-ca-file={authority}"),
         *pair("tls", "apiserver"),
         *pair("kubelet-client", "apiserver-kubelet-client"),
@@ -62,8 +62,9 @@ def api(lane: Lane, tools: Tools) -> Service:
 
 def controllers(lane: Lane, tools: Tools) -> Service:
     authority, key = lane.certificate(pki.AUTHORITY), lane.key(pki.AUTHORITY)
-    argv = (
-        *(tools.kubernetes("kube-controller-manager"), *_as_client(lane, "controller-manager")),
+    argv: tuple[str | Path, ...] = (
+        tools.kubernetes("kube-controller-manager"),
+        *_as_client(lane, "controller-manager"),
         *(f"--root-ca-file={authority}", f"--cluster-signing-cert-file={authority}"),
         *(f"--cluster-signing-key-file={key}", "--use-service-account-credentials=true"),
         *(f"--service-account-private-key-file={lane.key(pki.SERVICE_ACCOUNTS)}", "--allocate-node-cidrs=false"),
@@ -76,10 +77,10 @@ def scheduler(lane: Lane, tools: Tools) -> Service:
 
 
 def kubelet(lane: Lane, tools: Tools) -> Service:
-    argv = (
+    argv: tuple[str | Path, ...] = (
         *(tools.kubernetes("kubelet"), f"--config={lane.config('kubelet.yaml')}"),
-        *(f"--kubeconfig={lane.config('kubelet.kubeconfig')}", f"--hostname-override={place.NAME}"),
-        *(f"--node-ip={place.ADDRESS}", f"--root-dir={lane.kubelet}", f"--cert-dir={lane.kubelet / 'pki'}"),
+        *(f"--kubeconfig={lane.config('kubelet.kubeconfig')}", f"--hostname-override={lane.name}"),
+        *(f"--node-ip={lane.address}", f"--root-dir={lane.kubelet}", f"--cert-dir={lane.kubelet / 'pki'}"),
     )
     return Service(name="kubelet", argv=argv)
 
@@ -98,4 +99,5 @@ def _as_client(lane: Lane, name: str) -> tuple[str, ...]:
     return (
         *(f"--kubeconfig={config}", f"--authentication-kubeconfig={config}", f"--authorization-kubeconfig={config}"),
         *("--bind-address=127.0.0.1", "--leader-elect=false", "--profiling=false"),
+        *("--kube-api-qps=200", "--kube-api-burst=400"),
     )

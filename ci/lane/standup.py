@@ -34,9 +34,9 @@ def supervisor_config(lane: Lane) -> dict[str, object]:
     return supervision.config(
         isolation=host.NAMESPACES,
         uid=None,
-        link=place.LINK,
-        host_address=place.HOST_ADDRESS,
-        cluster_address=place.ADDRESS,
+        link=lane.link,
+        host_address=lane.host_address,
+        cluster_address=lane.address,
         remove=(lane.scratch,),
     )
 
@@ -72,9 +72,9 @@ class Standup:
         lane, tools = self.lane, self.tools
         self.supervisor.on_exit(self._ended)
         await self._once(_mounts())
-        cgroups.make()
-        for network in (place.PODS, place.SERVICES):
-            netlink.add_route(network, place.ADDRESS)
+        cgroups.make(lane)
+        for network in (lane.pods, lane.services):
+            netlink.add_route(network, lane.address)
         for service in (services.store, services.containers, services.api):
             await self._start(service(lane, tools))
         await self._until("containerd answers", "containerd", self._containerd_answers)
@@ -85,7 +85,7 @@ class Standup:
         for name in configs.dns_rights():
             await self._done(self._kubectl("apply", "-f", lane.config(f"{name}.json")))
         await self._until("node ready", "kubelet", self._node_ready)
-        await self._done(self._kubectl("annotate", "--overwrite", "node", place.NAME, *_annotations(lane, tools)))
+        await self._done(self._kubectl("annotate", "--overwrite", "node", lane.name, *_annotations(lane, tools)))
         await self._until("default service account", "controller-manager", self._account_ready)
         await self._until("cluster names answered", "coredns", self._names_ready)
         await self._until("service addresses set", "kube-proxy", self._proxy_ready)
@@ -140,7 +140,7 @@ class Standup:
 
     async def _node_ready(self) -> bool:
         path = 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
-        done = await self._done(self._kubectl("get", "node", place.NAME, "-o", path), check=False)
+        done = await self._done(self._kubectl("get", "node", self.lane.name, "-o", path), check=False)
         return done.output.strip() == "True"
 
     async def _account_ready(self) -> bool:
@@ -149,10 +149,10 @@ class Standup:
         return done.returncode == 0
 
     async def _names_ready(self) -> bool:
-        return await _answers(f"http://{place.ADDRESS}:{place.DNS_READY_PORT}/ready")
+        return await _answers(f"http://{self.lane.address}:{place.DNS_READY_PORT}/ready")
 
     async def _proxy_ready(self) -> bool:
-        return await _answers(f"http://{place.ADDRESS}:{place.PROXY_HEALTH_PORT}/healthz")
+        return await _answers(f"http://{self.lane.address}:{place.PROXY_HEALTH_PORT}/healthz")
 
     # ------------------------------------------------------------ clients
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clusters.software import Progress, Sources, etcd, kubernetes_programs
+from clusters.software import Progress, Sources, etcd, kubernetes_programs, nft, versions
+from clusters.software.debian_program import OPENSSL, RUNC, program
 from clusters.software.kubernetes_programs import ProgramsInstall
 from clusters.software.sources import SYSTEM_SBIN
+
+OLDEST_NFT = (1, 0, 1)  # kube-proxy's nftables mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,15 @@ async def obtained(sources: Sources, progress: Progress) -> Tools:
         coredns=dns.programs["coredns"],
         pause=pause.programs["pause"],
         etcd=topology.etcd,
-        runc=Path("/usr/sbin/runc"),
-        nft=Path("/usr/sbin/nft"),
-        openssl=Path("/usr/bin/openssl"),
+        runc=await program(RUNC, sources=sources, progress=progress),
+        nft=await _nft(sources, progress),
+        openssl=await program(OPENSSL, sources=sources, progress=progress),
     )
+
+
+async def _nft(sources: Sources, progress: Progress) -> Path:
+    """The machine's own may be too old for kube-proxy: then Debian's, as on a machine without one."""
+    found = await nft(sources=sources, progress=progress)
+    if versions.key(found.version) < OLDEST_NFT:
+        found = await nft(sources=replace(sources, directories=(), search_path=()), progress=progress)
+    return found.nft

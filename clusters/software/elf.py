@@ -27,17 +27,21 @@ def is_elf(path: Path) -> bool:
         return data.read(4) == b"\x7fELF"
 
 
-async def bind(programs: Sequence[Path], *, staged: Path, final: Path, libraries: Sequence[str]) -> Path:
+async def bind(
+    programs: Sequence[Path], *, staged: Path, final: Path, libraries: Sequence[str], fixed: bool = False
+) -> Path:
     """Let programs load everything from their prefix, and return its loader (still in `staged`).
 
     `libraries` are folders relative to the prefix. The loader's path must be absolute, so it is the
-    one that holds after the rename to `final`; the libraries are found relative to the program.
+    one that holds after the rename to `final`; the libraries are found relative to the program, or
+    with `fixed` in `final` as well (for a program that runs a copy of itself from memory).
     """
     tool = patchelf()
     loader = await _loader(tool, programs[0])
     for program in programs:
         up = "/".join([".."] * (len(program.relative_to(staged).parts) - 1))
-        rpath = ":".join(f"$ORIGIN/{up}/{folder}" for folder in libraries)
+        root = str(final) if fixed else f"$ORIGIN/{up}"
+        rpath = ":".join(f"{root}/{folder}" for folder in libraries)
         argv: list[str | Path] = [
             tool,
             "--set-interpreter",
