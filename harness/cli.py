@@ -38,6 +38,7 @@ from harness.base.rundir import RunDir
 from harness.checks.judge import judge
 from harness.contracts import Backend, Cluster, Experiment
 from harness.heal import heal
+from harness.image_commands import image
 from harness.load.live import NAME as LIVE_NAME
 from harness.load.live import LiveFile
 from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
@@ -179,7 +180,7 @@ def doctor(releases: str) -> None:
     console.print(table)
 
 
-for _command in (kept.up, kept.down, kept.status, heal, attach):
+for _command in (kept.up, kept.down, kept.status, heal, attach, image):
     main.add_command(_command)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ class Images:
     """The images of one cluster.
 
     Each has a shell at /bin/sh with the usual small programs (cp, mkdir, kill, cat). One that we built has nft too.
+    A published one may have an entry point of its own, which is to be overridden.
     """
 
     programs: Programs  # paths as the containers see them
@@ -42,6 +43,23 @@ class ImageStore(Protocol):
     async def pull(self, reference: str) -> str: ...  # "" = it is there now; otherwise the reason why not
     async def load(self, archive: Path) -> None: ...  # a docker-archive (`docker save`); raises ClusterError
     async def run(self, reference: str, argv: tuple[str, ...], *, timeout_s: float) -> str: ...  # what it printed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An image of ours in a store."""
+
+    reference: str
+    purpose: str  # cluster, vtgate, etcd, load
+    vitess: str  # "" for what holds none
+    size_bytes: int
+
+
+class ImageShelf(Protocol):
+    """What of ours a store holds, and its removal. Beside ImageStore: not every store can say it."""
+
+    async def ours(self) -> Sequence[Held]: ...
+    async def remove(self, reference: str) -> str: ...  # "" = it is gone; otherwise why not (a container uses it)
 
 
 class Provider(Protocol):

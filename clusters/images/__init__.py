@@ -2,5 +2,6 @@
 
 from clusters.images.load_image import load_image
 from clusters.images.provide import provided
+from clusters.images.removal import remove_all
 
-__all__ = ["load_image", "provided"]
+__all__ = ["load_image", "provided", "remove_all"]

@@ -81,12 +81,16 @@ async def packed(spec: ClusterSpec, sources: Sources) -> Built | None:
 
 
 async def load(images: Sequence[Image], store: ImageStore, *, observer: Observer, sources: Sources) -> None:
-    """Bring images to where containers take them from. Raises ClusterError, SoftwareError."""
+    """Bring images to where containers take them from, where they are not there. Raises ClusterError, SoftwareError."""
+    if not await missing(images, store):
+        return
     kept, progress = layers.kept_at(sources), Shown(observer)
     async with kept.installing("archive", progress) as staging:
-        path = staging / "images.tar"
-        await write(images, path, progress)
-        await store.load(path)
+        absent = await missing(images, store)  # asked in here: another process may have loaded them meanwhile
+        if absent:
+            path = staging / "images.tar"
+            await write(absent, path, progress)
+            await store.load(path)
 
 
 async def write(images: Sequence[Image], path: Path, progress: Progress) -> None:
@@ -107,8 +111,7 @@ async def etcd_alone(*, store: ImageStore, observer: Observer, sources: Sources)
     kept = layers.kept_at(sources)
     stack = tuple([await layers.ready(each, kept, progress) for each in rows])
     image = Image(repository=ETCD_REPOSITORY, version=_tag(install.version), layers=stack, labels={LABEL: ETCD})
-    if not await store.has(image.reference):
-        await load([image], store, observer=observer, sources=sources)
+    await load([image], store, observer=observer, sources=sources)
     return replace(install, etcd=parts.ETCD), image.reference
 
 

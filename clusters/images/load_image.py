@@ -7,12 +7,10 @@ wheels of the same lock exist for it. The numbers that a worker writes do not de
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import clusters
-import experiments
-import harness
 from clusters.common.images import ImageStore
 from clusters.images import built, layers, parts, tree, wheels
 from clusters.images.archive import Image
@@ -28,7 +26,7 @@ from harness.contracts import Observer
 REPOSITORY = "vtchaos/load"
 # What harness.load's workers and stations import; tests/cluster/test_images.py imports them in a container.
 PACKAGES = ("attrs", "cattrs", "numpy", "orjson", "typing-extensions", "uvloop")
-OURS = (harness, clusters, experiments)
+OURS = ("harness", "clusters", "experiments")
 HOME = Path("/opt/vtchaos")
 CODE, SITE = HOME / "code", HOME / "site"
 COMPILE_TIMEOUT_S = 300.0
@@ -42,8 +40,7 @@ async def load_image(*, store: ImageStore, observer: Observer) -> str:
         raise PlanError(f"the load cannot run in containers: {reason}")
     sources = Sources.of_environment()
     image = await packed(sources, Shown(observer))
-    if not await store.has(image.reference):
-        await built.load([image], store, observer=observer, sources=sources)
+    await built.load([image], store, observer=observer, sources=sources)
     return image.reference
 
 
@@ -146,9 +143,11 @@ def _code() -> Recipe:
 def code() -> Iterator[Entry]:
     """Every source file of our packages."""
     for package in OURS:
-        assert package.__file__ is not None
-        root = Path(package.__file__).parent
+        spec = importlib.util.find_spec(package)  # without importing it: experiments stand above us
+        assert spec is not None
+        assert spec.origin is not None
+        root = Path(spec.origin).parent
         for path in sorted(root.rglob("*")):
             if path.suffix in _PARTS_OF_CODE and path.is_file():
-                place = CODE / package.__name__ / path.relative_to(root)
+                place = CODE / package / path.relative_to(root)
                 yield Entry(path=parts.inside(place), mode=0o644, data=path.read_bytes())

@@ -43,7 +43,5 @@ async def _chosen(spec: ClusterSpec, store: ImageStore, sources: Sources) -> boo
 async def build(spec: ClusterSpec, *, store: ImageStore, observer: Observer, sources: Sources) -> Images:
     """Images of this machine's software, loaded where they are not in the store."""
     made = await built.built(spec, observer=observer, sources=sources)
-    absent = await built.missing(made.all, store)
-    if absent:
-        await built.load(absent, store, observer=observer, sources=sources)
+    await built.load(made.all, store, observer=observer, sources=sources)
     return made.images
