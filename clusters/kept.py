@@ -70,7 +70,7 @@ class Row:
         if not self.serving:
             return f"gone; `vtchaos down {self.name}` removes what is left"
         stopped = f"stopped: {', '.join(self.kept.stopped)}" if self.kept.stopped else ""
-        attached = "" if self.kept.ours else "attached; `vtchaos down` only forgets it"
+        attached = "" if self.kept.ours else "attached; `vtchaos down` leaves it standing"
         return "; ".join(filter(None, (attached, stopped))) or "serving"
 
 

@@ -7,11 +7,10 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import os
-import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from clusters import BACKENDS, software
+from clusters import BACKENDS, sizing, software
 from clusters.doctor import backend_rows
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, placement, planning
+from harness import history, kept, placement, plan_words, planning
 from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
@@ -44,7 +43,7 @@ from harness.load.live import LiveFile
 from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
 from harness.load.stream_live import LiveFile as StreamsLiveFile
 from harness.load.streams import StreamsHandle
-from harness.model import ClusterSpec, LoadSpec, Placement, Plan, RunVerdict, Workload
+from harness.model import ClusterSpec, Placement, Plan, RunVerdict
 from harness.options import cluster_options, load_options, overrides, place_options
 from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
@@ -52,7 +51,7 @@ from harness.reports.live_state import StreamStates
 from harness.reports.tables import table_console
 from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
-from harness.streams import Resume, StreamLane, StreamSpec, StreamStatus
+from harness.streams import StreamLane, StreamStatus
 
 EXIT_INTERRUPTED = 130
 RUNS = Path("runs")
@@ -107,7 +106,7 @@ def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, 
     if as_json:
         click.echo(jsonio.dumps(made).decode(), nl=False)
     else:
-        _show_plan(made)
+        plan_words.show(made, _console())
 
 
 @main.command()
@@ -133,7 +132,7 @@ def run(
     folder = RunDir.create((out or RUNS / made.run_id).absolute())
     jsonio.save(folder.plan, made)
     jsonio.save(folder.host, host_facts())
-    _show_plan(made)
+    plan_words.show(made, _console())
     jsonio.save(folder.owner, this_process())
     ended = asyncio.run(_run(made, chosen, folder, plain=plain))
     folder.owner.unlink()  # from here on nothing of the cluster is ours any more
@@ -202,7 +201,7 @@ async def _planned(
         )
     notes: list[str] = []
     if not cluster_name and wanted.shards is None and where.holds_here:
-        experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted).tablets_per_shard)
+        experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted), where.backend)
     made = planning.build(
         experiment,
         wanted,
@@ -248,15 +247,16 @@ async def _where(wanted: planning.Overrides, backend_name: str | None, cluster_n
     return _Where(backend=found.backend, place=place, running=running, ours=found.ours)
 
 
-def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]:
-    """Fewer shards than the experiment has by default where memory does not hold them, with the reason."""
+def _sized(experiment: Experiment, spec: ClusterSpec, backend: str) -> tuple[Experiment, list[str]]:
+    """Fewer shards than the experiment has by default where memory does not hold them, with the reason. `spec`: what
+    it would be."""
     available = capacity.available_bytes()
-    fits = capacity.largest_shard_count(tablets, available)
-    if fits >= experiment.cluster.shards or fits == 0:
+    fits = sizing.shards_that_fit(backend, spec, available)
+    if fits in (spec.shards, 0):
         return experiment, []
     why = (
-        f"{fits} shards instead of {experiment.cluster.shards}: {available / 1e9:.1f} GB of memory are available, "
-        f"which holds {fits} x {tablets} tablets"
+        f"{fits} shards instead of {spec.shards}: {available / 1e9:.1f} GB of memory are available, "
+        f"which holds {fits} x {spec.tablets_per_shard} tablets"
     )
     return dataclasses.replace(experiment, cluster=dataclasses.replace(experiment.cluster, shards=fits)), [why]
 
@@ -264,64 +264,6 @@ def _sized(experiment: Experiment, tablets: int) -> tuple[Experiment, list[str]]
 def _backend(name: str) -> Backend:
     placement.require_known(name, BACKENDS)
     return BACKENDS[name]
-
-
-def _show_plan(made: Plan) -> None:
-    console = _console()
-    spec, load = made.cluster, made.load
-    vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates)))
-    console.print(f"[bold]{made.experiment}[/bold]  {made.why}", highlight=False)
-    console.print(
-        f"  {spec.shards} shards x {spec.tablets_per_shard} tablets on {made.backend}, Vitess {spec.vitess}, "
-        f"vtgate {vtgates}",
-        highlight=False,
-    )
-    if made.place != Placement():
-        console.print(f"  placed with {escape(shlex.join(placement.words(made.place)))}", highlight=False)
-    for other in spec.others:
-        console.print(
-            f"  keyspace {other.name}: {other.shards} shards x {other.tablets_per_shard} tablets", highlight=False
-        )
-    for role, flags in (("vtgate", spec.vtgate_flags), ("vttablet", spec.vttablet_flags)):
-        if flags:
-            console.print(f"  {role}: {' '.join(_flag_words(flags))}", highlight=False)
-    if load is not None:
-        total = load.rate_per_shard * spec.shards * len(spec.vtgates)
-        console.print(
-            f"  load: {load.rate_per_shard:g}/s for each shard ({total:g}/s in all), {_load_words(load)}, "
-            f"{load.connections_per_shard} {load.mode.value} connections for each shard",
-            highlight=False,
-        )
-    if made.items is not None:
-        console.print(f"  item tables: {made.items.tables} of {made.items.rows:,} rows", highlight=False)
-    for stream in made.streams:
-        console.print(f"  {_stream_words(stream)}", highlight=False)
-    for note in made.notes:
-        console.print(f"  [yellow]note[/yellow]: {note}", highlight=False)
-    console.print(f"  seed {made.seed}, at most {made.timeout_s:g} s", highlight=False)
-
-
-def _flag_words(flags: Mapping[str, str]) -> list[str]:
-    return [f"--{flag}={value}" if value else f"--{flag}" for flag, value in flags.items()]
-
-
-def _load_words(load: LoadSpec) -> str:
-    return "changes of item rows" if load.workload is Workload.ITEMS else f"{load.write_share:.0%} writes"
-
-
-def _stream_words(stream: StreamSpec) -> str:
-    """One line about the streams of a plan."""
-    slow = f", {stream.pause_ms:g} ms after every response" if stream.pause_ms else ""
-    leaves = f", each ends after every {stream.leave_after} responses" if stream.leave_after else ""
-    resume = {
-        Resume.NONE: "an error ends it",
-        Resume.CHECKPOINT: "after an error from its checkpoint",
-        Resume.SCRATCH: "after an error from scratch",
-    }[stream.resume]
-    one = ", tables one by one" if stream.one_by_one else ""
-    return (
-        f"streams: {stream.count} through each vtgate, from {stream.tablet_type} tablets; {resume}{one}{slow}{leaves}"
-    )
 
 
 # ---------------------------------------------------------------- running

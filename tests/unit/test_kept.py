@@ -89,7 +89,7 @@ async def test_a_stopped_node_is_named(keepers: dict[str, FakeKeeper]) -> None:
 async def test_an_attached_one_is_only_forgotten(keepers: dict[str, FakeKeeper], root: Path) -> None:
     await start("theirs", keepers, "attached")
     (row,) = await kept.listed(keepers)
-    assert row.state == "attached; `vtchaos down` only forgets it"
+    assert row.state == "attached; `vtchaos down` leaves it standing"
     assert await kept.stop("theirs", keepers=keepers) is False
     assert list(root.iterdir()) == []
 
