@@ -117,7 +117,7 @@ class Traces:
             processes=processes,
             namespaces=frozenset(space for each in processes for space in _namespaces(each.pid)) - own,
             ports=frozenset({(config.target.host, config.target.port)}),
-            links=frozenset(_links_beside(config.target.host)),
+            links=frozenset(links_beside(config.target.host)),
             folder=str(Path(tempfile.gettempdir()) / f"{FOLDER_PREFIX}run-{harness}-"),
         )
 
@@ -158,7 +158,7 @@ def _namespaces(pid: int) -> frozenset[str]:
     return frozenset(found)
 
 
-def _links_beside(address: str) -> Iterator[str]:
+def links_beside(address: str) -> Iterator[str]:
     """The host's interface whose address is the neighbour of a cluster's; none when it shares the host's network."""
     if ipaddress.ip_address(address).is_loopback:
         return
