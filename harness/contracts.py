@@ -99,6 +99,8 @@ class Backend(Protocol):
     async def heal(self, run: str) -> Sequence[str]: ...  # remove what a run left; what it was, () = nothing
     async def orphans(self) -> Mapping[str, Sequence[str]]: ...  # run → what it left, of harnesses that are dead
 
+    # ^ both raise ClusterError or PlanError when nobody answers who could know
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:

@@ -16,6 +16,9 @@ import click
 
 from clusters import BACKENDS, KEEPERS, kept
 from clusters.common.cluster import NodesCluster
+from clusters.docker import engine
+from clusters.images import removal
+from clusters.images.shelf import EngineShelf
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, HarnessError, PlanError, RunDirError, UsageError
 from harness.base.owner import Owner
@@ -31,11 +34,16 @@ ONE_SHOT = ("PlannedReparent", "PurgedBinlogs")  # nothing of these stays in for
 
 Backends = Mapping[str, Backend]
 
+images_option = click.option(
+    "--images", is_flag=True, help="Remove the images of ours in the Docker engine, too; the next run loads them again."
+)
+
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="The harness is dead, though that cannot be seen from this host.")
-def heal(run_dir: Path, force: bool) -> None:
+@images_option
+def heal(run_dir: Path, force: bool, images: bool) -> None:
     """Remove what a run left whose harness was killed, and say what that was.
 
     A run on a kept cluster made nothing: there the nodes that its faults stopped are started again.
@@ -48,6 +56,8 @@ def heal(run_dir: Path, force: bool) -> None:
         click.echo(what)
     if not removed:
         click.echo(f"nothing of {plan.run_id} is left")
+    if images:
+        asyncio.run(images_removed(say=click.echo))
 
 
 # ---------------------------------------------------------------- one run
@@ -172,15 +182,14 @@ async def _orphans(name: str, backend: Backend) -> Orphans:
 
 
 def told(found: Sequence[Orphans]) -> Iterator[str]:
-    """For people; nothing when nothing is left."""
+    """For people; nothing when nothing is left. That a backend could not be asked is told only by what is to remove
+    everything: most people use one backend."""
     for each in found:
         for run, things in each.runs.items():
             yield (
                 f"left by {run}, whose harness is dead ({each.backend}): {_few(things)}; "
                 "`vtchaos down --all` removes it"
             )
-        if each.problem:
-            yield f"{each.backend} was not looked at: {each.problem}"
 
 
 def _few(things: Sequence[str]) -> str:
@@ -203,3 +212,20 @@ async def healed_orphans(backends: Backends, *, say: Callable[[str], None]) -> l
                 say(f"{run}: not removed: {error}")
                 errors.append(error)
     return errors
+
+
+# ---------------------------------------------------------------- images
+
+
+async def images_removed(*, say: Callable[[str], None]) -> None:
+    """Those that no container uses. An engine that is not there holds none, and is no error."""
+    try:
+        async with engine.connected() as docker:
+            found = await removal.remove_all(EngineShelf(docker))
+    except ClusterError as error:
+        say(f"images: docker was not looked at: {error}")
+        return
+    for reference in found.gone:
+        say(f"removed: image {reference}")
+    for reference, why_not in found.kept.items():
+        say(f"the image {reference} stays: {why_not}")

@@ -56,10 +56,13 @@ def up(name: str, backend: str | None, **given: Any) -> None:
 @click.option(
     "--all", "every", is_flag=True, help="Every kept cluster, leftovers of dead ones too, and what dead runs left."
 )
-def down(names: tuple[str, ...], every: bool) -> None:
-    """End kept clusters and remove their data."""
+@heal.images_option
+def down(names: tuple[str, ...], every: bool, images: bool) -> None:
+    """End kept clusters and remove their data. A cluster that was only attached to is left standing."""
+    if images and not every:
+        raise PlanError("--images goes with --all: other clusters may run these images")
     if every:
-        asyncio.run(_down_all())
+        asyncio.run(_down_all(images=images))
         return
     for name in names or ("default",):
         asyncio.run(_down(name))
@@ -108,7 +111,7 @@ async def _down(name: str) -> None:
     click.echo(f"{name} is gone" if ours else f"{name} is forgotten; it was not ours, and stands on")
 
 
-async def _down_all() -> None:
+async def _down_all(*, images: bool) -> None:
     """All of it, whatever fails; then the first error."""
     errors: list[HarnessError | PlanError] = []
     for row in await kept.listed(KEEPERS):
@@ -118,6 +121,8 @@ async def _down_all() -> None:
             click.echo(f"{row.name} is not gone: {error}", err=True)
             errors.append(error)
     errors += await heal.healed_orphans(BACKENDS, say=click.echo)
+    if images:
+        await heal.images_removed(say=click.echo)
     if errors:
         raise errors[0]
 

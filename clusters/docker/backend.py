@@ -54,12 +54,9 @@ class DockerBackend:
             return await removal.removed(docker, f"{RUN}={run}", quiet_s=removal.QUIET_S)
 
     async def orphans(self) -> Mapping[str, Sequence[str]]:
-        """Of the engine that answers; none when there is no engine."""
-        try:
-            async with engine.connected() as docker:
-                return await removal.orphans(docker, state=STATE)
-        except ClusterError:
-            return {}
+        """Raises ClusterError when no engine answers."""
+        async with engine.connected() as docker:
+            return await removal.orphans(docker, state=STATE)
 
     @contextlib.asynccontextmanager
     async def _cluster(

@@ -3,8 +3,9 @@ whose harness lives; `down --all` and `status` know the dead runs of every backe
 
 from __future__ import annotations
 
+import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ import pytest
 import harness.heal
 import harness.kept
 from clusters import kept
+from clusters.docker import engine
+from clusters.images import removal
 from harness.base import jsonio, owner
+from harness.base.errors import ClusterError
 from harness.base.rundir import LineLog, RunDir
 from harness.cli import main
 from harness.heal import Orphans, told
@@ -206,10 +210,10 @@ def test_down_all_removes_it_beside_the_kept_clusters(docker: FakeBackend, keepe
 
 def test_a_backend_that_is_not_there_is_said_and_no_error(tables: dict[str, FakeBackend], docker: FakeBackend) -> None:
     tables["kubernetes"].broken = "no cluster answers"
-    for command in (("down", "--all"), ("status",)):
-        done = vtchaos(*command)
-        assert done.exit_code == 0, done.output
-        assert "kubernetes was not looked at: no cluster answers" in done.stdout
+    seen, done = vtchaos("status"), vtchaos("down", "--all")
+    assert (seen.exit_code, done.exit_code) == (0, 0), seen.output + done.output
+    assert "no cluster answers" not in seen.output, "most people use one backend"
+    assert "kubernetes was not looked at: no cluster answers" in done.stdout
     assert docker.left == {}
 
 
@@ -229,3 +233,47 @@ def test_a_cluster_that_cannot_be_ended_hinders_nothing_else(
 def test_much_is_told_in_few_words() -> None:
     (line,) = told([Orphans(backend="docker", runs={"r": ["a", "b", "c", "d", "e"]})])
     assert "a, b, c and 2 more; `vtchaos" in line
+
+
+# ---------------------------------------------------------------- images
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine with two images, of which a container uses one."""
+
+    @contextlib.asynccontextmanager
+    async def connected() -> AsyncIterator[None]:
+        yield
+
+    async def remove_all(shelf: object) -> removal.Removed:
+        return removal.Removed(gone=("vtchaos/vitess:a",), kept={"vtchaos/vitess:b": "a container uses it"})
+
+    monkeypatch.setattr(engine, "connected", connected)
+    monkeypatch.setattr(removal, "remove_all", remove_all)
+
+
+@pytest.mark.usefixtures("held")
+def test_images_go_only_when_asked_for(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run")
+    for words in (("heal", run.path), ("down", "--all")):
+        assert "vtchaos/vitess" not in vtchaos(*words).output
+        done = vtchaos(*words, "--images")
+        assert done.exit_code == 0, done.output
+        assert "removed: image vtchaos/vitess:a\nthe image vtchaos/vitess:b stays: a container uses it\n" in done.output
+
+
+def test_images_of_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.asynccontextmanager
+    async def connected() -> AsyncIterator[None]:
+        raise ClusterError("no Docker engine answers")
+        yield
+
+    monkeypatch.setattr(engine, "connected", connected)
+    done = vtchaos("down", "--all", "--images")
+    assert done.exit_code == 0
+    assert "images: docker was not looked at: no Docker engine answers" in done.stdout
+
+
+def test_images_of_others_are_not_removed_with_one_cluster() -> None:
+    assert "--images goes with --all" in vtchaos("down", "x", "--images").stderr
