@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import docker.errors
 import requests.exceptions
@@ -22,15 +24,29 @@ from clusters.docker.engine import tell
 _BROKEN = (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError)
 
 
-class LogFollower:
-    """Appends what a container writes to a file, from its beginning or from a moment on, until it ends."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far a log file follows a container: up to the entry with this stamp, which ends at this size."""
 
-    def __init__(self, api: Any, container: str, path: Path, *, since_s: float = 0.0) -> None:
-        """`since_s`: the engine's wall clock; 0 = from the beginning. Starts at once."""
-        self._stream = _Stream(lambda: api.logs(container, stream=True, follow=True, **_since(since_s)))
-        self._path = path
-        self._loop = asyncio.get_running_loop()
+    container: str
+    stamp: str = ""  # the engine's, RFC 3339 with nine digits, so that they can be compared as text; "" = nothing yet
+    size: int = 0
+
+
+class LogFollower:
+    """Appends what a container writes to a file until it ends; goes on where another follower stopped."""
+
+    def __init__(self, api: Any, path: Path, mark: Mark, *, catch_up: bool = False) -> None:
+        """Starts at once. What the file has beyond `mark` is cut off: nobody knows what of it is whole. With `catch_up`
+        what there is already is written first, and `caught_up` tells when it is."""
+        self.mark = mark
         self.ended = asyncio.Event()  # everything is in the file
+        self.caught_up = asyncio.Event()
+        self._api = api
+        self._path = path
+        self._catch_up = catch_up
+        self._stream = _Stream(lambda: self._entries(follow=True))
+        self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._work, name=f"log of {path.stem}", daemon=True).start()
 
     def stop(self) -> None:
@@ -39,12 +55,31 @@ class LogFollower:
 
     def _work(self) -> None:
         with self._path.open("ab", buffering=0) as log:
+            log.truncate(self.mark.size)
             try:
-                for piece in self._stream:
-                    log.write(piece)
+                if self._catch_up:
+                    self._write(log, self._entries(follow=False))
+                    tell(self._loop, self.caught_up.set)
+                self._write(log, self._stream)
             except _BROKEN as error:
                 log.write(f"vtchaos: the output could not be followed any further: {error}\n".encode())
-        tell(self._loop, self.ended.set)
+        tell(self._loop, self._end)
+
+    def _end(self) -> None:
+        self.caught_up.set()
+        self.ended.set()
+
+    def _entries(self, *, follow: bool) -> Any:
+        since = {"since": _seconds(self.mark.stamp)} if self.mark.stamp else {}
+        return self._api.logs(self.mark.container, stream=True, follow=follow, timestamps=True, **since)
+
+    def _write(self, log: BinaryIO, entries: Iterable[bytes]) -> None:
+        for entry in entries:
+            stamp, _, text = entry.partition(b" ")
+            when = stamp.decode(errors="replace")
+            if when > self.mark.stamp:  # the engine's `since` is not as fine as its stamps
+                log.write(text)
+                self.mark = replace(self.mark, stamp=when, size=log.tell())
 
 
 class EventFollower:
@@ -110,5 +145,8 @@ def _close(stream: Any) -> None:
         stream.close()
 
 
-def _since(since_s: float) -> dict[str, float]:
-    return {"since": since_s} if since_s else {}
+def _seconds(stamp: str) -> float:
+    """Since the epoch, rounded down to what a float holds."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    seconds = datetime.datetime.fromisoformat(f"{whole}+00:00").timestamp()
+    return seconds + int(fraction[:3].ljust(3, "0")) / 1000

@@ -1,12 +1,14 @@
 """Clusters of containers that outlive the command that stood them up.
 
-FOLDER/state.json says what stands where; everything on the engine has the folder's path as a label. The output of the
-containers is written to FOLDER/logs while somebody is attached; it goes on where it stopped.
+FOLDER/state.json      what stands where; everything on the engine has the folder's path as a label
+FOLDER/logs            the containers' output: who attaches adds what has come since the last one left
+FOLDER/followed.json   how far that is
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import ipaddress
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +25,7 @@ from clusters.common.layout import Layout
 from clusters.docker import backend, engine, removal, standup
 from clusters.docker.boxes import Boxes, Ground
 from clusters.docker.engine import Engine
+from clusters.docker.following import Mark
 from clusters.docker.labels import BOX, FOLDER, NODE, RUN, Marks
 from clusters.docker.network import Network
 from clusters.docker.processes import DockerProcesses
@@ -34,6 +37,7 @@ from harness.contracts import Observer
 from harness.model import ClusterSpec, Node, Placement
 
 LOGS = "logs"
+FOLLOWED, LOCK = "followed.json", "followed.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ class DockerKeeper:
                     await Bringup(site.cluster, wanted.images.programs, observer).run()
                     jsonio.save(folder / STATE, _state(docker, name, site))
                     site.stays = True
+                jsonio.save(folder / FOLLOWED, site.processes.marks())
             except BaseException:
                 await standup.gone(docker, marks)
                 raise
@@ -160,14 +165,32 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             outside=state.outside,
             no_links=state.no_links,
         )
-        processes.listen(since_s=facts.now_s)
         nodes = {name: (thing.key, thing.runs) for name, thing in _by(NODE, left).items()}
-        processes.adopt(nodes)
         running = [name for name, (_, runs) in nodes.items() if runs]
+        processes.listen(since_s=facts.now_s)
+        processes.adopt(nodes)
         try:
-            yield NodesCluster(plan, _commands(state), processes, observer, running=running)
+            async with _following(folder, processes):
+                yield NodesCluster(plan, _commands(state), processes, observer, running=running)
         finally:
             await processes.close(kill=False)
+
+
+@contextlib.asynccontextmanager
+async def _following(folder: Path, processes: DockerProcesses) -> AsyncIterator[None]:
+    """The logs go on, unless somebody else is attached already, who writes them."""
+    with (folder / LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield
+            return
+        processes.on_follow(lambda: jsonio.save(folder / FOLLOWED, processes.marks()))
+        try:
+            await processes.follow_on(_followed(folder))
+            yield
+        finally:
+            jsonio.save(folder / FOLLOWED, processes.marks())
 
 
 @contextlib.asynccontextmanager
@@ -201,6 +224,13 @@ def _load(folder: Path) -> State | None:
         return jsonio.load(folder / STATE, State)
     except (FileNotFoundError, ValueError):
         return None
+
+
+def _followed(folder: Path) -> dict[str, Mark]:
+    try:
+        return jsonio.load(folder / FOLLOWED, dict[str, Mark])
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _commands(state: State) -> Mapping[str, Command]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from clusters.common import links
@@ -15,7 +14,7 @@ from clusters.common.processes import Exit
 from clusters.docker import boxes
 from clusters.docker.boxes import Boxes
 from clusters.docker.engine import Engine, Refused
-from clusters.docker.following import EventFollower, LogFollower
+from clusters.docker.following import EventFollower, LogFollower, Mark
 from clusters.docker.labels import RUN
 from harness.base import wait
 from harness.base.clock import now_ns
@@ -24,6 +23,7 @@ from harness.model import Capability, LinkRule, Node, Placement
 
 Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 """Box → port → where this process reaches it."""
+CATCH_UP_TIMEOUT_S = 60.0
 LOG_END_TIMEOUT_S = 5.0  # from the end of a program to the end of its output
 _SIGNALLED = 128  # a program that ended by signal n is reported with exit status 128 + n
 _LAST_SIGNAL = 64
@@ -57,6 +57,7 @@ class DockerProcesses:
         self.no_links = no_links
         self.reached = outside
         self._templates = templates
+        self._on_follow: Callable[[], None] = lambda: None
         self._on_exit: Callable[[Exit], None] = _nobody
         self._containers: dict[str, str] = {}  # node → its container, running or not
         self._running: dict[str, str] = {}  # container → node
@@ -80,6 +81,10 @@ class DockerProcesses:
     def on_exit(self, callback: Callable[[Exit], None]) -> None:
         self._on_exit = callback
 
+    def on_follow(self, callback: Callable[[], None]) -> None:
+        """Called when a log begins to follow a new container: `marks` has changed for good then."""
+        self._on_follow = callback
+
     # ------------------------------------------------------------ its beginning and end
 
     def listen(self, *, since_s: float) -> None:
@@ -93,14 +98,27 @@ class DockerProcesses:
         )
 
     def adopt(self, containers: Mapping[str, tuple[str, bool]]) -> None:
-        """Containers that are there already: node → (id, whether it runs). What they have written since their log was
-        written last is added to it. Which links are cut is not known: the next `set_links` sets all of them."""
+        """Containers that are there already: node → (id, whether it runs). Which links are cut is not known: the next
+        `set_links` sets all of them."""
         for name, (container, runs) in containers.items():
             self._containers[name] = container
             if runs:
                 self._running[container] = name
-            self._follow(name, container, since_s=_written_s(self._layout.log(self._layout.node(name))))
         self._filtered = dict.fromkeys(self.boxes.planned, "")
+
+    async def follow_on(self, marks: Mapping[str, Mark]) -> None:
+        """Go on with the logs of adopted containers (`marks`: node → how far they are); what there is already is in
+        them on return."""
+        for name, container in self._containers.items():
+            mark = marks.get(name, Mark(container=container))
+            here = mark if mark.container == container else Mark(container=container, size=mark.size)
+            self._follow(name, here, catch_up=True)
+        caught_up = asyncio.gather(*(log.caught_up.wait() for log in self._logs.values()))
+        await wait.finish("the logs of the containers are read", caught_up, timeout_s=CATCH_UP_TIMEOUT_S)
+
+    def marks(self) -> dict[str, Mark]:
+        """Node → how far its log follows its last container."""
+        return {name: log.mark for name, log in self._logs.items()}
 
     async def close(self, *, kill: bool) -> None:
         """Hear and follow no more. With `kill` every program is ended before, and its output is whole."""
@@ -221,7 +239,8 @@ class DockerProcesses:
         launched = self._launched[name] = asyncio.Event()
         try:
             await self._engine.call(f"start {name}", self._engine.api.start, container)
-            self._follow(name, container)
+            path = self._layout.log(self._layout.node(name))
+            self._follow(name, Mark(container=container, size=path.stat().st_size if path.exists() else 0))
         except ClusterError:
             self._running.pop(container, None)
             raise
@@ -255,9 +274,10 @@ class DockerProcesses:
 
     # ------------------------------------------------------------ what the engine tells
 
-    def _follow(self, name: str, container: str, *, since_s: float = 0.0) -> None:
-        log = self._layout.log(self._layout.node(name))
-        self._logs[name] = LogFollower(self._engine.api, container, log, since_s=since_s)
+    def _follow(self, name: str, mark: Mark, *, catch_up: bool = False) -> None:
+        path = self._layout.log(self._layout.node(name))
+        self._logs[name] = LogFollower(self._engine.api, path, mark, catch_up=catch_up)
+        self._on_follow()
 
     async def _log_ended(self, log: LogFollower) -> None:
         try:
@@ -305,11 +325,3 @@ def as_signal(status: int) -> int:
 
 def _nobody(_: Exit) -> None:
     return
-
-
-def _written_s(log: Path) -> float:
-    """Wall clock of the last change; 0 when there is no file."""
-    try:
-        return log.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0

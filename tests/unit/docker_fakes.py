@@ -97,9 +97,9 @@ class FakeApi:
 
     def say(self, container: Container, text: bytes) -> None:
         with self._lock:
-            container.output.append(text)
             for reader in container.readers:
-                reader.put(text)
+                reader.put(_stamped(len(container.output), text))
+            container.output.append(text)
 
     def end(self, container: Container, status: int) -> None:
         with self._lock:
@@ -211,15 +211,24 @@ class FakeApi:
     def exec_inspect(self, key: str) -> dict[str, int]:
         return {"ExitCode": self.exec_answer[0]}
 
-    def logs(self, container: str, stream: bool = False, follow: bool = False, since: float = 0) -> Any:
+    def logs(
+        self,
+        container: str,
+        stream: bool = False,
+        follow: bool = False,
+        timestamps: bool = False,
+        since: float = 0,
+    ) -> Any:
+        """`since` has only seconds here: the reader must not rely on it."""
         found = self._of(container)
         if not stream:
             return b"".join(found.output)
+        assert timestamps
         reader = Stream()
         with self._lock:
-            for piece in found.output:
-                reader.put(piece)
-            if found.state == "running":
+            for index, piece in enumerate(found.output):
+                reader.put(_stamped(index, piece))
+            if follow and found.state == "running":
                 found.readers.append(reader)
             else:
                 reader.close()
@@ -259,6 +268,10 @@ class FakeApi:
 
 
 _OF_THE_TEST = ("node", "say", "end", "event")
+
+
+def _stamped(index: int, piece: bytes) -> bytes:
+    return b"2026-11-21T08:26:57.%09dZ %s" % (index + 1, piece)
 
 
 def _has(labels: Mapping[str, str], wanted: str) -> bool:
