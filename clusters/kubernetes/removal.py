@@ -31,27 +31,36 @@ GRACE_S = 1
 
 
 async def namespace_removed(api: Api, namespace: str, *, timeout_s: float = GONE_TIMEOUT_S) -> bool:
-    """Gone on return, and its pods before it; False when there was none. Raises ApiError, WaitTimeout.
+    """Gone on return with all that is in it; False when there was none. Raises ApiError, WaitTimeout.
 
-    The sets and pods first: the namespace's own controller looks again only seconds later when it still finds pods.
+    Kubernetes looks at a namespace's content 5 s after the order to remove it, and when it still finds pods then, again
+    some seconds later. So the sets and the pods are told to go meanwhile.
     """
-    if await api.get(NAMESPACE, namespace) is None:
+    if not await api.delete(NAMESPACE, namespace):
         return False
-    with contextlib.suppress(ApiError):  # no right to delete all at once: the namespace's end does it
+    with contextlib.suppress(ApiError):  # no right to delete all at once: then it only takes longer
         await api.delete_all(STATEFUL_SET, namespace)
         await api.delete_all(POD, namespace, grace_s=GRACE_S)
 
-        async def empty() -> bool:
-            return not await api.list(POD, namespace)
-
-        await wait.until(f"the pods in {namespace} end", empty, timeout_s=timeout_s, poll_s=POLL_S)
-    await api.delete(NAMESPACE, namespace)
-
-    async def gone() -> bool:
-        return await api.get(NAMESPACE, namespace) is None
+    async def gone() -> _Left:
+        return _Left(await api.get(NAMESPACE, namespace))
 
     await wait.until(f"the namespace {namespace} is gone", gone, timeout_s=timeout_s, poll_s=POLL_S)
     return True
+
+
+class _Left:
+    """What is left of a namespace; true when nothing is."""
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self._manifest = manifest
+
+    def __bool__(self) -> bool:
+        return self._manifest is None
+
+    def __repr__(self) -> str:
+        rows = (self._manifest or {}).get("status", {}).get("conditions", ())
+        return "; ".join(row["message"] for row in rows if row["status"] == "True") or "it is being removed"
 
 
 async def healed(run: str) -> Sequence[str]:

@@ -186,8 +186,13 @@ async def _all_run(seen: Pods, boxes: Sequence[names.Box], observer: Observer) -
     """Raises ClusterError, WaitTimeout."""
     wanted = {box.pod for box in boxes}
 
+    told = -1
+
     def tell(running: int) -> None:
-        observer.on_progress("pods", running, len(wanted))
+        nonlocal told
+        if running != told:
+            told = running
+            observer.on_progress("pods", running, len(wanted))
 
     await seen.until_running(boxes, timeout_s=PODS_TIMEOUT_S, tell=tell)
 
