@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from harness import history
-from harness.base import procs, wait
+from harness.base import jsonio, procs, wait
 from harness.base.rundir import RunDir
-from harness.model import Verdict
+from harness.contracts import Backend
+from harness.model import Plan, Verdict
 from tests.cluster.command import (
     RUN_WITHIN_S,
     SHORT,
@@ -31,6 +32,8 @@ from tests.cluster.command import (
     until_event,
     verdict_of,
 )
+from tests.cluster.leftover import LEFT_OVER, until_nothing_left
+from tests.cluster.leftover import Traces as Traced
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(RUN_WITHIN_S + 100)]
 
@@ -165,3 +168,29 @@ async def test_a_component_that_crashes_is_a_finding_with_the_tail_of_its_log(tm
     assert (end.subject, end.details["how"]) == ("vttablet-101", "signal 9")
     assert " INF " in str(end.details["tail"])
     assert "vttablet-101" in run.log.read_text()
+
+
+# ---------------------------------------------------------------- in boxes
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+async def test_of_containers_and_pods_nothing_is_left(
+    backend: Backend, signum: int, status: int, tmp_path: Path
+) -> None:
+    """A killed harness's watchdog removes them; `heal` finds nothing more to do."""
+    if backend.name == "local":
+        pytest.skip("local: the tests above look at its processes, namespaces, mounts and links")
+    run, log = tmp_path / "run", tmp_path / "log"
+    async with started("run", *LONG_BASELINE, "--backend", backend.name, "--out", run, log=log) as process:
+        await until_event(run, "phase", "baseline", process, log=log)
+        made = jsonio.load(RunDir(run).plan, Plan)
+        traces = Traced(run=made.run_id, folder=run)
+        assert await LEFT_OVER[backend.name](traces), "the test sees nothing of a running cluster"
+        process.send_signal(signum)
+        assert await wait.finish("vtchaos ends", process.wait(), timeout_s=ENDS_WITHIN_S) == status, log.read_text()
+    assert RunDir(run).owner.exists() is (signum == signal.SIGKILL)
+    await until_nothing_left(backend, traces)
+    healed = await told("heal", run)
+    assert (healed.returncode, healed.output) == (0, f"nothing of {made.run_id} is left")
+    assert (await told("report", run)).returncode == 0

@@ -24,6 +24,8 @@ from harness.kept import up
 from harness.model import ClusterSpec, Placement, Plan
 from harness.options import overrides
 from harness.placement import OPTIONS, on_kept, placed, words
+from harness.reports.words import stand_up
+from tests.fakes import calm
 from tests.unit.kept_fakes import FakeBackend
 
 OTHER: dict[str, Any] = {
@@ -87,6 +89,15 @@ def test_a_place_as_options_makes_the_same_place(option: placement.Option) -> No
 
 def test_the_default_place_has_no_words() -> None:
     assert words(Placement()) == ()
+
+
+def test_a_report_says_how_to_make_such_a_cluster_where_it_stood() -> None:
+    seen = calm().build()
+    place = Placement(memory_mb=700, together=True)
+    made = dataclasses.replace(seen.plan, backend="docker", place=place, cluster_name="mine")
+    told = stand_up(dataclasses.replace(seen, plan=made))
+    assert " --backend docker --together --memory 700 " in told
+    assert "--backend" not in stand_up(dataclasses.replace(seen, plan=dataclasses.replace(made, backend="local")))
 
 
 # ---------------------------------------------------------------- on a kept cluster
