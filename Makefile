@@ -1,6 +1,8 @@
 # make run    install what is missing, then the main job: the 32-shard reparent storm (ARGS="--shards 8" changes it)
 # make test   install what is missing, then every test, with real clusters
 # make check  format, lint, types, layers, unit and golden tests; no cluster, under a minute
+# make test-kubernetes  set up a Kubernetes of one node (root, Linux), test the kubernetes backend on it, remove it
+# make lane-up, lane-down  the same Kubernetes for work by hand
 # make bench  measure the figures; one line each, and bench.json
 
 PYTHON ?= python3
@@ -10,13 +12,23 @@ STAMP := $(VENV)/installed
 ARGS ?=
 
 
-.PHONY: run test software check bench format clean
+.PHONY: run test test-kubernetes lane-up lane-down software check bench format clean
 
 run: $(STAMP)
 	$(BIN)/vtchaos run reparent/storm $(ARGS)
 
 test: check software
 	$(BIN)/pytest tests/faults tests/cluster -p no:cacheprovider --timeout 900
+
+test-kubernetes: $(STAMP)
+	@$(BIN)/python -m ci.lane may; code=$$?; test $$code -ne 77 || exit 0; \
+	test $$code -eq 0 && $(MAKE) software && $(BIN)/python -m ci.lane test
+
+lane-up: $(STAMP)
+	$(BIN)/python -m ci.lane up
+
+lane-down: $(STAMP)
+	$(BIN)/python -m ci.lane down
 
 # before the tests, so that no test waits for a build
 software: $(STAMP)

@@ -162,14 +162,13 @@ def _left(lane: Lane) -> Iterator[str]:
 def supervisors(lane: Lane) -> list[psutil.Process]:
     """Its two processes, outside and inside, told by their command line, which names the folder.
 
-    They are looked for, not remembered: a process id in a file may be somebody else's by now.
+    They are looked for, not remembered: a process id in a file may be somebody else's by now. Which Python and
+    which checkout started them does not matter.
     """
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or [""]
-        if supervision.command({})[:-1] == words[:-1] and f'"{lane.scratch}"' in words[-1]:
-            found.append(process)
-    return found
+    program = slice(1, 5)
+    genuine = supervision.command({})[program]
+    rows = [(process, process.info["cmdline"] or [""]) for process in psutil.process_iter(["cmdline"])]
+    return [process for process, words in rows if words[program] == genuine and f'"{lane.scratch}"' in words[-1]]
 
 
 async def _ended(lane: Lane) -> None:

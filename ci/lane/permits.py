@@ -97,8 +97,18 @@ def _cgroups() -> str:
         return "no cgroups are mounted"
     if any(not os.access(root, os.W_OK) for root in roots):
         return f"the cgroups at {roots[0]} are read-only"
-    if unified and not {"cpu", "memory", "pids"} <= set((roots[0] / "cgroup.controllers").read_text().split()):
-        return f"{roots[0]} lacks the controllers cpu, memory or pids"
+    return _unified(roots[0]) if unified else ""
+
+
+def _unified(root: Path) -> str:
+    """Version 2: its controllers must be there, and in a container nobody may be in the cgroup that hands them on."""
+    missing = {"cpu", "cpuset", "memory", "pids"} - set((root / "cgroup.controllers").read_text().split())
+    if missing:
+        return f"{root} lacks the controllers {', '.join(sorted(missing))}"
+    handed = set((root / "cgroup.subtree_control").read_text().split())
+    real_root = not (root / "cgroup.type").exists()
+    if not real_root and not {"cpu", "cpuset", "memory", "pids"} <= handed and (root / "cgroup.procs").read_text():
+        return f"{root} is the cgroup of a container with processes of its own, and cannot hand on its controllers"
     return ""
 
 
