@@ -149,7 +149,8 @@ async def test_only_a_supervisor_of_this_lane_is_taken_for_one_and_ended(lane: L
     other = Lane(folder=tmp_path / "other")
     for row in (lane, other):
         row.logs.mkdir(parents=True)
-    async with _supervisor(lane), _supervisor(other), procs.spawned(["sleep", "60", f'"{lane.scratch}"']) as stranger:
+    words = ["/bin/sh", "-c", "sleep 60; true", "sh", f'"{lane.scratch}"']
+    async with _supervisor(lane), _supervisor(other), procs.spawned(words) as stranger:
         (found,) = life.supervisors(lane)
         (others,) = life.supervisors(other)
         assert found.pid != others.pid
