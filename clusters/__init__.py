@@ -8,11 +8,16 @@ from clusters.common.keeping import Keeper
 from clusters.docker.backend import DockerBackend
 from clusters.docker.keeper import DockerKeeper
 from clusters.kubernetes.attach import AttachedKeeper
+from clusters.kubernetes.backend import KubernetesBackend
 from clusters.local.backend import LocalBackend
 from clusters.local.keeper import LocalKeeper
 from harness.contracts import Backend
 
-BACKENDS: Mapping[str, Backend] = {"local": LocalBackend(), "docker": DockerBackend()}
+BACKENDS: Mapping[str, Backend] = {
+    "local": LocalBackend(),
+    "docker": DockerBackend(),
+    "kubernetes": KubernetesBackend(),
+}
 """Name → backend."""
 
 KEEPERS: Mapping[str, Keeper] = {"local": LocalKeeper(), "docker": DockerKeeper(), "attached": AttachedKeeper()}

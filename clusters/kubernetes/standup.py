@@ -199,6 +199,7 @@ async def _all_run(seen: Pods, boxes: Sequence[names.Box], observer: Observer) -
 
 async def _end(processes: PodProcesses) -> None:
     """End the programs, so that their logs are whole; what does not answer ends with its pod."""
+    processes.on_exit(lambda _: None)  # the removal is no part of the run: an exit would cost its counters
     await processes.kill_all()
 
     async def ended() -> bool:
