@@ -38,6 +38,7 @@ from harness.vitess.vtctld import VtctldClient, VtctldError
 
 LOGS = "logs"
 LOGIN = "vtchaos"  # user and password with which the load comes (harness.load.config.Target)
+ER_ACCESS_DENIED = 1045
 QUERY_TIMEOUT_S = 10.0
 KNOWN_TIMEOUT_S = 60.0
 
@@ -162,11 +163,13 @@ async def _refuse_stranger(reach: Reach, found: Found) -> None:
         host, port = await reach.of(program, "mysql")
         async with admin_session(host, port, user=LOGIN, password=LOGIN) as session:
             answer = await session.query("SELECT 1", timeout_s=QUERY_TIMEOUT_S)
-        if not answer.ok:
+        if answer.errno == ER_ACCESS_DENIED:
             raise PlanError(
-                f"{name} does not let the load in, which comes as user {LOGIN} with password {LOGIN}: "
-                f"{answer.message} (errno {answer.errno})"
+                f"{name} does not let the load in, which comes as user {LOGIN} with password {LOGIN}: {answer.message}; "
+                "add that user to the vtgates' static authentication"
             )
+        if not answer.ok:
+            raise PlanError(f"{name} does not answer a query: {answer.message} (errno {answer.errno})")
 
 
 def showing(asked: Asked, seen: Survey, table: LoadTable) -> Showing:
