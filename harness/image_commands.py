@@ -19,7 +19,7 @@ from clusters.software import Progress, Sources
 from experiments.reparent import CLUSTER
 from harness import planning
 from harness.base.errors import ClusterError, PlanError
-from harness.model import ClusterSpec, Event, KeyspaceSpec
+from harness.model import ClusterSpec, Event, KeyspaceSpec, VtgateSpec
 from harness.planning import Overrides
 from harness.reports.tables import table_console
 
@@ -70,9 +70,14 @@ def remove(references: tuple[str, ...], every: bool) -> None:
 
 
 def wanted(vitess: str | None, mysql: str | None, vtgates: str | None, keyspaces: tuple[str, ...]) -> ClusterSpec:
-    """The cluster that the images are for. Raises PlanError."""
+    """The cluster that the images are for: any durability policy, a vtgate of the main release and of the others.
+
+    Raises PlanError.
+    """
     others = tuple(text.strip() for text in (vtgates or "").split(",") if text.strip())
-    spec = planning.cluster_spec(replace(CLUSTER, vtgates=()), Overrides(vitess=vitess, mysql=mysql, vtgates=others))
+    words = Overrides(vitess=vitess, mysql=mysql, vtgates=others)
+    spec = planning.cluster_spec(replace(CLUSTER, vtgates=(), durability_policy="none"), words)
+    spec = replace(spec, vtgates=(VtgateSpec(), *spec.vtgates))
     if not keyspaces:
         return spec
     first, *more = dict.fromkeys(keyspaces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from clusters.common import mysqld
@@ -29,8 +29,17 @@ _NAMES = "passwd: files\ngroup: files\nhosts: files dns\n"
 
 def base(root: Path) -> Recipe:
     """The system, with the user that everything runs as, and the folders that are expected."""
-    rows = [entry for entry in tree.tree("", root) if entry.path != MANIFEST]
-    return layers.plain(root.name, (*rows, *_skeleton()))
+    return installed(root.name, root, lambda: (*tree.tree("", root), *_skeleton()))
+
+
+def installed(name: str, item: Path, rows: Callable[[], Iterable[Entry]], *, compressed: bool = False) -> Recipe:
+    """A layer out of an installation of a Store: its manifest, which is written last, stands for its many files."""
+
+    async def entries(_: Path) -> Iterable[Entry]:
+        return [entry for entry in rows() if entry.source != item / MANIFEST]
+
+    sources = (tree.copied("manifest", item / MANIFEST),)
+    return Recipe(name=name, sources=sources, entries=entries, compressed=compressed)
 
 
 def _skeleton() -> Iterator[Entry]:
@@ -60,9 +69,9 @@ def vitess(install: VitessInstall, program: str, sources: Sources) -> Recipe:
 
 def template(keyspace: str, data: Path) -> Recipe:
     """The data directory that a keyspace's tablets start from. It is mostly zeros: 81 MB that compress to 2."""
-    rows = tree.tree(inside(TEMPLATES / keyspace), data, owner=tree.USER)
-    name = data.parent.name if data.name == "data" else data.name
-    return layers.plain(f"template-{name}", rows, compressed=True)
+    item = data.parent
+    place = inside(TEMPLATES / keyspace)
+    return installed(f"template-{item.name}", item, lambda: tree.tree(place, data, owner=tree.USER), compressed=True)
 
 
 def init_sql() -> Recipe:

@@ -27,6 +27,9 @@ async def provided(spec: ClusterSpec, place: Placement, *, store: ImageStore, ob
     sources = Sources.of_environment()
     if place.image:
         return await named.named(spec, place.image, store=store, observer=observer, sources=sources)
+    there = await built.packed(spec, sources)
+    if there is not None and not await built.missing(there.all, store):
+        return there.images
     if await _chosen(spec, store, sources):
         return await build(spec, store=store, observer=observer, sources=sources)
     return await published.pulled(spec, store=store, observer=observer, sources=sources) or await build(

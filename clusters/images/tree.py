@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMAT = 2  # raise it when the same files would become another layer
+FORMAT = 3  # raise it when the same files would become another layer
 USER = 999  # uid and gid of "vitess" in every image, as in the published ones
 
 

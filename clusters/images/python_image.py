@@ -18,7 +18,6 @@ from clusters.images.layers import Recipe, Shown
 from clusters.images.tree import Entry
 from clusters.software import Progress, Sources
 from clusters.software.base_root import base_root, python_root
-from clusters.software.store import MANIFEST
 from harness.base import procs
 from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
@@ -71,8 +70,11 @@ def interpreter(root: Path) -> Path:
 
 def _python(root: Path, base: Path) -> Recipe:
     """Debian's Python without what the base has in the very same form."""
-    rows = [entry for entry in tree.tree("", root) if entry.path != MANIFEST and not _same(entry, base)]
-    return layers.plain(root.name, rows)
+    return parts.installed(
+        f"{root.name}-over-{base.name}",
+        root,
+        lambda: (entry for entry in tree.tree("", root) if not _same(entry, base)),
+    )
 
 
 def _same(entry: Entry, base: Path) -> bool:
