@@ -200,11 +200,16 @@ class DockerProcesses:
         return await self._engine.exec(container, argv, user=user)
 
     async def freeze(self, node: Node, *, frozen: bool) -> None:
-        """Stop or continue all of a node's threads with the kernel's freezer, which no signal undoes."""
+        """Stop or continue all of a node's threads with the kernel's freezer; thawing what is not frozen is nothing.
+        An engine thaws a container itself when it sends it a signal (20.10, tried)."""
         self._check()
         function = self._engine.api.pause if frozen else self._engine.api.unpause
-        what = f"{'pause' if frozen else 'unpause'} {node.name}"
-        await self._engine.call(what, function, self._containers.get(node.name, ""))
+        what = f"{'freeze' if frozen else 'thaw'} {node.name}"
+        try:
+            await self._engine.call(what, function, self._containers.get(node.name, ""))
+        except Refused as refused:
+            if frozen or "not paused" not in str(refused):
+                raise
 
     # ------------------------------------------------------------ containers
 

@@ -170,7 +170,10 @@ class FakeApi:
         self._of(container).frozen = True
 
     def unpause(self, container: str) -> None:
-        self._of(container).frozen = False
+        found = self._of(container)
+        if not found.frozen:
+            raise refused(500, f"Container {container} is not paused")
+        found.frozen = False
 
     def remove_container(self, container: str, force: bool = False) -> None:
         with self._lock:
