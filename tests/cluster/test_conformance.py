@@ -40,6 +40,7 @@ SPEC = ClusterSpec(
     shards=2,
     tablets_per_shard=2,
     vtgates=(VtgateSpec(), VtgateSpec(flags={"enable-buffer": ""})),
+    vttablet_flags={"onterm-timeout": "1s"},  # a vttablet that ends waits so long for the vtgates to leave it
     schema=(LEDGER_SQL,),
     vschema=LEDGER_VSCHEMA,
 )
@@ -94,7 +95,6 @@ class Ground:
     async def mended(self, mysqld: str) -> None:
         """A mysqld that was started again replicates, or takes writes, as before; nobody does that without a vtorc."""
         node = self.node(mysqld)
-        await self.whole()
         async with vtctld_of(self.cluster) as vtctld:
             if node.tablet_alias in PRIMARIES.values():
                 await vtctld.planned_reparent(
@@ -102,7 +102,7 @@ class Ground:
                 )
             else:
                 await vtctld.start_replication(node.tablet_alias)
-            for tablet in await vtctld.tablets("ks", node.shard):
+            for tablet in await vtctld.tablets("ks", node.shard):  # each tells of itself only every 20 s otherwise
                 await vtctld.run_health_check(tablet.alias)
         await self.whole()
         key = FIRST_ID[node.shard] + time.monotonic_ns() % (1 << 40)
