@@ -15,7 +15,7 @@ from harness.base.errors import ClusterError
 
 TIMEOUT_S = 60.0
 # A container per image, not per question: each takes half a second. What the questions print is told apart by marks.
-_MARK = "==vtchaos=="
+MARK = "==vtchaos=="
 _PATH = "PATH=$PATH:/vt/bin:/usr/local/bin:/opt/bitnami/etcd/bin:/vt/mysql/sbin:/usr/sbin:/usr/bin"
 _MESSAGES = ("share/mysql", "share", "share/mysql-8.0", "share/mysql-8.4", "share/mysql-9.0")
 _PLUGINS = ("lib/mysql/plugin", "lib/plugin", "lib64/mysql/plugin")
@@ -83,7 +83,7 @@ def read(text: str, programs: tuple[str, ...], reference: str) -> Found:
 
 
 def _says(what: str, command: str) -> str:
-    return f"echo '{_MARK}{what}'; {command} 2>&1"
+    return f"echo '{MARK}{what}'; {command} 2>&1"
 
 
 def _in_base(folders: tuple[str, ...]) -> str:
@@ -91,8 +91,8 @@ def _in_base(folders: tuple[str, ...]) -> str:
 
 
 def _answers(text: str) -> dict[str, str]:
-    rows = (part.partition("\n") for part in text.split(_MARK)[1:])
-    return {what.strip(): answer.strip() for what, _, answer in rows}
+    rows = (part.partition("\n") for part in text.split(MARK)[1:])
+    return {what.strip(): answer.strip("\n") for what, _, answer in rows}
 
 
 def _etcd(answers: Mapping[str, str], reference: str) -> EtcdInstall | None:

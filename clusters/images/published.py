@@ -10,7 +10,7 @@ from clusters.common.images import Images, ImageStore
 from clusters.images import layers, named
 from clusters.software import Sources
 from harness.base import jsonio
-from harness.base.errors import ClusterError, PlanError
+from harness.base.errors import VtchaosError
 from harness.contracts import Observer
 from harness.model import ClusterSpec
 
@@ -48,7 +48,7 @@ async def pulled(spec: ClusterSpec, *, store: ImageStore, observer: Observer, so
             return None
     try:
         return await named.described(spec, references, store=store, observer=observer, sources=sources)
-    except (PlanError, ClusterError) as error:
+    except VtchaosError as error:
         observer.on_progress(f"images are built here: {_first(str(error))}", None, None)
         return None
 
