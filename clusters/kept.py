@@ -64,7 +64,7 @@ class Row:
     def state(self) -> str:
         """In words."""
         if self.kept is None:
-            return f"unknown: {self.problem}"
+            return f"unknown: {re.split(r'; |: ', self.problem)[0]}"
         if self.starting and not self.serving:
             return "starting"
         if not self.serving:

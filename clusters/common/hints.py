@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from clusters.common.cluster import NodesCluster
 from clusters.common.mysqld import ADMIN_USER
+from harness.base.errors import ClusterError
 from harness.model import Node, Role
 
 LOCALHOST = "127.0.0.1"
@@ -31,33 +33,61 @@ class Boxes(Protocol):
 def connect_hints(cluster: NodesCluster, *, ours: bool = True) -> tuple[str, ...]:
     """Lines that tell a person how to reach the cluster, with programs that are there. Not `ours`: its mysqlds do
     not have our user."""
-    boxes = cluster.processes if isinstance(cluster.processes, Boxes) else None
-    mysql_client, vtctl_client = _found() if boxes else _clients(cluster)
-    rows = []
-    for vtgate in cluster.nodes(Role.VTGATE):
-        rows += _forwards(cluster, vtgate, "mysql", "web")
-        mysql = _address(cluster, vtgate, "mysql")
-        rows.append(
-            f"{vtgate.name} ({vtgate.version}): {mysql_client or 'mysql'} -h {mysql[0]} -P {mysql[1]} "
-            f"{cluster.spec.keyspace}"
-        )
-        rows.append(f"{vtgate.name}: {_url(cluster, vtgate, '/debug/status')}")
-    for vtctld in cluster.nodes(Role.VTCTLD):
-        rows += _forwards(cluster, vtctld, "grpc", "web")
-        grpc = "{}:{}".format(*_address(cluster, vtctld, "grpc"))
-        if vtctl_client:
-            rows.append(f"vtctld: {vtctl_client} --server {grpc} GetTablets")
-        rows.append(f"vtctld: gRPC {grpc}, {_url(cluster, vtctld, '/debug/status')}")
-    for vttablet in cluster.nodes(Role.VTTABLET)[:1]:
-        rows += _forwards(cluster, vttablet, "web")
-        rows.append(f"{vttablet.name} ({vttablet.tablet_alias}): {_url(cluster, vttablet, '/debug/vars')}")
-    for mysqld in cluster.nodes(Role.MYSQLD)[: 1 if ours else 0]:
-        rows += _forwards(cluster, mysqld, "mysql")
-        host, port = _address(cluster, mysqld, "mysql")
-        rows.append(f"{mysqld.name} itself: {mysql_client or 'mysql'} -h {host} -P {port} -u {ADMIN_USER}")
-    rows += _inside(cluster)
-    rows.append(f"logs: {cluster.log_path(cluster.nodes()[0]).parent}")
-    return tuple(rows)
+    mysql, vtctl = _found() if isinstance(cluster.processes, Boxes) else _clients(cluster)
+    parts = (
+        *(_vtgate(cluster, node, mysql or "mysql") for node in cluster.nodes(Role.VTGATE)),
+        *(_vtctld(cluster, node, vtctl) for node in cluster.nodes(Role.VTCTLD)),
+        *(_vttablet(cluster, node) for node in cluster.nodes(Role.VTTABLET)[:1]),
+        *(_mysqld(cluster, node, mysql or "mysql") for node in cluster.nodes(Role.MYSQLD)[: 1 if ours else 0]),
+        *(_inside(cluster, node) for node in _one_of_each(cluster)),
+    )
+    rows = [row for lines in parts for row in _told(lines)]
+    return (*rows, f"logs: {cluster.log_path(cluster.nodes()[0]).parent}")
+
+
+def _told(lines: Iterator[str]) -> list[str]:
+    """What can be told of a node; the reason where it has no address at the moment."""
+    try:
+        return list(lines)
+    except ClusterError as error:
+        return [str(error)]
+
+
+def _vtgate(cluster: NodesCluster, node: Node, client: str) -> Iterator[str]:
+    yield from _forwards(cluster, node, "mysql", "web")
+    host, port = _address(cluster, node, "mysql")
+    yield f"{node.name} ({node.version}): {client} -h {host} -P {port} {cluster.spec.keyspace}"
+    yield f"{node.name}: {_url(cluster, node, '/debug/status')}"
+
+
+def _vtctld(cluster: NodesCluster, node: Node, client: str) -> Iterator[str]:
+    yield from _forwards(cluster, node, "grpc", "web")
+    grpc = "{}:{}".format(*_address(cluster, node, "grpc"))
+    if client:
+        yield f"{node.name}: {client} --server {grpc} GetTablets"
+    yield f"{node.name}: gRPC {grpc}, {_url(cluster, node, '/debug/status')}"
+
+
+def _vttablet(cluster: NodesCluster, node: Node) -> Iterator[str]:
+    yield from _forwards(cluster, node, "web")
+    yield f"{node.name} ({node.tablet_alias}): {_url(cluster, node, '/debug/vars')}"
+
+
+def _mysqld(cluster: NodesCluster, node: Node, client: str) -> Iterator[str]:
+    yield from _forwards(cluster, node, "mysql")
+    host, port = _address(cluster, node, "mysql")
+    yield f"{node.name} itself: {client} -h {host} -P {port} -u {ADMIN_USER}"
+
+
+def _inside(cluster: NodesCluster, node: Node) -> Iterator[str]:
+    if isinstance(cluster.processes, Boxes):
+        yield f"inside {node.name}: {shlex.join((*cluster.processes.enter(node), 'sh'))}"
+
+
+def _one_of_each(cluster: NodesCluster) -> Iterator[Node]:
+    """Of every kind of box."""
+    for role in (Role.VTGATE, Role.VTTABLET, Role.MYSQLD):
+        yield from cluster.nodes(role)[:1]
 
 
 def _address(cluster: NodesCluster, node: Node, port: str) -> tuple[str, int]:
@@ -79,16 +109,6 @@ def _forwards(cluster: NodesCluster, node: Node, *ports: str) -> list[str]:
 
 def _forward(cluster: NodesCluster, node: Node, port: str) -> tuple[str, ...]:
     return cluster.processes.forward(node, port) if isinstance(cluster.processes, Boxes) else ()
-
-
-def _inside(cluster: NodesCluster) -> list[str]:
-    """One node of every kind of box."""
-    if not isinstance(cluster.processes, Boxes):
-        return []
-    nodes = [cluster.nodes(role)[:1] for role in (Role.VTGATE, Role.VTTABLET, Role.MYSQLD)]
-    return [
-        f"inside {node.name}: {shlex.join((*cluster.processes.enter(node), 'sh'))}" for (node,) in filter(None, nodes)
-    ]
 
 
 def _found() -> tuple[str, str]:

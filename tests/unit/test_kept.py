@@ -145,6 +145,9 @@ async def test_an_engine_that_does_not_answer(keepers: dict[str, FakeKeeper], do
     await start("a", keepers)
     docker.broken = "no Docker engine answers"
     (row,) = await kept.listed(keepers)
+    assert replace(row, problem="nobody answers at unix:///x (why): do this; or that").state == (
+        "unknown: nobody answers at unix:///x (why)"
+    )
     assert row.state == "unknown: no Docker engine answers"
     for refused in (kept.standing("a", keepers=keepers), start("a", keepers)):
         with pytest.raises(PlanError, match=r"cannot be told: no Docker engine answers"):
@@ -234,3 +237,15 @@ def test_hints_of_pods_that_only_a_port_forward_reaches() -> None:
 def test_somebody_elses_mysqlds_do_not_have_our_user() -> None:
     assert "-u vtchaos" in hints(Boxed(lasts=True))
     assert "-u vtchaos" not in hints(Boxed(lasts=True), ours=False)
+
+
+def test_a_node_without_an_address_hides_no_other() -> None:
+    class Gone(Boxed):
+        def outside(self, node: Node, port: str) -> tuple[str, int]:
+            if node.name == "vtgate-1":
+                raise ClusterError("vtgate-1 does not run at the moment")
+            return super().outside(node, port)
+
+    told = hints(Gone(lasts=True))
+    assert "vtgate-1 does not run at the moment" in told.splitlines()
+    assert "vttablet-100 (zone1-0000000100): http://198.19.0.1:17100/debug/vars" in told
