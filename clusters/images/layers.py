@@ -112,10 +112,12 @@ async def counted(what: str, total: int, work: Callable[[Count], T], progress: P
 
     async def done() -> bool:
         progress.step(what, min(count.done, total) // MIB, max(1, total // MIB))
+        await asyncio.wait({task}, timeout=SHOW_S)
         return task.done()
 
     try:
-        await wait.until(what, done, timeout_s=WORK_TIMEOUT_S, poll_s=SHOW_S)
+        await wait.until(what, done, timeout_s=WORK_TIMEOUT_S, poll_s=0)
+        progress.step(what, max(1, total // MIB), max(1, total // MIB))
     finally:
         count.stop = True
         await asyncio.wait({task})
