@@ -139,11 +139,13 @@ async def survey(api: Api, asked: Asked, *, logs: Path) -> Survey:
     return Survey(target=target, found=found, permits=permits, clients=clients, direct=direct)
 
 
-async def found_in(reach: Reach, programs: Sequence[Program], *, keyspace: str, logs: Path) -> Found:
-    """Raises PlanError, ClusterError."""
+async def found_in(
+    reach: Reach, programs: Sequence[Program], *, keyspace: str, logs: Path, others: Sequence[str] = ()
+) -> Found:
+    """`others`: keyspaces whose tablets are wanted too. Raises PlanError, ClusterError."""
     topology = await _topology(reach, programs)
     versions = await versions_of(reach, programs)
-    return assembled(programs, topology, keyspace=keyspace, versions=versions, logs=logs)
+    return assembled(programs, topology, keyspace=keyspace, versions=versions, logs=logs, others=others)
 
 
 async def _topology(reach: Reach, programs: Sequence[Program]) -> Topology:
@@ -165,8 +167,8 @@ async def _refuse_stranger(reach: Reach, found: Found) -> None:
             answer = await session.query("SELECT 1", timeout_s=QUERY_TIMEOUT_S)
         if answer.errno == ER_ACCESS_DENIED:
             raise PlanError(
-                f"{name} does not let the load in, which comes as user {LOGIN} with password {LOGIN}: {answer.message}; "
-                "add that user to the vtgates' static authentication"
+                f"{name} does not let the load in, which comes as user {LOGIN} with password {LOGIN}: "
+                f"{answer.message}; add that user to the vtgates' static authentication"
             )
         if not answer.ok:
             raise PlanError(f"{name} does not answer a query: {answer.message} (errno {answer.errno})")
@@ -315,10 +317,10 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             permits = await attach_permits.asked(api, target.namespace, found.programs)
             async with attached_to(api, target.namespace, found.layout, found.programs, permits, reach) as processes:
                 names = [node.name for node in found.layout.nodes]
-                yield NodesCluster(found.layout, _commands(names), processes, observer, running=names)
+                yield NodesCluster(found.layout, commands_of(names), processes, observer, running=names)
 
 
-def _commands(names: Sequence[str]) -> dict[str, Command]:
+def commands_of(names: Sequence[str]) -> dict[str, Command]:
     """What starts a node is its owner's: nothing is started with these."""
     return {name: Command(argv=(), cwd=DATA, env={}) for name in names}
 

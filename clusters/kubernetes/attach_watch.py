@@ -70,11 +70,9 @@ class Lives:
     def _changes(self) -> list[Ended | Begun]:
         seen = discovery.programs(self._pods.values())
         changes: list[Ended | Begun] = []
-        taken: set[tuple[str, str]] = set()
-        for node, place in self._places.items():
-            program = _process_of(place, seen, taken)
-            if program is not None:
-                taken.add((program.pod_uid, program.container))
+        places = _processes_of(self._places, seen)
+        for node in self._places:
+            program = places.get(node)
             restarts = _restarts(self._pods, program) if program else None
             life = Life(program=program, restarts=restarts) if program and restarts is not None else None
             before = self._now.get(node)
@@ -87,23 +85,31 @@ class Lives:
         return changes
 
 
-def _process_of(place: Program, seen: Iterable[Program], taken: set[tuple[str, str]]) -> Program | None:
-    """The process that has a node's place: the same pod's, or its successor's."""
-    alike = [
-        each
-        for each in seen
-        if (each.role, each.container) == (place.role, place.container) and (each.pod_uid, each.container) not in taken
-    ]
-    for same in (
-        lambda each: each.pod_uid == place.pod_uid,
-        lambda each: each.pod == place.pod,
-        lambda each: bool(place.alias) and each.alias == place.alias,
-        lambda each: bool(place.owner.name) and each.owner == place.owner and not place.alias,
-    ):
-        found = next(filter(same, alike), None)
-        if found is not None:
-            return found
-    return None
+# How a node's process is known again: surest first.
+_SAME: tuple[Callable[[Program, Program], bool], ...] = (
+    lambda before, now: before.pod_uid == now.pod_uid,
+    lambda before, now: before.pod == now.pod,
+    lambda before, now: bool(before.alias) and before.alias == now.alias,
+    lambda before, now: bool(before.owner.name) and before.owner == now.owner and not before.alias,
+)
+
+
+def _processes_of(places: Mapping[str, Program], seen: Iterable[Program]) -> dict[str, Program]:
+    """The processes that have the nodes' places now: the same pods', or their successors'. None has two."""
+    free = list(seen)
+    found: dict[str, Program] = {}
+    for same in _SAME:
+        for node, before in places.items():
+            alike = (
+                now
+                for now in free
+                if (now.role, now.container) == (before.role, before.container) and same(before, now)
+            )
+            now = next(alike, None) if node not in found else None
+            if now is not None:
+                found[node] = now
+                free.remove(now)
+    return found
 
 
 def _restarts(pods: Mapping[str, Mapping[str, Any]], program: Program) -> int | None:

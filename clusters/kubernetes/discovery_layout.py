@@ -22,7 +22,8 @@ WHOLE = "-"  # what vitess-operator calls the one shard of an unsharded keyspace
 _REPLICATING = ("primary", "replica")
 # A flag that says where a process is and not how it behaves, or that may hold a secret: the spec goes into reports.
 _LEFT_OUT = re.compile(
-    r"(^|-)(port|host|hostname|address|path|root|root-path|file|dir|cell|shard|keyspace|alias|socket|"
+    r"^(topo|log|init|service)-|^(alsologtostderr|logtostderr|stderrthreshold|v)$|"
+    r"(^|-)(port|host|hostname|address|path|root|file|dir|cell|shard|keyspace|alias|socket|"
     r"auth|user|uname|password|passwd|secret|credentials?|token|cert|key|ca|crl|string|map|watch)(-|$)"
 )
 
@@ -39,9 +40,18 @@ class Found:
 
 
 def assembled(
-    programs: Sequence[Program], topology: Topology, *, keyspace: str, versions: Versions, logs: Path
+    programs: Sequence[Program],
+    topology: Topology,
+    *,
+    keyspace: str,
+    versions: Versions,
+    logs: Path,
+    others: Sequence[str] = (),
 ) -> Found:
-    """Raises PlanError: no or more than one keyspace to choose from, shards that cannot be named, no vtgate."""
+    """`others`: further keyspaces whose tablets become nodes, though the spec does not tell of them.
+
+    Raises PlanError: no or more than one keyspace to choose from, shards that cannot be named, no vtgate.
+    """
     chosen = _chosen(topology, keyspace)
     records = tuple(each for each in topology.tablets if each.keyspace == chosen.name)
     _refuse(chosen, records, programs)
@@ -49,6 +59,8 @@ def assembled(
     placed.single(programs, Role.ETCD)
     placed.single(programs, Role.VTCTLD)
     placed.tablets(programs, chosen, records)
+    for other in (each for each in topology.keyspaces if each.name in others):
+        placed.tablets(programs, other, [each for each in topology.tablets if each.keyspace == other.name])
     placed.single(programs, Role.VTORC)
     placed.vtgates(programs)
     nodes = tuple(placed.nodes)

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from clusters.kubernetes.resources import NAMESPACE, POD
 from clusters.kubernetes.store import NodeImages
 from harness.base import procs, wait
 from harness.model import ClusterSpec, Node, Placement, Role
+from harness.mysql.session import admin_session
 from harness.vitess.proto import vtctldata_pb2
 from harness.vitess.vtctld import VtctldClient, VtctldError
 
@@ -77,7 +79,7 @@ class Stranger:
 
     def first(self) -> list[Manifest]:
         """What the topology needs."""
-        meta = {"name": "vt", "namespace": self.namespace}
+        meta: Manifest = {"name": "vt", "namespace": self.namespace}
         service = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {"app": "vitess"}}
         return [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
@@ -99,7 +101,7 @@ class Stranger:
         lasting = node.role in (Role.ETCD, Role.VTTABLET)
         labels = {"app": "vitess", "part": name, **self._labels(node)}
         nodes = [self.layout.mysqld_of(node), node] if node.role is Role.VTTABLET else [node]
-        pod = {
+        pod: Manifest = {
             "metadata": {"labels": labels},
             "spec": {
                 "automountServiceAccountToken": False,
@@ -137,7 +139,7 @@ class Stranger:
 
     def _container(self, node: Node) -> Manifest:
         command = commands.command(self.layout, self._images.programs, node)
-        environment = [{"name": key, "value": value} for key, value in command.env.items()]
+        environment: list[Manifest] = [{"name": key, "value": value} for key, value in command.env.items()]
         environment.append({"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}})
         made: Manifest = {
             "name": node.role.value,
@@ -220,6 +222,7 @@ async def deployed(api: Api, stranger: Stranger) -> None:
         await client.apply_vschema(spec.keyspace, spec.vschema)
         await kubectl_apply(api, stranger.vtgates())
         await until_ready(api, namespace, 2 + spec.shards * spec.tablets_per_shard + len(spec.vtgates))
+    await until_serving(api, stranger)
 
 
 async def until_answers(client: VtctldClient) -> None:
@@ -233,6 +236,19 @@ async def until_answers(client: VtctldClient) -> None:
         return True
 
     await wait.until("vtctld answers", answers, timeout_s=READY_TIMEOUT_S, poll_s=0.2)
+
+
+async def until_serving(api: Api, stranger: Stranger) -> None:
+    """Its MySQL port opens once it has found its tablets."""
+    port = stranger.layout.port(stranger.layout.node("vtgate-1"), "mysql")
+    pod = next(each for each in await api.list(POD, stranger.namespace) if "vtgate-1" in each["metadata"]["name"])
+    async with api.port_forward(stranger.namespace, pod["metadata"]["name"], port) as address:
+
+        async def serves() -> bool:
+            async with admin_session(*address, database=stranger.spec.keyspace) as session:
+                return (await session.query("SELECT COUNT(*) FROM customer", timeout_s=5)).ok
+
+        await wait.until("vtgate-1 serves", serves, timeout_s=READY_TIMEOUT_S, poll_s=0.3)
 
 
 async def until_ready(api: Api, namespace: str, count: int) -> None:
@@ -272,8 +288,6 @@ async def _main() -> None:
         if given.what == "down":
             await removed(api, given.namespace)
             return
-        from dataclasses import replace
-
         spec = replace(SPEC, shards=given.shards)
         images = await images_of(api, spec)
         await deployed(api, Stranger(spec, images, given.namespace, operator=given.operator))
