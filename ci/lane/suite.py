@@ -30,7 +30,10 @@ class Counts:
 
 
 async def run(lane: Lane, tools: Tools, *, say: Say) -> int:
-    """pytest's exit status; not 0 either when no test passed. Raises PlanError, ClusterError, ProcessError."""
+    """pytest's exit status; not 0 either when no test passed. The lane's logs stay unless it is 0.
+
+    Raises PlanError, ClusterError, ProcessError.
+    """
     async with life.standing(lane, tools, say=say):
         with tempfile.TemporaryDirectory(prefix="vtchaos-lane-") as folder:
             report = Path(folder) / "junit.xml"
@@ -41,7 +44,12 @@ async def run(lane: Lane, tools: Tools, *, say: Say) -> int:
             argv = [sys.executable, "-m", "pytest", *TESTS, f"--junitxml={report}"]
             done = await procs.run(argv, timeout_s=TIMEOUT_S, env=env, on_line=say, check=False)
             seen = counts(report.read_text()) if report.is_file() else Counts(0, 0, 0)
-    return verdict(done.returncode, seen, say)
+    code = verdict(done.returncode, seen, say)
+    if code == 0:
+        await life.down(lane)
+    else:
+        say(f"the lane's logs are in {lane.logs}")
+    return code
 
 
 def counts(junit: str) -> Counts:
