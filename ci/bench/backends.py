@@ -43,8 +43,24 @@ SECONDS = 5.0
 RATE = 500.0  # operations a second: no backend is busy with them
 SMALL, LARGE = 2, 4  # shards of two tablets
 SERVES = frozenset(
-    "vtgate vttablet mysqld etcd vtctld dockerd docker-proxy containerd containerd-shim containerd-shim-runc-v2 kubelet "
-    "kube-apiserver kube-proxy kube-controller-manager kube-scheduler coredns".split()
+    [
+        "vtgate",
+        "vttablet",
+        "mysqld",
+        "etcd",
+        "vtctld",
+        "dockerd",
+        "docker-proxy",
+        "containerd",
+        "containerd-shim",
+        "containerd-shim-runc-v2",
+        "kubelet",
+        "kube-apiserver",
+        "kube-proxy",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "coredns",
+    ]
 )
 
 SHORT = frozenset(name[:15] for name in SERVES)  # as the kernel knows them
