@@ -9,6 +9,7 @@ from clusters.docker.backend import DockerBackend
 from clusters.docker.keeper import DockerKeeper
 from clusters.kubernetes.attach import AttachedKeeper
 from clusters.kubernetes.backend import KubernetesBackend
+from clusters.kubernetes.keeper import KubernetesKeeper
 from clusters.local.backend import LocalBackend
 from clusters.local.keeper import LocalKeeper
 from harness.contracts import Backend
@@ -20,5 +21,10 @@ BACKENDS: Mapping[str, Backend] = {
 }
 """Name → backend."""
 
-KEEPERS: Mapping[str, Keeper] = {"local": LocalKeeper(), "docker": DockerKeeper(), "attached": AttachedKeeper()}
+KEEPERS: Mapping[str, Keeper] = {
+    "local": LocalKeeper(),
+    "docker": DockerKeeper(),
+    "kubernetes": KubernetesKeeper(),
+    "attached": AttachedKeeper(),
+}
 """Name → how clusters of it outlive `vtchaos up`; a backend's own name, or another way to come to one (attached)."""

@@ -9,9 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from clusters.common import obtained, watchdog
-from clusters.common.watchdog import Guard
 from clusters.images import provided
-from clusters.kubernetes import capacity, load_job, names, rbac, removal, standup
+from clusters.kubernetes import capacity, ground, healing, load_job, names, rbac, records, standup
+from clusters.kubernetes import kind as kinds
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.rbac import Right
@@ -27,13 +27,15 @@ from clusters.kubernetes.resources import (
 )
 from clusters.kubernetes.standup import Wanted
 from clusters.kubernetes.store import NodeImages
-from harness.base.errors import ClusterError, PlanError
+from clusters.software import Sources
+from harness.base.errors import ClusterError, PlanError, SoftwareError
 from harness.base.owner import this_process
 from harness.contracts import Cluster, Observer
 from harness.model import ClusterSpec, Placement
 
 NAME = "kubernetes"
 WATCHDOG_LOG = "watchdog.log"
+NO_OPERATOR = "this version cannot stand up clusters with vitess-operator yet: leave --create out"
 _NEEDED = (NAMESPACE, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, POD)
 _NEEDED_OF_PODS = ("", "exec", "log")
 
@@ -51,7 +53,11 @@ class KubernetesBackend:
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         """No cluster, rights that are missing, what is wrong with the software, memory."""
+        if place.operator:
+            return (NO_OPERATOR,)
         try:
+            if place.kind:
+                return await _without_kind(spec, place)
             async with Api.open(place.context) as api:
                 software = () if place.image else await obtained.refusals(spec)
                 return (
@@ -60,7 +66,7 @@ class KubernetesBackend:
                     *software,
                     *await capacity.refusals(api, spec, place),
                 )
-        except (PlanError, ClusterError) as error:
+        except (PlanError, SoftwareError, ClusterError) as error:
             return (str(error),)
 
     def cluster(
@@ -70,10 +76,10 @@ class KubernetesBackend:
         return self._cluster(spec, place, run, logs, observer)
 
     async def heal(self, run: str) -> Sequence[str]:
-        return await removal.healed(run)
+        return await healing.healed(run)
 
     async def orphans(self) -> Mapping[str, Sequence[str]]:
-        return await removal.orphans()
+        return await healing.orphans()
 
     @contextlib.asynccontextmanager
     async def _cluster(
@@ -81,10 +87,11 @@ class KubernetesBackend:
     ) -> AsyncIterator[Cluster]:
         marks = marks_of(run)
         logs.mkdir(parents=True, exist_ok=True)
-        async with Api.open(place.context) as api, guarded(api, marks, log=logs / WATCHDOG_LOG):
-            plan = await wanted(api, spec, place, marks, logs=logs, observer=observer, forward=self._forward)
-            async with standup.stood_up(api, plan, observer=observer) as site:
-                site.cluster.load_place = load_job.beside(api, site.cluster.layout, marks, user=plan.images.user)
+        async with guarded(marks, log=logs / WATCHDOG_LOG), ground.opened(place, marks, observer=observer) as there:
+            plan = await wanted(there.api, spec, place, marks, logs=logs, observer=observer, forward=self._forward)
+            async with standup.stood_up(there.api, plan, observer=observer) as site:
+                layout = site.cluster.layout
+                site.cluster.load_place = load_job.beside(there.api, layout, marks, user=plan.images.user)
                 yield site.cluster
 
 
@@ -93,13 +100,13 @@ def marks_of(run: str, *, kept: str = "") -> Marks:
 
 
 @contextlib.asynccontextmanager
-async def guarded(api: Api, marks: Marks, *, log: Path) -> AsyncIterator[Guard]:
+async def guarded(marks: Marks, *, log: Path) -> AsyncIterator[None]:
     """The watchdog's guard, which has nothing to do when a failed block has removed everything itself."""
     async with watchdog.guarding(NAME, marks.run, log=log) as guard:
         try:
-            yield guard
+            yield
         except BaseException:
-            if await api.get(NAMESPACE, marks.namespace) is None:
+            if not records.of(marks.run):
                 guard.release()
             raise
 
@@ -121,6 +128,13 @@ async def wanted(
 
 
 # ---------------------------------------------------------------- refusals
+
+
+async def _without_kind(spec: ClusterSpec, place: Placement) -> Sequence[str]:
+    """What shows before the kind cluster is made."""
+    kind = await kinds.kind(sources=Sources.of_environment())
+    refusal = await kind.refusal()
+    return (*((refusal,) if refusal else ()), *(() if place.image else await obtained.refusals(spec)))
 
 
 async def _lacking(api: Api, resources: Collection[Resource]) -> list[str]:

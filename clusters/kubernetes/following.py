@@ -78,18 +78,23 @@ class Printed:
 
 @contextlib.asynccontextmanager
 async def followed(
-    api: Api, namespace: str, box: Box, pods: Pods, *, log: Path, anew: bool, on_end: Callable[[Ended], None]
-) -> AsyncIterator[None]:
-    """A running container's lines are written to `log` while the block lasts. `anew`: the file is made of all that the
-    cluster still has, before the block begins; `on_end` then hears of old ends too. Raises ApiError."""
-    with log.open("wb" if anew else "ab") as out:
+    api: Api, namespace: str, box: Box, pods: Pods, *, log: Path, since: str | None, on_end: Callable[[Ended], None]
+) -> AsyncIterator[Printed]:
+    """A running container's lines are written to `log` while the block lasts, those after the stamp `since`.
+
+    "": all that the cluster still has; the file is made anew then. None: nobody has written before us. `on_end` hears
+    of old ends too. What there was before the block began is in the file when it begins. Raises ApiError.
+    """
+    with log.open("ab" if since else "wb") as out:
         printed = Printed(out, on_end)
-        if anew:
-            async for piece in api.log(namespace, box.pod, box.container, stamps=True):
+        printed.last = since or ""
+        if since is not None:
+            printed.again()
+            async for piece in api.log(namespace, box.pod, box.container, stamps=True, since=printed.last):
                 printed.take(piece)
         task = asyncio.create_task(_follow(api, namespace, box, pods, printed, on_end), name=f"log {box.pod}")
         try:
-            yield
+            yield printed
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -21,6 +21,7 @@ MANAGED = {"app.kubernetes.io/managed-by": "vtchaos"}
 SERVICE = "vt"  # the headless service that gives the pods their names
 ACCOUNT = "vt"  # what they run as for the API: nothing
 VOLUME = "data"
+EVERYWHERE = "0.0.0.0"  # what the nodes listen on
 _LONGEST = 63  # of a label's value and of a namespace's name
 
 
@@ -51,6 +52,11 @@ def namespace_of(run: str) -> str:
     return _fitting(f"vtchaos-{run.lower()}", r"[^a-z0-9-]")
 
 
+def kind_of(run: str) -> str:
+    """The kind cluster that is made for a run; its containers' names must not become too long for host names."""
+    return f"vtchaos-{hashlib.sha256(run.encode()).hexdigest()[:12]}"
+
+
 def label_of(run: str) -> str:
     """A run as the value of a label."""
     return _fitting(run, r"[^A-Za-z0-9_.-]")
@@ -75,7 +81,7 @@ def layout_of(spec: ClusterSpec, *, mysql: str, etcd: str, logs: Path) -> Layout
         spec=spec,
         nodes=nodes,
         hosts={node.name: host_of(node) for node in nodes},
-        bind="0.0.0.0",
+        bind=EVERYWHERE,
         ports=layout.fixed_ports(nodes),
         data=DATA,
         logs=logs.absolute(),

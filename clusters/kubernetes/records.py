@@ -6,7 +6,7 @@ the current one may be another by then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ class Record:
     context: str
     kubeconfig: str  # "" = the default one
     server: str
+    kind: str = ""  # a kind cluster of our own, all of which is the run's
+    owner: str = ""  # who made it; "" = it is to stay
 
 
 def save(record: Record) -> None:
@@ -31,16 +33,28 @@ def save(record: Record) -> None:
 
 
 def forget(namespace: str) -> None:
+    """It is gone."""
+    kubeconfig_of(namespace).unlink(missing_ok=True)
     _path(namespace).unlink(missing_ok=True)
 
 
-def all_records() -> Iterator[Record]:
+def everything() -> tuple[Record, ...]:
     """Those that can be read; one of another version is left out."""
+    found = []
     for path in sorted(_folder().glob("*.json")):
-        try:
-            yield jsonio.load(path, Record)
-        except (ValueError, FileNotFoundError):
-            continue
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            found.append(jsonio.load(path, Record))
+    return tuple(found)
+
+
+def of(run: str) -> tuple[Record, ...]:
+    return tuple(record for record in everything() if record.run == run)
+
+
+def kubeconfig_of(namespace: str) -> Path:
+    """The file for the kubeconfig of a kind cluster."""
+    _folder().mkdir(parents=True, exist_ok=True)
+    return _folder() / f"{namespace}.kubeconfig"
 
 
 def _folder() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +16,9 @@ from clusters.common.cluster import NodesCluster
 from clusters.common.commands import Command
 from clusters.common.images import Images
 from clusters.common.layout import Layout
-from clusters.kubernetes import following, links, manifests, names, pods, reach, records, removal
+from clusters.kubernetes import following, links, manifests, names, pods, reach
 from clusters.kubernetes.api import Api
+from clusters.kubernetes.following import Printed
 from clusters.kubernetes.links import Links
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.pods import Pods
@@ -45,35 +47,37 @@ class Wanted:
     forward: bool = False  # reach the pods through port-forwards, even where it need not be
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What another process has left of a cluster that runs."""
+
+    image: str  # for the containers that cut links
+    no_links: str
+    stamps: Mapping[str, str] | None  # node → the last line in its log; None: somebody else writes the logs
+
+
 @dataclass(slots=True)
 class Site:
     """A cluster in running pods. `stays`: its programs are not ended when the block is left."""
 
-    api: Api
-    namespace: str
     cluster: NodesCluster
     processes: PodProcesses
     pods: Pods
     links: Links
+    logs: Mapping[str, Printed]
     stays: bool = False
+
+    def stamps(self) -> dict[str, str]:
+        """The last line in each node's log."""
+        return {node: printed.last for node, printed in self.logs.items()}
 
 
 @contextlib.asynccontextmanager
 async def stood_up(api: Api, wanted: Wanted, *, observer: Observer) -> AsyncIterator[Site]:
-    """Serving on entry; on exit nothing of it is left but the logs. Raises ClusterError."""
-    records.save(removal.record_of(api, wanted.marks))
-    try:
-        async with made(api, wanted, observer=observer) as site:
-            await Bringup(site.cluster, wanted.images.programs, observer).run()
-            yield site
-    finally:
-        await gone(api, wanted.marks)
-
-
-async def gone(api: Api, marks: Marks) -> None:
-    """Remove all of a run. Raises ApiError, WaitTimeout."""
-    await removal.namespace_removed(api, marks.namespace)
-    records.forget(marks.namespace)
+    """Serving on entry; on exit the programs are ended, unless the site stays. Raises ClusterError."""
+    async with made(api, wanted, observer=observer) as site:
+        await Bringup(site.cluster, wanted.images.programs, observer).run()
+        yield site
 
 
 @contextlib.asynccontextmanager
@@ -86,17 +90,36 @@ async def made(api: Api, wanted: Wanted, *, observer: Observer) -> AsyncIterator
     words = {node.name: commands.command(plan, images.programs, node) for node in plan.nodes}
     plan.logs.mkdir(parents=True, exist_ok=True)
     await _create(api, plan, wanted)
-    async with opened(
-        api,
-        plan,
-        words,
-        namespace=wanted.marks.namespace,
-        run=wanted.marks.run,
-        images=images,
-        forward=wanted.forward,
-        observer=observer,
-    ) as site:
-        yield site
+    main = images.of_version[spec.vitess]
+    no_links = await links.why_not(api, wanted.marks.namespace, has_nft=images.has_nft, image=main)
+    async with _heard(api, plan, wanted.marks, observer) as (seen, stack):
+        cutter = Links(api, wanted.marks.namespace, plan, seen, image=main, why_not=no_links)
+        processes = await _hands(api, wanted.marks, plan, images, seen, cutter, stack, forward=wanted.forward)
+        cluster = NodesCluster(plan, words, processes, observer)
+        logs = await _follow_all(api, wanted.marks, plan, seen, processes, stack, stamps=None)
+        site = Site(cluster, processes, seen, cutter, logs)
+        try:
+            yield site
+        finally:
+            if not site.stays:
+                await _end(processes)
+
+
+@contextlib.asynccontextmanager
+async def taken_over(
+    api: Api, plan: Layout, words: Mapping[str, Command], taken: Taken, *, marks: Marks, observer: Observer
+) -> AsyncIterator[Site]:
+    """A cluster that another process has stood up; it stays."""
+    async with _heard(api, plan, marks, observer) as (seen, stack):
+        cutter = Links(api, marks.namespace, plan, seen, image=taken.image, why_not=taken.no_links)
+        processes = await _hands(api, marks, plan, None, seen, cutter, stack, forward=False)
+        running = await processes.adopt()
+        cluster = NodesCluster(plan, words, processes, observer, running=running)
+        cutter.adopt()
+        await cutter.set(())
+        write = taken.stamps is not None
+        logs = await _follow_all(api, marks, plan, seen, processes, stack, stamps=taken.stamps or {}, write=write)
+        yield Site(cluster, processes, seen, cutter, logs, stays=True)
 
 
 async def _create(api: Api, plan: Layout, wanted: Wanted) -> None:
@@ -115,71 +138,60 @@ async def _created(api: Api, manifest: Manifest) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(
+async def _heard(
+    api: Api, plan: Layout, marks: Marks, observer: Observer
+) -> AsyncIterator[tuple[Pods, contextlib.AsyncExitStack]]:
+    """All pods run and are watched; the stack is for what is opened in them, and is left first."""
+    selector = names.selector(run=names.label_of(marks.run))
+    async with pods.watched(api, marks.namespace, labels=selector) as seen, contextlib.AsyncExitStack() as stack:
+        await _all_run(seen, [names.box_of(node) for node in plan.nodes], observer)
+        yield seen, stack
+
+
+async def _hands(
     api: Api,
+    marks: Marks,
     plan: Layout,
-    words: Mapping[str, Command],
-    *,
-    namespace: str,
-    run: str,
     images: Images | None,
-    image: str = "",
-    no_links: str = "",
+    seen: Pods,
+    cutter: Links,
+    stack: contextlib.AsyncExitStack,
+    *,
     forward: bool,
-    observer: Observer,
-    adopt: bool = False,
-) -> AsyncIterator[Site]:
-    """Ears, hands and ways of a cluster whose objects are there. `images` None: of another process (`adopt`), with
-    `image` and `no_links` for its links. On leaving, programs are ended unless it stays; objects are not removed."""
-    if images is not None:
-        image = images.of_version[plan.spec.vitess]
-        no_links = await links.why_not(api, namespace, has_nft=images.has_nft, image=image)
-    selector = names.selector(run=names.label_of(run))
-    boxes = {node.name: names.box_of(node) for node in plan.nodes}
-    async with pods.watched(api, namespace, labels=selector) as seen, contextlib.AsyncExitStack() as stack:
-        await _all_run(seen, list(boxes.values()), observer)
-        cutter = Links(api, namespace, plan, seen, image=image, why_not=no_links)
-        stack.push_async_callback(cutter.close)
-        shells = _shells(api, namespace, plan)
-        stack.push_async_callback(_close, tuple(shells.values()))
-        ways = await stack.enter_async_context(reach.opened(api, namespace, plan, seen, forward=forward))
-        processes = PodProcesses(plan, images, shells, links=cutter, reach=ways)
-        running = await processes.adopt() if adopt else ()
-        cluster = NodesCluster(plan, words, processes, observer, running=running)
-        if adopt:
-            cutter.adopt()
-            await cutter.set(())
-        await _follow_all(api, namespace, plan, seen, processes, stack, anew=adopt)
-        site = Site(api, namespace, cluster, processes, seen, cutter)
-        try:
-            yield site
-        finally:
-            if not site.stays:
-                await _end(processes)
+) -> PodProcesses:
+    """Shells in the pods, and ways to their ports."""
+    stack.push_async_callback(cutter.close)
+    shells = _shells(api, marks.namespace, plan)
+    stack.push_async_callback(_close, tuple(shells.values()))
+    ways = await stack.enter_async_context(reach.opened(api, marks.namespace, plan, seen, forward=forward))
+    return PodProcesses(plan, images, shells, links=cutter, reach=ways)
 
 
 async def _follow_all(
     api: Api,
-    namespace: str,
+    marks: Marks,
     plan: Layout,
     seen: Pods,
     processes: PodProcesses,
     stack: contextlib.AsyncExitStack,
     *,
-    anew: bool,
-) -> None:
+    stamps: Mapping[str, str] | None,
+    write: bool = True,
+) -> dict[str, Printed]:
+    """Not `write`: only the ends are heard of."""
+    logs = {}
     for node in plan.nodes:
-        await stack.enter_async_context(
-            following.followed(
-                api,
-                namespace,
-                names.box_of(node),
-                seen,
-                log=plan.log(node),
-                anew=anew,
-                on_end=partial(processes.ended, node),
-            )
+        following_it = following.followed(
+            api,
+            marks.namespace,
+            names.box_of(node),
+            seen,
+            log=plan.log(node) if write else Path(os.devnull),
+            since=None if stamps is None else stamps.get(node.name, ""),
+            on_end=partial(processes.ended, node),
         )
+        logs[node.name] = await stack.enter_async_context(following_it)
+    return logs
 
 
 async def _all_run(seen: Pods, boxes: Sequence[names.Box], observer: Observer) -> None:

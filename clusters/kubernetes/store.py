@@ -10,11 +10,13 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from clusters.kubernetes import manifests
+from clusters.kubernetes import kind as kinds
+from clusters.kubernetes import manifests, names
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.requests import ApiError
 from clusters.kubernetes.resources import NAMESPACE, NODE, POD, SERVICE_ACCOUNT, Manifest, name_of
+from clusters.software import Sources
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, ProcessError
 
@@ -58,6 +60,10 @@ class NodeImages:
         return ""
 
     async def load(self, archive: Path) -> None:
+        kind = self._api.context.removeprefix(kinds.context(""))
+        if kind != self._api.context:
+            await (await kinds.kind(sources=Sources.of_environment())).load(kind, archive)
+            return
         here = await self._on_this_host()
         if not here:
             raise ClusterError(
@@ -78,12 +84,6 @@ class NodeImages:
 
     # ------------------------------------------------------------ the nodes
 
-    async def why_not_loadable(self) -> str:
-        """Why no archive can be brought to the nodes; "" when it can."""
-        if await self._on_this_host():
-            return ""
-        return f"no node of the cluster {self._api.context} takes images from this host; {_OTHERWISE}"
-
     async def _on_this_host(self) -> Mapping[str, Mapping[str, str]]:
         """Node → its annotations, when every node's containerd can be reached; empty otherwise."""
         if self._here is None:
@@ -102,7 +102,7 @@ class NodeImages:
         namespace = self._marks.namespace
         if await self._api.get(NAMESPACE, namespace) is None:
             await self._api.create(manifests.namespace(self._marks))
-        if await self._api.get(SERVICE_ACCOUNT, "vt", namespace) is None:
+        if await self._api.get(SERVICE_ACCOUNT, names.ACCOUNT, namespace) is None:
             await self._api.create(manifests.account(self._marks))
         made = await self._api.create(probe(self._marks, reference, argv))
         try:
@@ -138,7 +138,7 @@ def probe(marks: Marks, reference: str, argv: tuple[str, ...]) -> Manifest:
         "command": list(argv),
     }
     spec = {
-        "serviceAccountName": "vt",
+        "serviceAccountName": names.ACCOUNT,
         "automountServiceAccountToken": False,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 1,
