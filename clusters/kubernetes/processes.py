@@ -102,6 +102,19 @@ class PodProcesses:
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._reach.outside(node, port)
 
+    # ------------------------------------------------------------ for people (clusters.common.hints.Boxes)
+
+    def enter(self, node: Node) -> tuple[str, ...]:
+        box = names.box_of(node)
+        return (*self._shell(node).kubectl(), "exec", "-it", box.pod, "-c", box.container, "--")
+
+    def forward(self, node: Node, port: str) -> tuple[str, ...]:
+        if self._reach.directly:
+            return ()
+        number = self._layout.port(node, port)
+        pod = f"pod/{names.box_of(node).pod}"
+        return (*self._shell(node).kubectl(), "port-forward", pod, f"{number}:{number}")
+
     # ------------------------------------------------------------ beside the Protocol
 
     def ended(self, node: Node, end: Ended) -> None:

@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.names import Box
@@ -58,6 +60,12 @@ class Shell:
     async def close(self) -> None:
         async with self._turn:
             await self._lost()
+
+    def kubectl(self) -> tuple[str, ...]:
+        """The words with which a person's kubectl looks at the same namespace."""
+        theirs = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        where = ("--kubeconfig", self._api.kubeconfig) if self._api.kubeconfig not in ("", theirs) else ()
+        return ("kubectl", *where, "--context", self._api.context, "--namespace", self._namespace)
 
     @property
     def _name(self) -> str:
