@@ -42,28 +42,10 @@ ROUNDS = 3
 SECONDS = 5.0
 RATE = 500.0  # operations a second: no backend is busy with them
 SMALL, LARGE = 2, 4  # shards of two tablets
-SERVES = frozenset(
-    [
-        "vtgate",
-        "vttablet",
-        "mysqld",
-        "etcd",
-        "vtctld",
-        "dockerd",
-        "docker-proxy",
-        "containerd",
-        "containerd-shim",
-        "containerd-shim-runc-v2",
-        "kubelet",
-        "kube-apiserver",
-        "kube-proxy",
-        "kube-controller-manager",
-        "kube-scheduler",
-        "coredns",
-    ]
-)
-
-SHORT = frozenset(name[:15] for name in SERVES)  # as the kernel knows them
+SERVES = ("vtgate", "vttablet", "vtctld", "mysqld", "etcd")
+ENGINES = ("dockerd", "docker-proxy", "containerd", "containerd-shim", "containerd-shim-runc-v2")
+KUBERNETES = ("kubelet", "kube-apiserver", "kube-proxy", "kube-controller-manager", "kube-scheduler", "coredns")
+COUNTED = frozenset(name[:15] for name in (*SERVES, *ENGINES, *KUBERNETES))  # as the kernel knows them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +214,7 @@ def _spent() -> dict[psutil.Process, float]:
     return {
         row: info["cpu_times"].user + info["cpu_times"].system
         for row, info in rows.items()
-        if info["name"][:15] in SHORT and info["cpu_times"] is not None
+        if info["name"][:15] in COUNTED and info["cpu_times"] is not None
     }
 
 
