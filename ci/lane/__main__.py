@@ -87,8 +87,8 @@ async def _status(words: Words) -> int:
     _say(f"ready, kubeconfig {lane.kubeconfig}" if status.ready else "not up")
     for name, pid in sorted(status.services.items()):
         _say(f"  {name} (process {pid} of the lane)")
-    for row in status.left:
-        _say(f"  {row}")
+    for row in () if status.ready else status.left:
+        _say(f"  left behind: {row}")
     return 0 if status.ready else 1
 
 
