@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import datetime
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -185,6 +186,7 @@ def address() -> str:
 
 def _connect(where: str) -> tuple[Any, Any]:
     try:
+        _knock(where)
         api = docker.from_env(timeout=FIRST_ANSWER_TIMEOUT_S, max_pool_size=KEPT_CONNECTIONS).api
         patient = docker.from_env(timeout=PATIENT_TIMEOUT_S, version=api.api_version).api
         api.ping()
@@ -192,6 +194,15 @@ def _connect(where: str) -> tuple[Any, Any]:
         raise ClusterError(f"no Docker engine answers at {where} ({_why(error)}): {HOW_TO_GET_ONE}") from None
     api.timeout = CALL_TIMEOUT_S
     return api, patient
+
+
+def _knock(where: str) -> None:
+    """Raises OSError for a socket that nobody listens at: the SDK would leave its own half of it open."""
+    scheme, _, path = where.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(FIRST_ANSWER_TIMEOUT_S)
+            knocking.connect(path)
 
 
 def tell(loop: asyncio.AbstractEventLoop, what: Callable[..., object], *words: object) -> None:
@@ -212,17 +223,14 @@ def errors_told(what: str, where: str) -> Iterator[None]:
         raise ClusterError(f"the Docker engine at {where} does not answer ({what}): {_why(error)}") from None
 
 
-_REASONS = (
-    ("FileNotFoundError", "there is no such socket"),
-    ("PermissionError", "this user may not open its socket"),
-    ("Connection refused", "nobody listens there"),
-)
-
-
 def _why(error: BaseException) -> str:
     """The innermost reason of the errors that the SDK wraps in each other."""
     text = str(error)
-    return next((reason for sign, reason in _REASONS if sign in text), text)
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket"
+    if isinstance(error, PermissionError):
+        return "this user may not open its socket"
+    return "nobody listens there" if "Connection refused" in text else text
 
 
 def _seconds(text: str) -> float:
