@@ -2,7 +2,8 @@
 
 The rules stand where the packets arrive, so that connections that exist already are cut too, and nothing is asked of
 the source, which may be paused. A node may share its address with another (a tablet's mysqld and vttablet): ports
-tell them apart.
+tell targets apart. Sources cannot be told apart: what is dropped of one node is dropped of both, where it concerns the
+same ports; of a tablet's two nodes only one asks another tablet's mysqld (replication) or vttablet.
 """
 
 from __future__ import annotations

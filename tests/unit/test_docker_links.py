@@ -1,0 +1,92 @@
+"""Cut links as nftables rules: what stands where, and what is no link."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clusters.common import links
+from clusters.common.layout import Layout
+from harness.base.errors import ClusterError
+from harness.model import LinkRule
+from tests.unit.test_docker_processes import plan
+
+PLAN = plan(Path("/logs"))
+
+
+def scripts(*rules: tuple[str, str], layout: Layout = PLAN) -> dict[str, str]:
+    wanted = [LinkRule(source=source, target=target) for source, target in rules]
+    return dict(links.scripts(layout, wanted, address_of=lambda node: layout.hosts[node.name]))
+
+
+def drops(script: str) -> list[str]:
+    return [line.strip() for line in script.splitlines() if line.strip().endswith("drop")]
+
+
+def test_no_rules_concern_nobody() -> None:
+    assert scripts() == {}
+
+
+def test_requests_and_answers_are_dropped_where_they_arrive() -> None:
+    ((address, script),) = scripts(("vtgate-1", "vttablet-100")).items()
+    assert address == PLAN.hosts["vttablet-100"]
+    source = PLAN.hosts["vtgate-1"]
+    assert drops(script) == [
+        f"ip saddr {source} tcp dport {{ 17100, 22100 }} drop",
+        f"ip saddr {source} tcp sport {{ 15001, 15151, 15306 }} drop",
+    ]
+
+
+def test_the_other_node_at_the_same_address_is_spared() -> None:
+    script = scripts(("vttablet-101", "mysqld-100"))[PLAN.hosts["mysqld-100"]]
+    assert "27100" in script
+    assert "dport { 17100" not in script
+
+
+def test_all_rules_of_an_address_are_one_state() -> None:
+    both = scripts(("vtgate-1", "vttablet-100"), ("mysqld-101", "mysqld-100"), ("vtgate-1", "vttablet-100"))
+    ((_, script),) = both.items()
+    assert len(drops(script)) == 4
+    assert script.startswith(links.HEALED)
+
+
+def test_a_link_has_one_direction() -> None:
+    assert set(scripts(("vtgate-1", "vttablet-100"))) == {PLAN.hosts["vttablet-100"]}
+    assert set(scripts(("vttablet-100", "vtgate-1"))) == {PLAN.hosts["vtgate-1"]}
+
+
+@pytest.mark.parametrize(
+    "source, target, said",
+    [
+        ("vtgate-9", "etcd", "there is no node 'vtgate-9'"),
+        ("etcd", "etcd", "a link has two ends, etcd is one"),
+        ("mysqld-100", "vttablet-100", "mysqld-100 and vttablet-100 talk over a unix socket"),
+        ("vttablet-100", "mysqld-100", "vttablet-100 and mysqld-100 talk over a unix socket"),
+    ],
+)
+def test_what_is_no_link(source: str, target: str, said: str) -> None:
+    with pytest.raises(ClusterError, match=said):
+        scripts((source, target))
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="nft is not installed here")
+def test_nft_understands_them() -> None:
+    """With --check nothing is changed; without the rights for it nft says that, and nothing about the rules."""
+    everything = [(node.name, "vtgate-1") for node in PLAN.nodes if node.name != "vtgate-1"]
+    ((address, script),) = scripts(*everything).items()
+    assert ipaddress.ip_address(address)
+    for text in (script, links.HEALED):
+        done = subprocess.run(
+            ["nft", "--check", "-f", "-"], input=text, capture_output=True, text=True, timeout=20, check=False
+        )
+        if "Operation not permitted" in done.stderr:
+            pytest.skip("this user may not ask nft")
+        assert done.returncode == 0, done.stderr
+    wrong = script.replace("tcp dport", "tcp dprot")
+    assert subprocess.run(
+        ["nft", "--check", "-f", "-"], input=wrong, text=True, capture_output=True, timeout=20
+    ).returncode
