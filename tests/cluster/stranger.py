@@ -1,7 +1,7 @@
 """A Vitess on Kubernetes as somebody else would deploy it: plain containers that run the programs, no agent, no label
 of ours. With `operator` its pods look like vitess-operator's: its labels, its ports' names, its way to give addresses.
 
-    python -m tests.cluster.stranger up NAMESPACE [--operator] [--shards N] [--volumes FOLDER]
+    python -m tests.cluster.stranger up NAMESPACE [--operator] [--shards N]
     python -m tests.cluster.stranger down NAMESPACE
 """
 
@@ -68,8 +68,11 @@ async def images_of(api: Api, spec: ClusterSpec) -> Images:
 class Stranger:
     """Their objects."""
 
-    def __init__(self, spec: ClusterSpec, images: Images, namespace: str, *, operator: bool = False, volumes: str = ""):
-        """`volumes`: a folder of the node where the tablets' data outlives their pods; "" = it goes with them."""
+    def __init__(
+        self, spec: ClusterSpec, images: Images, namespace: str, *, operator: bool = False, volumes: str = ""
+    ) -> None:
+        """`volumes`: a folder of the node where data outlives its pod, and the pods' containers see each other's
+        processes; "" = neither."""
         self.spec, self.namespace = spec, namespace
         self._images, self._operator, self._volumes = images, operator, volumes
         programs = images.programs
@@ -104,6 +107,8 @@ class Stranger:
         pod: Manifest = {
             "metadata": {"labels": labels},
             "spec": {
+                "shareProcessNamespace": bool(self._volumes),
+                "initContainers": self._prepared(node),
                 "automountServiceAccountToken": False,
                 "terminationGracePeriodSeconds": 5,
                 "securityContext": {"runAsUser": self._images.user, "fsGroup": self._images.user},
@@ -123,9 +128,25 @@ class Stranger:
 
     def _volume(self, name: str, node: Node) -> Manifest:
         if self._volumes and node.role in (Role.VTTABLET, Role.ETCD):
-            host = {"path": f"{self._volumes}/{self.namespace}/{name}", "type": "Directory"}
+            host = {"path": f"{self._volumes}/{name}", "type": "DirectoryOrCreate"}
             return {"name": "data", "hostPath": host}
         return {"name": "data", "emptyDir": {}}
+
+    def _prepared(self, node: Node) -> list[Manifest]:
+        """A folder of the node belongs to root when it is made."""
+        if not self._volumes or node.role not in (Role.VTTABLET, Role.ETCD):
+            return []
+        user = self._images.user
+        return [
+            {
+                "name": "own",
+                "image": self._images.of(node, self.spec),
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["sh", "-c", f"chown {user}:{user} {DATA}"],
+                "securityContext": {"runAsUser": 0},
+                "volumeMounts": [{"name": "data", "mountPath": str(DATA)}],
+            }
+        ]
 
     def _labels(self, node: Node) -> dict[str, str]:
         if not self._operator:
