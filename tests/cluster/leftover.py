@@ -13,6 +13,9 @@ import psutil
 from clusters.common.layout import ROLE_PORTS
 from clusters.docker import engine, removal
 from clusters.docker.labels import RUN
+from clusters.kubernetes import names
+from clusters.kubernetes.api import Api
+from clusters.kubernetes.resources import POD, name_of
 from harness.base import wait
 from harness.contracts import Backend, Cluster
 from tests.cluster.command import Gone, links_beside
@@ -47,7 +50,19 @@ async def of_docker(traces: Traces) -> list[str]:
         return list((await removal.labelled(docker, f"{RUN}={traces.run}")).words())
 
 
-LEFT_OVER: Mapping[str, Callable[[Traces], Awaitable[list[str]]]] = {"local": of_local, "docker": of_docker}
+async def of_kubernetes(traces: Traces) -> list[str]:
+    """In the cluster of the current context."""
+    async with Api.open() as api:
+        spaces = [name_of(row) for row in await api.namespaces(labels=names.selector(run=names.label_of(traces.run)))]
+        pods = [f"pod {name_of(row)}" for space in spaces for row in await api.list(POD, space)]
+    return [*(f"namespace {space}" for space in spaces), *pods]
+
+
+LEFT_OVER: Mapping[str, Callable[[Traces], Awaitable[list[str]]]] = {
+    "local": of_local,
+    "docker": of_docker,
+    "kubernetes": of_kubernetes,
+}
 """Backend → what is there of a cluster, in words. A backend without a row fails the conformance suite."""
 
 
