@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from clusters.common.images import ImageShelf
 from clusters.images import layers, published
-from clusters.software import Sources
+from clusters.software import Silent, Sources
 from clusters.software import store as stores
+from clusters.software.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +39,16 @@ async def clear_cache(sources: Sources) -> int:
     freed = sum((kept.path(name) / layers.FILE).stat().st_size for name in names)
     for name in names:
         await asyncio.to_thread(stores.remove, kept.path(name))
+    for name in unfinished(kept):  # of a harness that was killed; one that lives is waited for
+        async with kept.installing(name, Silent()):
+            pass
     (kept.root / published.FILE).unlink(missing_ok=True)
     return freed
+
+
+def unfinished(kept: Store) -> list[str]:
+    """What is being packed or written, or was when somebody died."""
+    return sorted({path.name.removeprefix(".new-").rpartition("@")[0] for path in kept.root.glob(".new-*@*")})
 
 
 def cached_bytes(sources: Sources) -> int:

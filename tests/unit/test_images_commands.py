@@ -54,6 +54,8 @@ async def test_the_cache_is_cleared_of_layers_and_of_what_is_remembered(tmp_path
     kept = layers.kept_at(sources)
     await layers.ready(layers.plain("base", [tree.text("etc/passwd", "root")]), kept, Silent())
     (kept.root / published.FILE).write_text("{}")
+    (kept.root / ".new-archive@x1y2").mkdir()  # of a harness that was killed
+    (kept.root / ".new-archive@x1y2/images.tar").write_text("half")
     size = removal.cached_bytes(sources)
     assert size > 0
     assert await removal.clear_cache(sources) == size
