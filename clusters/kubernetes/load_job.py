@@ -141,8 +141,8 @@ class JobPlace:
     async def programs(self, module: str, *, count: int, logs: Path) -> AsyncIterator[Sequence[Conversation]]:
         """Raises ClusterError when the pods cannot run."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._removed)
             await self._api.create(job(self._marks, self._reference, count, user=self._user, account=self._account))
+            stack.push_async_callback(self._removed)
             found = await wait.until(
                 f"{count} load pods run", lambda: self._running(count), timeout_s=START_WITHIN_S, poll_s=0.25
             )

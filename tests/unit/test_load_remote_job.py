@@ -177,6 +177,17 @@ async def test_a_pod_that_cannot_start_is_told_and_the_job_removed(tmp_path: Pat
         assert api.deleted == [job_name(MARKS)]
 
 
+async def test_a_job_that_may_not_be_made_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(self: FakeApi, manifest: Manifest) -> Manifest:
+        raise ApiError("POST jobs", 403, "may not create jobs")
+
+    monkeypatch.setattr(FakeApi, "create", refused)
+    api = FakeApi([[]])
+    with pytest.raises(ApiError, match="may not create jobs"):
+        await _starts(api, tmp_path)
+    assert not api.deleted
+
+
 async def test_pods_without_a_place_are_waited_for_and_then_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
