@@ -16,6 +16,7 @@ from typing import Any
 
 from docker.types import DriverConfig, Mount
 
+from clusters.common.images import DATA
 from clusters.common.layout import Layout
 from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
@@ -24,6 +25,7 @@ from harness.model import Node, Role
 
 WAITS = ("/bin/cat",)  # for a standard input on which nothing ever comes
 SHELL = "/bin/sh"
+TEMPLATE = DATA / "template"
 PARALLEL = 4
 # As a cluster comes up.
 _WANTED = (Role.ETCD, Role.VTCTLD, Role.MYSQLD, Role.VTTABLET, Role.VTORC, Role.VTGATE)
@@ -37,6 +39,12 @@ if [ -n "$2" ]; then
 fi
 shift 2
 while [ $# -gt 0 ]; do printf %s "$2" > "$1"; shift 2; done
+"""
+# $1 the folder, $2 a name and $3 its content, …, then -- and a program that fills data.
+_MAKE = """
+set -e; umask 027; cd "$1"; shift; mkdir -p data tmp
+while [ "$1" != -- ]; do printf %s "$2" > "$1"; shift 2; done
+shift; "$@"; rm -f data/auto.cnf
 """
 _FEED = """printf %s "$1" | nft -f -"""
 
@@ -73,6 +81,15 @@ def planned(layout: Layout) -> dict[str, Box]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """How a data directory is made in `TEMPLATE` where the image brings none."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
     """What all boxes of a run stand on."""
 
@@ -81,6 +98,7 @@ class Ground:
     image: str
     user: int  # uid and gid of the programs
     in_memory: bool  # the folders; otherwise they are on the engine's disk
+    template: bool = False  # all boxes share a folder for a data directory that is yet to be made
     publish_on: str = ""  # ports, at this address of the engine's machine; "" = its network is reached from here
 
 
@@ -138,6 +156,16 @@ class Boxes:
         words = [str(folder), template, *(word for pair in files.items() for word in pair)]
         await self._engine.exec(container, (SHELL, "-c", _FILL, "fill", *words), user=user)
 
+    async def make_template(self, node: Node, making: Making) -> str:
+        """The data directory that all tablets start from, made in a node's box. Raises ClusterError."""
+        container, user = await self.ready(node), f"{self.ground.user}:{self.ground.user}"
+        if not self.ground.in_memory:
+            await self._engine.exec(container, ("/bin/chown", user, str(TEMPLATE)), user=ROOT)
+        files = [word for pair in making.files.items() for word in pair]
+        words = (SHELL, "-c", _MAKE, "make", str(TEMPLATE), *files, "--", *making.argv)
+        await self._engine.exec(container, words, user=user, env=making.env)
+        return str(TEMPLATE / "data")
+
     async def filter(self, name: str, script: str) -> None:
         """Feed `nft` in a box's network namespace. Raises ClusterError."""
         await self._engine.exec(await self.container(name), (SHELL, "-c", _FEED, "filter", script), user=ROOT)
@@ -170,7 +198,7 @@ class Boxes:
         ports = sorted({port for node in box.nodes for port in self._layout.ports[node.name].values()})
         host = api.create_host_config(
             cap_add=["NET_ADMIN"],
-            mounts=[volume(box, ground)],
+            mounts=[volume(box, ground), *([_template(ground)] if ground.template else [])],
             port_bindings=dict.fromkeys(ports, (ground.publish_on, None)) if ground.publish_on else None,
         )
         endpoint = api.create_endpoint_config(ipv4_address=box.address)
@@ -191,13 +219,21 @@ class Boxes:
 
 def volume(box: Box, ground: Ground) -> Any:
     """A box's folder; the first container that mounts it makes it. In memory it lives as long as the box."""
+    return _volume(str(box.folder), box.name, ground.marks.of_box(box.name), ground)
+
+
+def _template(ground: Ground) -> Any:
+    return _volume(str(TEMPLATE), TEMPLATE.name, ground.marks.plain(), ground)
+
+
+def _volume(target: str, name: str, labels: Mapping[str, str], ground: Ground) -> Any:
     options = {"type": "tmpfs", "device": "tmpfs", "o": f"uid={ground.user},gid={ground.user},mode=0755"}
     return Mount(
-        target=str(box.folder),
-        source=container_name(ground.marks.run, box.name),
+        target=target,
+        source=container_name(ground.marks.run, name),
         type="volume",
         no_copy=True,
-        labels=ground.marks.of_box(box.name),
+        labels=dict(labels),
         driver_config=DriverConfig("local", options if ground.in_memory else {}),
     )
 

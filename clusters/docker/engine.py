@@ -11,9 +11,10 @@ import contextlib
 import datetime
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import docker
@@ -122,11 +123,13 @@ class Engine:
             here=self.local and said.get("KernelVersion") == os.uname().release,
         )
 
-    async def exec(self, container: str, argv: Sequence[str], *, user: str) -> str:
+    async def exec(
+        self, container: str, argv: Sequence[str], *, user: str, env: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
         """What a program printed that ran beside a container's own. Raises ClusterError, also when it failed."""
 
         def work() -> tuple[int, str]:
-            made = self.api.exec_create(container, list(argv), user=user)
+            made = self.api.exec_create(container, list(argv), user=user, environment=dict(env))
             output = self.api.exec_start(made["Id"])
             return self.api.exec_inspect(made["Id"])["ExitCode"], output.decode(errors="replace")
 

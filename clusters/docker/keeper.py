@@ -162,6 +162,7 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             state.place,
             images=state.images,
             templates={},
+            making=None,
             outside=state.outside,
             no_links=state.no_links,
         )

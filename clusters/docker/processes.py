@@ -12,7 +12,7 @@ from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit
 from clusters.docker import boxes
-from clusters.docker.boxes import Boxes
+from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import EventFollower, LogFollower, Mark
 from clusters.docker.labels import RUN
@@ -44,11 +44,13 @@ class DockerProcesses:
         *,
         images: Mapping[str, str],
         templates: Mapping[str, str],
+        making: Making | None,
         outside: Outside,
         no_links: str,
     ) -> None:
-        """`images`: node → reference. `templates`: keyspace → data directory in the boxes' image. `outside`: empty
-        when the boxes' own addresses can be reached. `no_links`: why links cannot be cut, "" when they can."""
+        """`images`: node → reference. `templates`: keyspace → data directory in the boxes' image, "" where `making`
+        makes one. `outside`: empty when the boxes' own addresses can be reached. `no_links`: why links cannot be cut,
+        "" when they can."""
         self.boxes = ground
         self._engine = engine
         self._layout = layout
@@ -57,6 +59,9 @@ class DockerProcesses:
         self.no_links = no_links
         self.reached = outside
         self._templates = templates
+        self._making = making
+        self._template = ""
+        self._one_makes = asyncio.Lock()
         self._on_follow: Callable[[], None] = lambda: None
         self._on_exit: Callable[[Exit], None] = _nobody
         self._containers: dict[str, str] = {}  # node → its container, running or not
@@ -137,8 +142,15 @@ class DockerProcesses:
     # ------------------------------------------------------------ the contract
 
     async def prepare(self, node: Node, *, keyspace: str, files: Mapping[str, str]) -> None:
-        template = self._templates[keyspace] if keyspace else ""
+        template = (self._templates[keyspace] or await self._made_template(node)) if keyspace else ""
         await self.boxes.fill(node, template=template, files=files)
+
+    async def _made_template(self, node: Node) -> str:
+        """In the first tablet's box, while the others wait: seconds of CPU, once a run."""
+        async with self._one_makes:
+            if not self._template and self._making is not None:
+                self._template = await self.boxes.make_template(node, self._making)
+        return self._template
 
     async def spawn(self, node: Node, command: Command) -> None:
         """A new container each time, so that the command may be another one than before; its folder is the box's."""

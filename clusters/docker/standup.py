@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clusters.common import commands, layout, links
+from clusters.common import commands, layout, links, mysqld
 from clusters.common.bringup import Bringup
 from clusters.common.cluster import NodesCluster
 from clusters.common.images import DATA, Images
 from clusters.common.layout import Layout
 from clusters.docker import boxes, network, removal
-from clusters.docker.boxes import Boxes, Ground
+from clusters.docker.boxes import Boxes, Ground, Making
 from clusters.docker.engine import Engine
 from clusters.docker.labels import RUN, Marks
 from clusters.docker.processes import DockerProcesses, Outside
@@ -23,6 +23,7 @@ from harness.base.errors import ClusterError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Node, Placement
 
+_INIT_SQL = Path(mysqld.__file__).with_name("init_db.sql")
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
 
@@ -87,6 +88,7 @@ async def opened(engine: Engine, wanted: Wanted, *, observer: Observer) -> Async
         wanted.place,
         images=references,
         templates=wanted.images.templates,
+        making=making_of(plan, wanted.images),
         outside=outside,
         no_links=no_links,
     )
@@ -131,6 +133,7 @@ async def _founded(engine: Engine, wanted: Wanted) -> tuple[Layout, Boxes]:
         image=wanted.images.of_version[wanted.spec.vitess],
         user=wanted.images.user,
         in_memory=wanted.in_memory,
+        template=not all(wanted.images.templates.values()),
     )
     if not wanted.publish and network.on_this_machine(net):
         made = Boxes(engine, plan, ground, standing={})
@@ -140,6 +143,25 @@ async def _founded(engine: Engine, wanted: Wanted) -> tuple[Layout, Boxes]:
         await engine.remove_container(container)
     ground = replace(ground, publish_on=LOOPBACK if engine.local else EVERYWHERE)
     return plan, Boxes(engine, plan, ground, standing={})
+
+
+def making_of(plan: Layout, images: Images) -> Making:
+    """How mysqld makes a data directory with Vitess's users."""
+    mysql = images.programs.mysql
+    text = mysqld.my_cnf(
+        mysql=mysql, folder=boxes.TEMPLATE, server_id=1, address=LOOPBACK, port=0, overrides=plan.spec.mysqld_settings
+    )
+    files = {"my.cnf": text} if images.init_sql else {"my.cnf": text, _INIT_SQL.name: _INIT_SQL.read_text()}
+    return Making(
+        argv=(
+            str(mysql.mysqld),
+            f"--defaults-file={boxes.TEMPLATE / 'my.cnf'}",
+            "--initialize-insecure",
+            f"--init-file={images.init_sql or boxes.TEMPLATE / _INIT_SQL.name}",
+        ),
+        env={**mysql.env, "TMPDIR": str(boxes.TEMPLATE / "tmp")},
+        files=files,
+    )
 
 
 async def _outside(engine: Engine, made: Boxes) -> Outside:

@@ -204,7 +204,7 @@ class FakeApi:
     def remove_volume(self, name: str) -> None:
         del self.volumes_by_name[name]
 
-    def exec_create(self, container: str, argv: list[str], user: str) -> dict[str, str]:
+    def exec_create(self, container: str, argv: list[str], user: str, environment: Mapping[str, str]) -> dict[str, str]:
         self.execs.append((container, argv, user))
         return {"Id": f"exec{next(self._ids)}"}
 

@@ -18,7 +18,7 @@ from clusters.common.commands import Command
 from clusters.common.images import DATA
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit
-from clusters.docker.boxes import Boxes, Ground, name_of
+from clusters.docker.boxes import Boxes, Ground, Making, name_of
 from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
 from clusters.docker.network import Network
@@ -31,6 +31,7 @@ from tests.unit.docker_fakes import Container, FakeApi, refused
 COMMAND = Command(argv=("/vt/bin/vtgate", "--cell=zone1"), cwd=DATA / "vtgate-1", env={"HOME": "/x"})
 NET = Network(name="vtchaos-r1", subnet=ipaddress.IPv4Network("198.18.7.0/24"))
 ANYWHERE = Placement()
+MAKING = Making(argv=("/vt/mysql/mysqld", "--initialize"), env={"A": "b"}, files={"my.cnf": "x"})
 GROUND = Ground(marks=Marks(run="r1"), network=NET, image="main:1", user=999, in_memory=True)
 
 
@@ -82,7 +83,8 @@ async def opened(
         Boxes(engine, made, ground, standing={}),
         place,
         images=images,
-        templates={"ks": "/vt/template/ks"},
+        templates={"ks": "/vt/template/ks", "other": ""},
+        making=MAKING,
         outside={},
         no_links=no_links,
     )
@@ -339,6 +341,23 @@ async def test_a_mysqlds_folder_is_filled_from_the_image(tmp_path: Path) -> None
         assert container == site.api.node("tablet-100", "vtchaos.box").id
         assert user == "999:999"
         assert argv[4:] == ["/vt/vtdataroot/vt_0000000100", "/vt/template/ks", "my.cnf", "[mysqld]\n"]
+
+
+async def test_where_the_image_has_no_data_directory_one_is_made_for_all(tmp_path: Path) -> None:
+    async with opened(tmp_path, ground=replace(GROUND, template=True)) as site:
+        tablets = [site.node(name) for name in ("mysqld-100", "mysqld-101")]
+        await asyncio.gather(*(site.processes.prepare(node, keyspace="other", files={}) for node in tablets))
+        made, *filled = [argv[3:] for _, argv, _ in site.api.execs]
+        template = "/vt/vtdataroot/template"
+        assert made == ["make", template, "my.cnf", "x", "--", "/vt/mysql/mysqld", "--initialize"]
+        assert [words[:3:2] for words in filled] == [["fill", f"{template}/data"]] * 2
+        shared = {
+            mount["Source"]
+            for each in site.api.containers_by_id.values()
+            for mount in each.asked["host_config"]["Mounts"]
+            if mount["Target"] == template
+        }
+        assert shared == {"vtchaos-r1-template"}
 
 
 async def test_nothing_to_fill_costs_nothing(tmp_path: Path) -> None:
