@@ -8,7 +8,7 @@ with that anyway.
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -61,7 +61,7 @@ def beside(api: Api, layout: Layout, marks: Marks, *, user: int) -> JobPlace:
     return JobPlace(api, layout, marks, image=image, user=user)
 
 
-def job(marks: Marks, image: str, count: int, *, user: int, account: str = names.ACCOUNT) -> Manifest:
+def job(marks: Marks, name: str, image: str, count: int, *, user: int, account: str = names.ACCOUNT) -> Manifest:
     """The Job of a run. Pure."""
     labels = marks.labels(node=LOAD)
     milli = max(LEAST_MILLI, min(MOST_MILLI, ALL_MILLI // count))
@@ -87,7 +87,7 @@ def job(marks: Marks, image: str, count: int, *, user: int, account: str = names
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": job_name(marks), "namespace": marks.namespace, "labels": labels},
+        "metadata": {"name": name, "namespace": marks.namespace, "labels": labels},
         "spec": {
             "completions": count,
             "parallelism": count,
@@ -98,11 +98,6 @@ def job(marks: Marks, image: str, count: int, *, user: int, account: str = names
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
-
-
-def job_name(marks: Marks) -> str:
-    """Of the harness too, because runs on a kept cluster follow each other in one namespace."""
-    return f"{LOAD}-{hashlib.sha256(f'{marks.run} {marks.owner}'.encode()).hexdigest()[:10]}"
 
 
 class JobPlace:
@@ -124,7 +119,6 @@ class JobPlace:
         self._layout = layout
         self._marks = marks
         self._image = image
-        self._name = job_name(marks)
         self._reference = ""
         self._user = user
         self._account = account
@@ -140,11 +134,13 @@ class JobPlace:
     @asynccontextmanager
     async def programs(self, module: str, *, count: int, logs: Path) -> AsyncIterator[Sequence[Conversation]]:
         """Raises ClusterError when the pods cannot run."""
+        name = f"{LOAD}-{secrets.token_hex(5)}"  # runs on a kept cluster follow each other in one namespace
+        made = job(self._marks, name, self._reference, count, user=self._user, account=self._account)
         async with AsyncExitStack() as stack:
-            await self._api.create(job(self._marks, self._reference, count, user=self._user, account=self._account))
-            stack.push_async_callback(self._removed)
+            await self._api.create(made)
+            stack.push_async_callback(self._removed, name)
             found = await wait.until(
-                f"{count} load pods run", lambda: self._running(count), timeout_s=START_WITHIN_S, poll_s=0.25
+                f"{count} load pods run", lambda: self._running(name, count), timeout_s=START_WITHIN_S, poll_s=0.25
             )
             argv = ("/bin/sh", "-c", f"echo $$ > {WORK}/station && exec python3 -m {module}")
             talks = []
@@ -154,8 +150,8 @@ class JobPlace:
                 talks.append(PodConversation(self._api, self._marks.namespace, pod, session, number=number, log=log))
             yield talks
 
-    async def _running(self, count: int) -> Running:
-        found = await self._api.list(POD, self._marks.namespace, labels=f"{JOB_NAME}={self._name}")
+    async def _running(self, name: str, count: int) -> Running:
+        found = await self._api.list(POD, self._marks.namespace, labels=f"{JOB_NAME}={name}")
         read = {index_of(manifest): pods.read(manifest) for manifest in found}
         for manifest in found:
             pod = read[index_of(manifest)]
@@ -166,9 +162,9 @@ class JobPlace:
         problems = "; ".join(f"{pod.name}: {pod.problem}" for pod in read.values() if pod.problem)
         return Running(tuple(ready[index] for index in sorted(ready)), count, problems)
 
-    async def _removed(self) -> None:
+    async def _removed(self, name: str) -> None:
         """The Job goes, and then its pods, for which nobody needs to wait. Raises ClusterError."""
-        await self._api.delete(JOB, self._name, self._marks.namespace, grace_s=0)
+        await self._api.delete(JOB, name, self._marks.namespace, grace_s=0)
 
 
 class Running:

@@ -19,7 +19,7 @@ import pytest_asyncio
 from clusters import BACKENDS
 from clusters.kubernetes import load_job, manifests, names
 from clusters.kubernetes.api import Api
-from clusters.kubernetes.load_job import JOB_NAME, JobPlace, job_name
+from clusters.kubernetes.load_job import LOAD, JobPlace
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.resources import NAMESPACE, POD
 from harness import history
@@ -154,7 +154,9 @@ class Site:
 
     async def pods(self) -> Mapping[str, str]:
         """Name → phase."""
-        found = await self.api.list(POD, self.marks.namespace, labels=f"{JOB_NAME}={job_name(self.marks)}")
+        found = await self.api.list(
+            POD, self.marks.namespace, labels=names.selector(run=names.label_of(self.marks.run), node=LOAD)
+        )
         return {pod["metadata"]["name"]: pod["status"]["phase"] for pod in found}
 
 

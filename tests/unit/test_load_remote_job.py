@@ -13,7 +13,7 @@ import pytest
 
 from clusters.kubernetes import load_job, names
 from clusters.kubernetes.api import Api
-from clusters.kubernetes.load_job import INDEX, JobPlace, PodConversation, end_of, job, job_name
+from clusters.kubernetes.load_job import INDEX, JobPlace, PodConversation, end_of, job
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.requests import ApiError
 from clusters.kubernetes.resources import Manifest
@@ -76,7 +76,7 @@ class FakeApi:
         return manifest
 
     async def list(self, resource: Any, namespace: str, *, labels: str) -> tuple[Manifest, ...]:
-        assert labels == f"job-name={job_name(MARKS)}"
+        assert labels == f"job-name={self.created[-1]['metadata']['name']}"
         found = self.generations.pop(0) if len(self.generations) > 1 else self.generations[0]
         return tuple(found)
 
@@ -104,7 +104,7 @@ def place(api: FakeApi) -> JobPlace:
 
 
 def test_the_job_has_the_run_s_marks_and_no_second_try() -> None:
-    made = job(MARKS, "vtchaos/load:1", 3, user=999)
+    made = job(MARKS, "load-x", "vtchaos/load:1", 3, user=999)
     spec, pod_spec = made["spec"], made["spec"]["template"]["spec"]
     for labels in (made["metadata"]["labels"], spec["template"]["metadata"]["labels"]):
         assert labels["vtchaos.dev/run"] == "20261121-run"
@@ -121,14 +121,18 @@ def test_the_job_has_the_run_s_marks_and_no_second_try() -> None:
 
 @pytest.mark.parametrize(("count", "cpu"), [(1, "500m"), (2, "400m"), (4, "200m"), (64, "50m")])
 def test_the_pods_together_ask_for_less_than_a_core(count: int, cpu: str) -> None:
-    (container,) = job(MARKS, "i", count, user=1)["spec"]["template"]["spec"]["containers"]
+    (container,) = job(MARKS, "load-x", "i", count, user=1)["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["requests"]["cpu"] == cpu
 
 
-def test_runs_on_one_kept_cluster_have_jobs_of_their_own() -> None:
-    other = Marks(run=MARKS.run, namespace=MARKS.namespace, owner="host:2:3")
-    assert job_name(MARKS) == job_name(MARKS) != job_name(other)
-    assert len(job_name(Marks(run="x" * 200, namespace="n"))) <= 50  # its pods' names are longer by nine letters
+async def test_runs_on_one_kept_cluster_have_jobs_of_their_own(tmp_path: Path) -> None:
+    api = FakeApi([[pod(0, RUNNING), pod(1, RUNNING)]])
+    await _starts(api, tmp_path)
+    await _starts(api, tmp_path)
+    first, second = (made["metadata"]["name"] for made in api.created)
+    assert first != second
+    assert len(first) <= 50  # its pods' names are longer by nine letters
+    assert api.deleted == [first, second]
 
 
 def test_the_first_process_ends_when_its_station_has_ended(tmp_path: Path) -> None:
@@ -157,7 +161,7 @@ async def test_a_station_is_run_in_every_pod_in_the_job_s_order(tmp_path: Path) 
         assert not api.deleted
     (made,) = api.created
     assert made["spec"]["template"]["spec"]["containers"][0]["image"] == "vtchaos/load:1"
-    assert api.deleted == [job_name(MARKS)]
+    assert api.deleted == [made["metadata"]["name"] for made in api.created] != []
 
 
 async def _starts(api: FakeApi, tmp_path: Path) -> None:
@@ -174,7 +178,7 @@ async def test_a_pod_that_cannot_start_is_told_and_the_job_removed(tmp_path: Pat
         api = FakeApi([[pod(0, RUNNING), broken]])
         with pytest.raises(ClusterError, match=says):
             await _starts(api, tmp_path)
-        assert api.deleted == [job_name(MARKS)]
+        assert api.deleted == [made["metadata"]["name"] for made in api.created] != []
 
 
 async def test_a_job_that_may_not_be_made_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
