@@ -173,7 +173,7 @@ class Stranger:
         }
         if self._operator and node.role is not Role.MYSQLD:
             argv = [self._as_operator(word) for word in command.argv]
-            folder = f"mkdir -p {command.cwd}"
+            folder = self._folder(node, command)
             made |= {"command": ["sh", "-c", f'{folder}; cd {command.cwd}; exec "$@"', "-"], "args": argv}
             if node.role in (Role.VTGATE, Role.VTCTLD):  # they need no folder
                 made |= {"command": [argv[0]], "args": argv[1:]}
@@ -207,6 +207,12 @@ class Stranger:
             f"[ -d {folder}/data ] || {{ cp -r {template} {folder}/new && mv {folder}/new {folder}/data; }}\n"
             f"cd {folder}/data\nexec {words}\n"
         )
+
+    def _folder(self, node: Node, command: commands.Command) -> str:
+        """A vttablet lives in the data directory, which its mysqld makes."""
+        if node.tablet_uid:
+            return f"until [ -d {command.cwd} ]; do sleep 0.2; done"
+        return f"mkdir -p {command.cwd}"
 
     def _ports(self, node: Node) -> list[Manifest]:
         return [{"name": name, "containerPort": number} for name, number in self.layout.ports[node.name].items()]
