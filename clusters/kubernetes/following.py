@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.names import Box
-from clusters.kubernetes.pods import Pods
+from clusters.kubernetes.pods import Instance, Pods
 from clusters.kubernetes.requests import ApiError
-from harness.base import wait
 
 FOLLOW_AGAIN_S = 0.2
+REST_S = 1.0  # what a container that is gone has printed comes within this
 _MARK = b"\x1evtchaos-exit "
 
 
@@ -111,10 +111,34 @@ async def _follow(
             await pods.changed()
             continue
         while pods.instance(box) == life:
-            printed.again()
-            with contextlib.suppress(ApiError):
-                stream = api.log(namespace, box.pod, box.container, follow=True, stamps=True, since=printed.last)
-                async for piece in stream:
-                    printed.take(piece)
-            await wait.hold(FOLLOW_AGAIN_S)
+            await _one_stream(api, namespace, box, pods, printed, life)
         on_end(Ended(number=0, status=128 + signal.SIGKILL))
+
+
+async def _one_stream(api: Api, namespace: str, box: Box, pods: Pods, printed: Printed, life: Instance) -> None:
+    """To its end. When the container's life is over it has a moment for the rest: of a machine that died nothing ever
+    comes, not even an end."""
+    printed.again()
+    reading = asyncio.create_task(_read(api, namespace, box, printed), name=f"stream of {box.pod}")
+    over = asyncio.create_task(_until_over(pods, box, life), name=f"life of {box.pod}")
+    try:
+        await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({reading if over.done() else over}, timeout=REST_S if over.done() else FOLLOW_AGAIN_S)
+    finally:
+        for task in (reading, over):
+            task.cancel()
+        await asyncio.gather(reading, over, return_exceptions=True)
+    if not reading.cancelled():
+        reading.result()  # a disk that is full
+
+
+async def _read(api: Api, namespace: str, box: Box, printed: Printed) -> None:
+    with contextlib.suppress(ApiError):  # the container ended meanwhile, or the API server is away
+        stream = api.log(namespace, box.pod, box.container, follow=True, stamps=True, since=printed.last)
+        async for piece in stream:
+            printed.take(piece)
+
+
+async def _until_over(pods: Pods, box: Box, life: Instance) -> None:
+    while pods.instance(box) == life:
+        await pods.changed()

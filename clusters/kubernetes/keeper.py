@@ -137,6 +137,7 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             taken = Taken(
                 image=state.image,
                 no_links=state.no_links,
+                durable=bool(state.place.storage_class),
                 stamps=_followed(folder) if mine else None,
             )
             commands = {

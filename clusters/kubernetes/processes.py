@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clusters.common import mysqld
 from clusters.common.commands import Command
@@ -20,6 +21,9 @@ from clusters.kubernetes.shells import Shell
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
 from harness.model import Capability, LinkRule, Node
+
+if TYPE_CHECKING:
+    from clusters.kubernetes.replacing import Replacing
 
 COPY_TIMEOUT_S = 60.0
 INITIALIZE_TIMEOUT_S = 180.0
@@ -45,6 +49,7 @@ class PodProcesses:
         self._numbers: dict[str, int] = {}  # node → the order with which its program was started
         self._asked: set[str] = set()
         self._on_exit: Callable[[Exit], None] = lambda _: None
+        self.replacing: Replacing | None = None  # whole pods as targets
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
@@ -129,6 +134,12 @@ class PodProcesses:
     def expect_end(self, nodes: Sequence[Node]) -> None:
         """Their ends are asked for: their pod is about to go."""
         self._asked.update(node.name for node in nodes)
+
+    async def reopened(self, node: Node) -> Shell:
+        """The shell of the node's pod, which is another pod now."""
+        shell = self._shell(node)
+        await shell.close()
+        return shell
 
     async def adopt(self) -> tuple[str, ...]:
         """The nodes that run already, of a cluster that another process has started."""

@@ -23,6 +23,7 @@ from clusters.kubernetes.links import Links
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.pods import Pods
 from clusters.kubernetes.processes import PodProcesses
+from clusters.kubernetes.replacing import Replacing
 from clusters.kubernetes.resources import Manifest
 from clusters.kubernetes.shells import Shell
 from harness.base import wait
@@ -53,6 +54,7 @@ class Taken:
 
     image: str  # for the containers that cut links
     no_links: str
+    durable: bool  # the tablets' data is in volumes
     stamps: Mapping[str, str] | None  # node → the last line in its log; None: somebody else writes the logs
 
 
@@ -97,6 +99,9 @@ async def made(api: Api, wanted: Wanted, *, observer: Observer) -> AsyncIterator
         processes = await _hands(api, wanted.marks, plan, images, seen, cutter, stack, forward=wanted.forward)
         cluster = NodesCluster(plan, words, processes, observer)
         logs = await _follow_all(api, wanted.marks, plan, seen, processes, stack, stamps=None)
+        durable = bool(wanted.place.storage_class)
+        space = wanted.marks.namespace
+        processes.replacing = Replacing(api, space, plan, seen, processes, cutter, durable=durable)
         site = Site(cluster, processes, seen, cutter, logs)
         try:
             yield site
@@ -119,6 +124,8 @@ async def taken_over(
         await cutter.set(())
         write = taken.stamps is not None
         logs = await _follow_all(api, marks, plan, seen, processes, stack, stamps=taken.stamps or {}, write=write)
+        space = marks.namespace
+        processes.replacing = Replacing(api, space, plan, seen, processes, cutter, durable=taken.durable)
         yield Site(cluster, processes, seen, cutter, logs, stays=True)
 
 
