@@ -16,6 +16,7 @@ import psutil
 from ci.lane import cgroups, place
 from ci.lane.place import Lane
 from clusters.local import host
+from clusters.local.supervisor import netlink
 from harness.base import procs
 from harness.base.errors import PlanError, ProcessError
 
@@ -37,6 +38,7 @@ async def why_not(lane: Lane) -> str:
         or _taken(lane, ROUTES.read_text())
         or _cgroups()
         or await _namespaces()
+        or _link(lane)
         or await _overlay()
     )
 
@@ -117,6 +119,17 @@ async def _namespaces() -> str:
         await host.isolation(host.NAMESPACES)
     except PlanError as error:
         return str(error)
+    return ""
+
+
+def _link(lane: Lane) -> str:
+    """root of a user namespace, and of most containers, may not connect anything to the host's network."""
+    names = f"{lane.link}t", f"{lane.link}u"
+    try:
+        netlink.create_pair(*names, os.getpid())
+        netlink.delete(names[0])
+    except OSError as error:
+        return f"root may not make a network interface here: {error.strerror}"
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from ci.lane import cgroups, life, permits
 from ci.lane.place import Lane
 from clusters.local import supervision
+from clusters.local.supervisor import netlink
 from harness.base import procs
 from harness.base.errors import ClusterError, PlanError
 
@@ -84,6 +86,23 @@ async def test_a_reason_becomes_a_refusal(lane: Lane, monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(PlanError, match="no Kubernetes lane can stand on this machine: a lane needs root"):
         await permits.demand(lane)
+
+
+def test_root_who_may_make_no_interface_is_refused(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def create(name: str, peer: str, pid: int) -> None:
+        made.append(name)
+
+    monkeypatch.setattr(netlink, "create_pair", create)
+    monkeypatch.setattr(netlink, "delete", made.remove)
+    assert (permits._link(lane), made) == ("", [])
+
+    def refuse(name: str, peer: str, pid: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(netlink, "create_pair", refuse)
+    assert permits._link(lane) == "root may not make a network interface here: Operation not permitted"
 
 
 # ---------------------------------------------------------------- cgroups
