@@ -96,6 +96,8 @@ async def known(name: str) -> tuple[ClusterSpec, Kept]:
 
 async def _up(name: str, backend: str, spec: ClusterSpec, place: Placement, observer: Observer) -> None:
     kept.folder_of(name)  # a bad name is refused before anything is looked at
+    if place.operator:
+        raise PlanError("a cluster of vitess-operator cannot be kept yet: apply a VitessCluster, and `vtchaos attach`")
     reasons = await BACKENDS[backend].refusals(spec, place)
     if reasons:
         raise PlanError("; ".join(reasons))

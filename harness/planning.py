@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from clusters.kubernetes.operator_manifest import as_it_will_be
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
 from harness.contracts import Experiment
@@ -94,6 +95,7 @@ def build(
     """
     if running is None:
         spec = cluster_spec(experiment.cluster, overrides)
+        spec = as_it_will_be(spec) if place.operator else spec
     else:
         spec = _on(running, experiment, cluster_name, overrides)
     load = _load(experiment.load, overrides)

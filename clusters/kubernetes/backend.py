@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clusters.common import obtained, watchdog
 from clusters.images import provided
-from clusters.kubernetes import capacity, ground, healing, load_job, names, rbac, records, standup
+from clusters.kubernetes import capacity, ground, healing, load_job, names, operator, rbac, records, standup
 from clusters.kubernetes import kind as kinds
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
@@ -35,7 +35,6 @@ from harness.model import ClusterSpec, Placement
 
 NAME = "kubernetes"
 WATCHDOG_LOG = "watchdog.log"
-NO_OPERATOR = "this version cannot stand up clusters with vitess-operator yet: leave --create out"
 _NEEDED = (NAMESPACE, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, POD)
 _NEEDED_OF_PODS = ("", "exec", "log")
 
@@ -53,9 +52,9 @@ class KubernetesBackend:
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         """No cluster, rights that are missing, what is wrong with the software, memory."""
-        if place.operator:
-            return (NO_OPERATOR,)
         try:
+            if place.operator:
+                return await _with_operator(spec, place)
             if place.kind:
                 return await _without_kind(spec, place)
             async with Api.open(place.context) as api:
@@ -88,6 +87,10 @@ class KubernetesBackend:
         marks = marks_of(run)
         logs.mkdir(parents=True, exist_ok=True)
         async with guarded(marks, log=logs / WATCHDOG_LOG), ground.opened(place, marks, observer=observer) as there:
+            if place.operator:
+                async with operator.stood_up(there.api, spec, place, marks, logs=logs, observer=observer) as cluster:
+                    yield cluster
+                return
             plan = await wanted(there.api, spec, place, marks, logs=logs, observer=observer, forward=self._forward)
             async with standup.stood_up(there.api, plan, observer=observer) as site:
                 layout = site.cluster.layout
@@ -128,6 +131,20 @@ async def wanted(
 
 
 # ---------------------------------------------------------------- refusals
+
+
+async def _with_operator(spec: ClusterSpec, place: Placement) -> Sequence[str]:
+    """What vitess-operator cannot do, or is not there for."""
+    if place.kind:
+        return ("a kind cluster that is made for the run has no vitess-operator: use --context instead of --kind",)
+    if place.load_pods:
+        return ("load pods are offered beside our own manifests only: leave --load-pods or --create out",)
+    async with Api.open(place.context) as api:
+        return (
+            *await _lacking(api, (NAMESPACE, POD)),
+            *await _no_such_class(api, place.storage_class),
+            *await operator.refusals(api, spec, place),
+        )
 
 
 async def _without_kind(spec: ClusterSpec, place: Placement) -> Sequence[str]:
