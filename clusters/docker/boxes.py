@@ -21,9 +21,10 @@ from clusters.common.layout import Layout
 from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
 from clusters.docker.network import Network
-from harness.model import Node, Role
+from harness.model import Node, Placement, Role
 
 WAITS = ("/bin/cat",)  # for a standard input on which nothing ever comes
+LOGGED: dict[str, Any] = {"log_config": {"type": "json-file", "config": {}}}  # so that it can be read back
 SHELL = "/bin/sh"
 TEMPLATE = DATA / "template"
 PARALLEL = 4
@@ -97,6 +98,7 @@ class Ground:
     network: Network
     image: str
     user: int  # uid and gid of the programs
+    place: Placement
     in_memory: bool  # the folders; otherwise they are on the engine's disk
     template: bool = False  # all boxes share a folder for a data directory that is yet to be made
     publish_on: str = ""  # ports, at this address of the engine's machine; "" = its network is reached from here
@@ -196,10 +198,13 @@ class Boxes:
         api, ground = self._engine.api, self.ground
         labels = ground.marks.of_box(box.name)
         ports = sorted({port for node in box.nodes for port in self._layout.ports[node.name].values()})
+        crowded = any(holds_programs(node, ground) for node in box.nodes)
         host = api.create_host_config(
             cap_add=["NET_ADMIN"],
             mounts=[volume(box, ground), *([_template(ground)] if ground.template else [])],
             port_bindings=dict.fromkeys(ports, (ground.publish_on, None)) if ground.publish_on else None,
+            **(limits(ground) if crowded else {}),
+            **LOGGED,
         )
         endpoint = api.create_endpoint_config(ipv4_address=box.address)
         return {
@@ -207,7 +212,7 @@ class Boxes:
             "name": container_name(ground.marks.run, f"box-{box.name}"),
             "entrypoint": list(WAITS),
             "hostname": box.name,
-            "user": ROOT,
+            "user": f"{ground.user}:{ground.user}" if crowded else ROOT,  # programs there write to its outputs
             "stdin_open": True,
             "labels": labels,
             "ports": ports if ground.publish_on else None,
@@ -215,6 +220,20 @@ class Boxes:
             "networking_config": api.create_networking_config({ground.network.name: endpoint}),
             "use_config_proxy": False,
         }
+
+
+def holds_programs(node: Node, ground: Ground) -> bool:
+    """Whether a node's program runs in its box, not in a container of its own."""
+    return ground.place.together and bool(node.tablet_uid)
+
+
+def limits(ground: Ground) -> dict[str, Any]:
+    """Of a container with programs. No swapping: what is beyond memory ends the program at once."""
+    memory, cpus = ground.place.memory_mb << 20, ground.place.cpus
+    return {
+        **({"mem_limit": memory, "memswap_limit": memory} if memory else {}),
+        **({"nano_cpus": int(cpus * 1e9)} if cpus else {}),
+    }
 
 
 def volume(box: Box, ground: Ground) -> Any:

@@ -127,16 +127,23 @@ class Engine:
         self, container: str, argv: Sequence[str], *, user: str, env: Mapping[str, str] = MappingProxyType({})
     ) -> str:
         """What a program printed that ran beside a container's own. Raises ClusterError, also when it failed."""
+        status, output = await self.status_of(container, argv, user=user, env=env)
+        if status != 0:
+            raise ClusterError(f"{argv[0]} in a container ended with exit status {status}: {output.strip()}")
+        return output
+
+    async def status_of(
+        self, container: str, argv: Sequence[str], *, user: str, env: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, str]:
+        """As `exec`, and failing is an answer like another."""
 
         def work() -> tuple[int, str]:
             made = self.api.exec_create(container, list(argv), user=user, environment=dict(env))
             output = self.api.exec_start(made["Id"])
-            return self.api.exec_inspect(made["Id"])["ExitCode"], output.decode(errors="replace")
+            return int(self.api.exec_inspect(made["Id"])["ExitCode"]), str(output.decode(errors="replace"))
 
         status, output = await self.call(f"run {argv[0]} in a container", work)
-        if status != 0:
-            raise ClusterError(f"{argv[0]} in a container ended with exit status {status}: {output.strip()}")
-        return str(output)
+        return status, output
 
     async def remove_container(self, container: str) -> bool:
         """Kill and remove it. False: it was gone, or is being removed by somebody else."""

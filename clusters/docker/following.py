@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import docker.errors
@@ -21,6 +22,7 @@ import requests.exceptions
 
 from clusters.docker.engine import tell
 
+SIGN = b"\036vtchaos "  # of lines that we have written ourselves
 _BROKEN = (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError)
 
 
@@ -36,18 +38,32 @@ class Mark:
 class LogFollower:
     """Appends what a container writes to a file until it ends; goes on where another follower stopped."""
 
-    def __init__(self, api: Any, path: Path, mark: Mark, *, catch_up: bool = False) -> None:
+    def __init__(
+        self,
+        api: Any,
+        path: Path,
+        mark: Mark,
+        *,
+        catch_up: bool = False,
+        streams: Mapping[str, bool] = MappingProxyType({"stdout": True, "stderr": True}),
+    ) -> None:
         """Starts at once. What the file has beyond `mark` is cut off: nobody knows what of it is whole. With `catch_up`
-        what there is already is written first, and `caught_up` tells when it is."""
+        what there is already is written first, and `caught_up` tells when it is. `streams`: the outputs it follows."""
         self.mark = mark
         self.ended = asyncio.Event()  # everything is in the file
         self.caught_up = asyncio.Event()
         self._api = api
         self._path = path
         self._catch_up = catch_up
+        self._streams = streams
+        self._awaited: dict[bytes, asyncio.Event] = {}
         self._stream = _Stream(lambda: self._entries(follow=True))
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._work, name=f"log of {path.stem}", daemon=True).start()
+
+    def reached(self, text: bytes) -> asyncio.Event:
+        """Set when a text that begins with SIGN has come. It, or what comes after it in its line, is not kept."""
+        return self._awaited.setdefault(text, asyncio.Event())
 
     def stop(self) -> None:
         """What has not come yet is not waited for."""
@@ -71,15 +87,26 @@ class LogFollower:
 
     def _entries(self, *, follow: bool) -> Any:
         since = {"since": _seconds(self.mark.stamp)} if self.mark.stamp else {}
-        return self._api.logs(self.mark.container, stream=True, follow=follow, timestamps=True, **since)
+        return self._api.logs(
+            self.mark.container, stream=True, follow=follow, timestamps=True, **self._streams, **since
+        )
 
     def _write(self, log: BinaryIO, entries: Iterable[bytes]) -> None:
         for entry in entries:
             stamp, _, text = entry.partition(b" ")
             when = stamp.decode(errors="replace")
             if when > self.mark.stamp:  # the engine's `since` is not as fine as its stamps
-                log.write(text)
+                log.write(self._without_sign(text))
                 self.mark = replace(self.mark, stamp=when, size=log.tell())
+
+    def _without_sign(self, text: bytes) -> bytes:
+        begin = text.find(SIGN)
+        if begin < 0:
+            return text
+        event = self._awaited.get(text[begin:])
+        if event is not None:
+            tell(self._loop, event.set)
+        return text[:begin]
 
 
 class EventFollower:
@@ -95,7 +122,7 @@ class EventFollower:
         ended: Callable[[str], None],
     ) -> None:
         """`since_s`: what happened from then on is told too. `ended` hears why no more will come."""
-        wanted = {"type": "container", "label": label, "event": ["die", "oom"]}
+        wanted = {"type": "container", "label": label, "event": ["die", "exec_die"]}
         self._stream = _Stream(lambda: api.events(since=int(since_s) or None, filters=wanted, decode=True))
         self._loop = asyncio.get_running_loop()
         self._heard = heard

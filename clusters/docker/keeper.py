@@ -23,14 +23,16 @@ from clusters.common.images import DATA
 from clusters.common.keeping import STATE, Kept
 from clusters.common.layout import Layout
 from clusters.docker import backend, engine, removal, standup
-from clusters.docker.boxes import Boxes, Ground
+from clusters.docker.boxes import Boxes, Ground, name_of
 from clusters.docker.engine import Engine
 from clusters.docker.following import Mark
 from clusters.docker.labels import BOX, FOLDER, NODE, RUN, Marks
 from clusters.docker.network import Network
 from clusters.docker.processes import DockerProcesses
+from clusters.docker.programs import Found
 from clusters.docker.removal import Left, Thing
 from clusters.docker.standup import Site
+from clusters.docker.together import running_in
 from harness.base import jsonio
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
@@ -89,6 +91,7 @@ class State:
             network=Network(name=self.network, subnet=ipaddress.IPv4Network(self.subnet)),
             image=self.image,
             user=self.user,
+            place=self.place,
             in_memory=self.in_memory,
             publish_on=self.publish_on,
         )
@@ -125,14 +128,14 @@ class DockerKeeper:
             return Kept(backend=backend.NAME, spec=None, place=Placement(), alive=False)
         async with _engine_of(state) as docker:
             left = await removal.labelled(docker, f"{RUN}={state.run}")
-        running = _by(NODE, left)
+            running = await _running(docker, state, left)
         alive = _stands(state, left)
         return Kept(
             backend=backend.NAME,
             spec=state.spec,
             place=state.place,
             alive=alive,
-            stopped=tuple(node.name for node in state.nodes if alive and not _runs(running.get(node.name))),
+            stopped=tuple(node.name for node in state.nodes if alive and node.name not in running),
         )
 
     async def stop(self, folder: Path) -> None:
@@ -159,26 +162,24 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             docker,
             plan,
             Boxes(docker, plan, state.ground(folder), standing=standing),
-            state.place,
             images=state.images,
             templates={},
             making=None,
             outside=state.outside,
             no_links=state.no_links,
         )
-        nodes = {name: (thing.key, thing.runs) for name, thing in _by(NODE, left).items()}
-        running = [name for name, (_, runs) in nodes.items() if runs]
         processes.listen(since_s=facts.now_s)
-        processes.adopt(nodes)
+        found = _found(state, left)
+        running = await processes.adopt(found)
         try:
-            async with _following(folder, processes):
+            async with _following(folder, processes, found):
                 yield NodesCluster(plan, _commands(state), processes, observer, running=running)
         finally:
             await processes.close(kill=False)
 
 
 @contextlib.asynccontextmanager
-async def _following(folder: Path, processes: DockerProcesses) -> AsyncIterator[None]:
+async def _following(folder: Path, processes: DockerProcesses, found: Mapping[str, Found]) -> AsyncIterator[None]:
     """The logs go on, unless somebody else is attached already, who writes them."""
     with (folder / LOCK).open("ab") as lock:
         try:
@@ -188,7 +189,7 @@ async def _following(folder: Path, processes: DockerProcesses) -> AsyncIterator[
             return
         processes.on_follow(lambda: jsonio.save(folder / FOLLOWED, processes.marks()))
         try:
-            await processes.follow_on(_followed(folder))
+            await processes.follow_on(found, _followed(folder))
             yield
         finally:
             jsonio.save(folder / FOLLOWED, processes.marks())
@@ -210,6 +211,23 @@ def _stands(state: State, left: Left) -> bool:
     """All addresses and folders are there; what was in memory went with its box."""
     found = _by(BOX, left)
     return all(_runs(found.get(box)) for box in standup.box_names(state.nodes))
+
+
+def _found(state: State, left: Left) -> dict[str, Found]:
+    """Node → its container: its own, or its box where its program is to run there."""
+    own, found = _by(NODE, left), _by(BOX, left)
+    crowded = {node.name: found.get(name_of(node)) for node in state.nodes if state.place.together and node.tablet_uid}
+    things = {**own, **crowded}
+    return {name: Found(key=thing.key, runs=thing.runs) for name, thing in things.items() if thing is not None}
+
+
+async def _running(docker: Engine, state: State, left: Left) -> set[str]:
+    """The nodes whose programs run."""
+    names = {name for name, thing in _by(NODE, left).items() if thing.runs}
+    if state.place.together:
+        for box in (thing for thing in _by(BOX, left).values() if thing.runs):
+            names |= set((await running_in(docker, box.key)).values())
+    return names
 
 
 def _by(label: str, left: Left) -> dict[str, Thing]:
@@ -246,7 +264,7 @@ def _state(docker: Engine, name: str, site: Site) -> State:
         name=name,
         run=ground.marks.run,
         spec=plan.spec,
-        place=processes.place,
+        place=ground.place,
         nodes=plan.nodes,
         hosts=dict(plan.hosts),
         ports={node: dict(ports) for node, ports in plan.ports.items()},

@@ -85,7 +85,6 @@ async def opened(engine: Engine, wanted: Wanted, *, observer: Observer) -> Async
         engine,
         plan,
         made,
-        wanted.place,
         images=references,
         templates=wanted.images.templates,
         making=making_of(plan, wanted.images),
@@ -132,6 +131,7 @@ async def _founded(engine: Engine, wanted: Wanted) -> tuple[Layout, Boxes]:
         network=net,
         image=wanted.images.of_version[wanted.spec.vitess],
         user=wanted.images.user,
+        place=wanted.place,
         in_memory=wanted.in_memory,
         template=not all(wanted.images.templates.values()),
     )

@@ -223,9 +223,10 @@ async def test_without_a_route_to_the_containers_ports_are_published(tmp_path: P
     assert await left(f"{RUN}={RUN_ID}-published") == []
 
 
-async def test_a_kept_cluster(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [HERE, Placement(together=True, memory_mb=768)], ids=["apart", "together"])
+async def test_a_kept_cluster(tmp_path: Path, place: Placement) -> None:
     keeper = DockerKeeper()
-    await keeper.start("docker-test", SMALL, HERE, folder=tmp_path, observer=Recorder())
+    await keeper.start("docker-test", SMALL, place, folder=tmp_path, observer=Recorder())
     try:
         kept = await keeper.look(tmp_path)
         assert (kept.alive, kept.stopped, kept.spec) == (True, (), SMALL)
@@ -234,11 +235,17 @@ async def test_a_kept_cluster(tmp_path: Path) -> None:
             await cluster.signal(cluster.layout.node("vttablet-101"), signal.SIGKILL)
             await cluster.signal(cluster.layout.node("vtctld"), signal.SIGKILL)
             await cluster.start(cluster.layout.node("vttablet-101"), timeout_s=START_TIMEOUT_S)
+            await cluster.signal(cluster.layout.node("mysqld-101"), signal.SIGSTOP)
+            await cluster.stop(cluster.layout.node("mysqld-101"), timeout_s=30)
+            await cluster.start(cluster.layout.node("mysqld-101"), timeout_s=START_TIMEOUT_S)
             await still_serves(cluster)
         assert (await keeper.look(tmp_path)).stopped == ("vtctld",)
         async with keeper.attached(tmp_path, observer=Recorder()) as cluster:
             await cluster.start(cluster.layout.node("vtctld"), timeout_s=START_TIMEOUT_S)
             assert cluster.log_path(cluster.layout.node("vtctld")).read_text().count("Version: ") == 2
+            log = cluster.log_path(cluster.layout.node("mysqld-101")).read_text()
+            assert log.count("ready for connections") == 2
+            assert "Version: " in cluster.log_path(cluster.layout.node("vttablet-101")).read_text()
     finally:
         await keeper.stop(tmp_path)
     assert await left(f"{FOLDER}={tmp_path}") == []

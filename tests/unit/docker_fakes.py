@@ -52,6 +52,17 @@ class Container:
         return dict(self.asked.get("labels") or {})
 
 
+@dataclass
+class Program:
+    """One that was started beside a container's own."""
+
+    container: str
+    argv: list[str]
+    env: dict[str, str]
+    workdir: str
+    runs: bool = False
+
+
 def refused(status: int, text: str) -> docker.errors.APIError:
     return docker.errors.APIError(text, response=Mock(status_code=status), explanation=text)
 
@@ -65,6 +76,7 @@ class FakeApi:
         self.volumes_by_name: dict[str, dict[str, Any]] = {}
         self.images: set[str] = set()
         self.execs: list[tuple[str, list[str], str]] = []
+        self.programs: dict[str, Program] = {}
         self.exec_answer: tuple[int, bytes] = (0, b"")
         self.signals: list[tuple[str, int]] = []
         self.listeners: list[Stream] = []
@@ -107,6 +119,11 @@ class FakeApi:
             for reader in container.readers:
                 reader.close()
         self.event(container, "die", exitCode=str(status))
+
+    def program_ends(self, key: str, status: int) -> None:
+        program = self.programs[key]
+        program.runs = False
+        self.event(self.containers_by_id[program.container], "exec_die", execID=key, exitCode=str(status))
 
     def event(self, container: Container, action: str, **attributes: str) -> None:
         for listener in self.listeners:
@@ -194,7 +211,8 @@ class FakeApi:
     def inspect_container(self, container: str) -> dict[str, Any]:
         ports = self._of(container).asked.get("ports") or ()
         rows = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port + 10000)}] for port in ports}
-        return {"NetworkSettings": {"Ports": rows}}
+        execs = [key for key, each in self.programs.items() if each.container == container]
+        return {"NetworkSettings": {"Ports": rows}, "ExecIDs": execs or None}
 
     def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
         return {
@@ -204,15 +222,29 @@ class FakeApi:
     def remove_volume(self, name: str) -> None:
         del self.volumes_by_name[name]
 
-    def exec_create(self, container: str, argv: list[str], user: str, environment: Mapping[str, str]) -> dict[str, str]:
+    def exec_create(
+        self, container: str, argv: list[str], user: str, environment: Mapping[str, str], workdir: str = ""
+    ) -> dict[str, str]:
+        self._of(container)
+        key = f"exec{next(self._ids)}"
         self.execs.append((container, argv, user))
-        return {"Id": f"exec{next(self._ids)}"}
+        self.programs[key] = Program(container=container, argv=argv, env=dict(environment), workdir=workdir)
+        return {"Id": key}
 
-    def exec_start(self, key: str) -> bytes:
+    def exec_start(self, key: str, detach: bool = False) -> bytes:
+        program = self.programs[key]
+        program.runs = detach
+        if program.argv[-2:-1] and program.argv[-1].startswith("\036"):  # it speaks on the container's output
+            self.say(self.containers_by_id[program.container], program.argv[-1].encode() + b"\n")
         return self.exec_answer[1]
 
-    def exec_inspect(self, key: str) -> dict[str, int]:
-        return {"ExitCode": self.exec_answer[0]}
+    def exec_inspect(self, key: str) -> dict[str, Any]:
+        program = self.programs[key]
+        return {
+            "ExitCode": self.exec_answer[0],
+            "Running": program.runs,
+            "ProcessConfig": {"entrypoint": program.argv[0], "arguments": program.argv[1:]},
+        }
 
     def logs(
         self,
@@ -220,6 +252,8 @@ class FakeApi:
         stream: bool = False,
         follow: bool = False,
         timestamps: bool = False,
+        stdout: bool = True,
+        stderr: bool = True,
         since: float = 0,
     ) -> Any:
         """`since` has only seconds here: the reader must not rely on it."""
@@ -270,7 +304,7 @@ class FakeApi:
             raise refused(404, f"No such container: {container}") from None
 
 
-_OF_THE_TEST = ("node", "say", "end", "event")
+_OF_THE_TEST = ("node", "say", "end", "event", "program_ends")
 
 
 def _stamped(index: int, piece: bytes) -> bytes:

@@ -23,6 +23,7 @@ from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
 from clusters.docker.network import Network
 from clusters.docker.processes import DockerProcesses, as_signal
+from clusters.docker.programs import Found
 from harness.base import wait
 from harness.base.errors import ClusterError
 from harness.model import Capability, ClusterSpec, LinkRule, Node, Placement
@@ -32,7 +33,7 @@ COMMAND = Command(argv=("/vt/bin/vtgate", "--cell=zone1"), cwd=DATA / "vtgate-1"
 NET = Network(name="vtchaos-r1", subnet=ipaddress.IPv4Network("198.18.7.0/24"))
 ANYWHERE = Placement()
 MAKING = Making(argv=("/vt/mysql/mysqld", "--initialize"), env={"A": "b"}, files={"my.cnf": "x"})
-GROUND = Ground(marks=Marks(run="r1"), network=NET, image="main:1", user=999, in_memory=True)
+GROUND = Ground(marks=Marks(run="r1"), network=NET, image="main:1", user=999, place=ANYWHERE, in_memory=True)
 
 
 def plan(logs: Path) -> Layout:
@@ -68,7 +69,6 @@ class Site:
 async def opened(
     logs: Path,
     *,
-    place: Placement = ANYWHERE,
     ground: Ground = GROUND,
     no_links: str = "",
     api: FakeApi | None = None,
@@ -81,7 +81,6 @@ async def opened(
         engine,
         made,
         Boxes(engine, made, ground, standing={}),
-        place,
         images=images,
         templates={"ks": "/vt/template/ks", "other": ""},
         making=MAKING,
@@ -147,7 +146,7 @@ async def test_a_container_runs_just_the_command_as_nobody_special(tmp_path: Pat
 
 
 async def test_limits(tmp_path: Path) -> None:
-    async with opened(tmp_path, place=Placement(memory_mb=256, cpus=0.5)) as site:
+    async with opened(tmp_path, ground=replace(GROUND, place=Placement(memory_mb=256, cpus=0.5))) as site:
         await site.processes.spawn(site.node("vtgate-1"), COMMAND)
         host = site.api.node("vtgate-1").asked["host_config"]
         assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (256 << 20, 256 << 20, 500_000_000)
@@ -431,7 +430,7 @@ async def test_who_attaches_does_not_know_which_links_are_cut(tmp_path: Path) ->
     async with opened(tmp_path) as site:
         for name in site.processes.boxes.planned:
             await site.processes.boxes.container(name)
-        site.processes.adopt({})
+        await site.processes.adopt({})
         await site.processes.set_links(())
         assert _scripts(site) == dict.fromkeys(site.processes.boxes.planned, links.HEALED)
 
@@ -444,7 +443,8 @@ async def test_adopted_containers_can_be_signalled_and_heard(tmp_path: Path) -> 
         running = site.api.create_container(image="x", name="a", labels={}, host_config={})["Id"]
         site.api.start(running)
         stopped = site.api.create_container(image="x", name="b", labels={}, host_config={})["Id"]
-        site.processes.adopt({"vtgate-1": (running, True), "vtctld": (stopped, False)})
+        found = {"vtgate-1": Found(key=running, runs=True), "vtctld": Found(key=stopped, runs=False)}
+        assert await site.processes.adopt(found) == ("vtgate-1",)
         assert await site.processes.signal(site.node("vtgate-1"), signal.SIGTERM, ends=True)
         assert not await site.processes.signal(site.node("vtctld"), signal.SIGTERM)
         site.api.end(site.api.containers_by_id[running], 0)
