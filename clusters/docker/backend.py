@@ -94,5 +94,5 @@ async def wanted(
 ) -> Wanted:
     """With the images on the engine. Raises PlanError, SoftwareError, ClusterError."""
     images = await provided(spec, place, store=DockerImageStore(docker, marks, observer), observer=observer)
-    in_memory = capacity.data_fits_in_memory(spec, await docker.facts())
+    in_memory = capacity.data_fits_in_memory(spec, place, await docker.facts())
     return Wanted(spec=spec, place=place, images=images, marks=marks, logs=logs, in_memory=in_memory, publish=publish)

@@ -150,13 +150,12 @@ class Boxes:
     async def fill(self, node: Node, *, template: str, files: Mapping[str, str]) -> None:
         """The node's folder: `template` is a data directory in the image, or ""."""
         container, folder = await self.ready(node), self.planned[name_of(node)].folder
-        if not (template or files) and self.ground.in_memory:
-            return
         user = f"{self.ground.user}:{self.ground.user}"
         if not self.ground.in_memory:  # a new volume belongs to root
             await self._engine.exec(container, ("/bin/chown", user, str(folder)), user=ROOT)
-        words = [str(folder), template, *(word for pair in files.items() for word in pair)]
-        await self._engine.exec(container, (SHELL, "-c", _FILL, "fill", *words), user=user)
+        if template or files:
+            words = [str(folder), template, *(word for pair in files.items() for word in pair)]
+            await self._engine.exec(container, (SHELL, "-c", _FILL, "fill", *words), user=user)
 
     async def make_template(self, node: Node, making: Making) -> str:
         """The data directory that all tablets start from, made in a node's box. Raises ClusterError."""

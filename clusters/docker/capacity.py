@@ -26,7 +26,10 @@ def available_bytes(facts: Facts) -> int:
     return min(local.available_bytes(), facts.memory_bytes) if facts.here else facts.memory_bytes
 
 
-def data_fits_in_memory(spec: ClusterSpec, facts: Facts) -> bool:
+def data_fits_in_memory(spec: ClusterSpec, place: Placement, facts: Facts) -> bool:
+    """Not with a limit: what a program writes to a file in memory counts as its own."""
+    if place.memory_mb:
+        return False
     data = local.tablets_of(spec) * local.DATA_BYTES
     return needed_bytes(spec) + data <= _usable(facts)
 

@@ -230,8 +230,10 @@ def test_containers_cost_more_than_processes() -> None:
 def test_data_goes_to_disk_when_memory_is_short() -> None:
     spec = ClusterSpec(shards=4)
     need = capacity.needed_bytes(spec) / 0.9
-    assert not capacity.data_fits_in_memory(spec, replace(FACTS, memory_bytes=int(need) + 100 * local.MIB))
-    assert capacity.data_fits_in_memory(spec, replace(FACTS, memory_bytes=int(need) + 500 * local.MIB))
+    tight, wide = (replace(FACTS, memory_bytes=int(need) + extra * local.MIB) for extra in (100, 500))
+    assert not capacity.data_fits_in_memory(spec, Placement(), tight)
+    assert capacity.data_fits_in_memory(spec, Placement(), wide)
+    assert not capacity.data_fits_in_memory(spec, Placement(memory_mb=512), wide)
 
 
 def test_a_limit_that_no_mysqld_survives() -> None:
