@@ -80,6 +80,7 @@ class LocalPlace:
                 stdin=their_in,
                 pass_fds=(their_out,),
                 log=log,
+                env={"TMPDIR": str(logs)},  # leaving kills it with its folder
             )
         )
         os.close(their_in)
