@@ -16,16 +16,14 @@ import click
 
 from clusters import BACKENDS, KEEPERS, kept
 from clusters.common.cluster import NodesCluster
-from clusters.docker import engine
-from clusters.images import removal
-from clusters.images.shelf import EngineShelf
+from clusters.images import removal, shelves
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, HarnessError, PlanError, RunDirError, UsageError
 from harness.base.owner import Owner
 from harness.base.rundir import RunDir
 from harness.contracts import Backend
 from harness.history import fold_ledger
-from harness.model import Capability, Event, FaultSpan, Node, Plan
+from harness.model import Capability, Event, FaultSpan, Node, Placement, Plan
 
 HEAL_TIMEOUT_S = 300.0
 LOOK_TIMEOUT_S = 30.0
@@ -34,30 +32,27 @@ ONE_SHOT = ("PlannedReparent", "PurgedBinlogs")  # nothing of these stays in for
 
 Backends = Mapping[str, Backend]
 
-images_option = click.option(
-    "--images", is_flag=True, help="Remove the images of ours in the Docker engine, too; the next run loads them again."
-)
-
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="The harness is dead, though that cannot be seen from this host.")
-@images_option
-def heal(run_dir: Path, force: bool, images: bool) -> None:
+@click.option("--keep-images", is_flag=True, help="Leave our images; else the next run loads them again.")
+def heal(run_dir: Path, force: bool, keep_images: bool) -> None:
     """Remove what a run left whose harness was killed, and say what that was.
 
-    A run on a kept cluster made nothing: there the nodes that its faults stopped are started again.
+    That includes images of ours that no container uses. A run on a kept cluster made nothing: there the nodes that its
+    faults stopped are started again.
     """
     folder = RunDir.open(run_dir)
     plan = plan_of(folder)
     require_dead(folder, force=force)
-    removed = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
-    for what in removed:
+    said = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
+    if not plan.cluster_name and not keep_images:
+        said += asyncio.run(images_removed(plan.backend, plan.place))
+    for what in said:
         click.echo(what)
-    if not removed:
+    if not said:
         click.echo(f"nothing of {plan.run_id} is left")
-    if images:
-        asyncio.run(images_removed(say=click.echo))
 
 
 # ---------------------------------------------------------------- one run
@@ -217,15 +212,17 @@ async def healed_orphans(backends: Backends, *, say: Callable[[str], None]) -> l
 # ---------------------------------------------------------------- images
 
 
-async def images_removed(*, say: Callable[[str], None]) -> None:
-    """Those that no container uses. An engine that is not there holds none, and is no error."""
+async def images_removed(backend: str, place: Placement, *, tell_used: bool = False) -> list[str]:
+    """Those of ours that no container uses, wherever runs of this backend put them; a line each. One in use stays,
+    which is told when `tell_used`."""
+    lines: list[str] = []
     try:
-        async with engine.connected() as docker:
-            found = await removal.remove_all(EngineShelf(docker))
-    except ClusterError as error:
-        say(f"images: docker was not looked at: {error}")
-        return
-    for reference in found.gone:
-        say(f"removed: image {reference}")
-    for reference, why_not in found.kept.items():
-        say(f"the image {reference} stays: {why_not}")
+        async with shelves.opened(backend, place) as found:
+            for shelf in found:
+                done = await removal.remove_all(shelf)
+                lines += [f"removed: image {reference}" for reference in done.gone]
+                used = done.kept if tell_used else {}
+                lines += [f"the image {reference} stays: {why_not}" for reference, why_not in used.items()]
+    except (ClusterError, PlanError) as error:
+        lines.append(f"images: {backend} was not looked at: {error}")
+    return lines

@@ -56,7 +56,7 @@ def up(name: str, backend: str | None, **given: Any) -> None:
 @click.option(
     "--all", "every", is_flag=True, help="Every kept cluster, leftovers of dead ones too, and what dead runs left."
 )
-@heal.images_option
+@click.option("--images", is_flag=True, help="With --all: images of ours that no container uses, too.")
 def down(names: tuple[str, ...], every: bool, images: bool) -> None:
     """End kept clusters and remove their data. A cluster that was only attached to is left standing."""
     if images and not every:
@@ -124,7 +124,9 @@ async def _down_all(*, images: bool) -> None:
             errors.append(error)
     errors += await heal.healed_orphans(BACKENDS, say=click.echo)
     if images:
-        await heal.images_removed(say=click.echo)
+        for backend in BACKENDS:
+            for line in await heal.images_removed(backend, Placement(), tell_used=True):
+                click.echo(line)
     if errors:
         raise errors[0]
 

@@ -43,7 +43,7 @@ class NodeImages:
         here = await self._on_this_host()
         if here:
             wanted = whole(reference)
-            found = [await _ctr(row, "images", "list", "-q", f"name=={wanted}") for row in here.values()]
+            found = [await of_node(row, "images", "list", "-q", f"name=={wanted}") for row in here.values()]
             return all(wanted in each.split() for each in found)
         try:
             nodes = await self._api.list(NODE)
@@ -70,7 +70,7 @@ class NodeImages:
                 f"an image cannot be brought into the cluster {self._api.context} from here; {_OTHERWISE}"
             )
         for row in here.values():
-            await _ctr(row, "images", "import", str(archive), timeout_s=IMPORT_TIMEOUT_S)
+            await of_node(row, "images", "import", str(archive), timeout_s=IMPORT_TIMEOUT_S)
 
     async def run(self, reference: str, argv: tuple[str, ...], *, timeout_s: float) -> str:
         async with self._probing(reference, argv) as pod:
@@ -87,12 +87,7 @@ class NodeImages:
     async def _on_this_host(self) -> Mapping[str, Mapping[str, str]]:
         """Node → its annotations, when every node's containerd can be reached; empty otherwise."""
         if self._here is None:
-            try:
-                nodes = await self._api.node_annotations()
-            except ApiError:
-                nodes = {}
-            there = all(Path(row.get(CONTAINERD, "/nowhere")).is_socket() for row in nodes.values())
-            self._here = nodes if there else {}
+            self._here = await on_this_host(self._api)
         return self._here
 
     # ------------------------------------------------------------ a pod that tries an image
@@ -161,8 +156,17 @@ def _listed(node: Manifest) -> set[str]:
     return {name for image in node["status"].get("images") or [] for name in image.get("names") or []}
 
 
-async def _ctr(node: Mapping[str, str], *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
-    """Raises ClusterError."""
+async def on_this_host(api: Api) -> Mapping[str, Mapping[str, str]]:
+    """Node → its annotations, when every node's containerd can be reached; empty otherwise."""
+    try:
+        nodes = await api.node_annotations()
+    except ApiError:
+        return {}
+    return nodes if all(Path(row.get(CONTAINERD, "/nowhere")).is_socket() for row in nodes.values()) else {}
+
+
+async def of_node(node: Mapping[str, str], *words: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
+    """Ask the containerd of a node of this host (`node`: its annotations). Raises ClusterError."""
     argv = [node.get(CTR, "ctr"), "--address", node[CONTAINERD], "--namespace", "k8s.io", *words]
     try:
         return (await procs.run(argv, timeout_s=timeout_s)).output

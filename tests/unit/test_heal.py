@@ -16,13 +16,14 @@ import pytest
 import harness.heal
 import harness.kept
 from clusters import kept
-from clusters.docker import engine
-from clusters.images import removal
+from clusters.common.images import Held
+from clusters.images import shelves
 from harness.base import jsonio, owner
 from harness.base.errors import ClusterError
 from harness.base.rundir import LineLog, RunDir
 from harness.cli import main
 from harness.heal import Orphans, told
+from harness.model import Placement
 from tests.unit.kept_fakes import SPEC, FakeBackend, FakeKeeper, MendedCluster
 from tests.unit.local_fakes import Recorder
 from tests.unit.run_fakes import plan
@@ -41,6 +42,17 @@ def docker() -> FakeBackend:
 @pytest.fixture
 def keeper() -> FakeKeeper:
     return FakeKeeper()
+
+
+@pytest.fixture(autouse=True)
+def no_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a test says so: the real engine of this machine is none of these tests' business."""
+
+    @contextlib.asynccontextmanager
+    async def opened(backend: str, place: Placement) -> AsyncIterator[tuple[Shelf, ...]]:
+        yield ()
+
+    monkeypatch.setattr(shelves, "opened", opened)
 
 
 @pytest.fixture(autouse=True)
@@ -238,38 +250,59 @@ def test_much_is_told_in_few_words() -> None:
 # ---------------------------------------------------------------- images
 
 
+class Shelf:
+    """Holds two images of ours, of which a container uses one."""
+
+    def __init__(self) -> None:
+        self.held = {"vtchaos/vitess:a": "", "vtchaos/vitess:b": "a container uses it"}
+
+    async def ours(self) -> list[Held]:
+        return [Held(reference=row, purpose="", vitess="", size_bytes=0) for row in self.held]
+
+    async def remove(self, reference: str) -> str:
+        why_not = self.held[reference]
+        if not why_not:
+            del self.held[reference]
+        return why_not
+
+
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine with two images, of which a container uses one."""
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """What docker holds; the other backends hold nothing."""
+    held = Shelf()
 
     @contextlib.asynccontextmanager
-    async def connected() -> AsyncIterator[None]:
-        yield
+    async def opened(backend: str, place: Placement) -> AsyncIterator[tuple[Shelf, ...]]:
+        yield (held,) if backend == "docker" else ()
 
-    async def remove_all(shelf: object) -> removal.Removed:
-        return removal.Removed(gone=("vtchaos/vitess:a",), kept={"vtchaos/vitess:b": "a container uses it"})
-
-    monkeypatch.setattr(engine, "connected", connected)
-    monkeypatch.setattr(removal, "remove_all", remove_all)
+    monkeypatch.setattr(shelves, "opened", opened)
+    return held
 
 
-@pytest.mark.usefixtures("held")
-def test_images_go_only_when_asked_for(tmp_path: Path) -> None:
+def test_images_that_nobody_uses_go_with_what_a_run_left(tmp_path: Path, shelf: Shelf) -> None:
     run = killed(tmp_path / "run")
-    for words in (("heal", run.path), ("down", "--all")):
-        assert "vtchaos/vitess" not in vtchaos(*words).output
-        done = vtchaos(*words, "--images")
-        assert done.exit_code == 0, done.output
-        assert "removed: image vtchaos/vitess:a\nthe image vtchaos/vitess:b stays: a container uses it\n" in done.output
+    assert "vtchaos/vitess" not in vtchaos("heal", run.path, "--keep-images").output
+    assert "removed: image vtchaos/vitess:a\n" in vtchaos("heal", run.path).output
+    assert list(shelf.held) == ["vtchaos/vitess:b"]
+    again = vtchaos("heal", run.path)
+    assert (again.exit_code, again.output.startswith("nothing of ")) == (0, True), again.output
+
+
+def test_images_go_with_all_clusters_only_when_asked_for(shelf: Shelf) -> None:
+    assert "vtchaos/vitess" not in vtchaos("down", "--all").output
+    done = vtchaos("down", "--all", "--images")
+    assert done.exit_code == 0, done.output
+    assert "removed: image vtchaos/vitess:a\nthe image vtchaos/vitess:b stays: a container uses it\n" in done.output
+    assert list(shelf.held) == ["vtchaos/vitess:b"]
 
 
 def test_images_of_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextlib.asynccontextmanager
-    async def connected() -> AsyncIterator[None]:
+    async def opened(backend: str, place: Placement) -> AsyncIterator[tuple[Shelf, ...]]:
         raise ClusterError("no Docker engine answers")
-        yield
+        yield ()
 
-    monkeypatch.setattr(engine, "connected", connected)
+    monkeypatch.setattr(shelves, "opened", opened)
     done = vtchaos("down", "--all", "--images")
     assert done.exit_code == 0
     assert "images: docker was not looked at: no Docker engine answers" in done.stdout
