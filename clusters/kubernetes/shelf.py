@@ -26,11 +26,17 @@ class NodeShelf:
         return [Held(reference=row, purpose="", vitess="", size_bytes=0) for row in rows if row.startswith(_OURS)]
 
     async def remove(self, reference: str) -> str:
-        """One that a container uses stays: containerd itself would not refuse."""
+        """One that a container uses stays: containerd itself would not refuse. The kubelet's own name of it, its
+        digest, goes with it."""
         if reference in (await of_node(self._node, "containers", "list")).split():
             return "a container uses it"
+        rows = [row.split() for row in (await of_node(self._node, "images", "list")).splitlines()[1:]]
+        content = {row[0]: row[2] for row in rows}  # REF TYPE DIGEST SIZE …
+        names = [name for name, digest in content.items() if digest == content.get(reference)]
+        if not names:
+            return ""
         try:
-            await of_node(self._node, "images", "remove", "--sync", reference)
+            await of_node(self._node, "images", "remove", "--sync", *names)
         except ClusterError as error:
-            return "" if "not found" in str(error) else str(error)
+            return str(error)
         return ""
