@@ -30,9 +30,9 @@ async def namespace_removed(api: Api, namespace: str, *, timeout_s: float = GONE
     """
     if not await api.delete(NAMESPACE, namespace):
         return False
-    with contextlib.suppress(ApiError):  # no right to delete all at once: then it only takes longer
-        await api.delete_all(STATEFUL_SET, namespace)
-        await api.delete_all(POD, namespace, grace_s=GRACE_S)
+    for resource in (STATEFUL_SET, POD):
+        with contextlib.suppress(ApiError):  # no right to delete all at once: then it only takes longer
+            await api.delete_all(resource, namespace, grace_s=GRACE_S)
 
     async def gone() -> _Left:
         return _Left(await api.get(NAMESPACE, namespace))

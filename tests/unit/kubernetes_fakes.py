@@ -19,6 +19,8 @@ from clusters.software.installs import EtcdInstall, MysqlInstall
 
 Object = dict[str, Any]
 
+COLLECTIONS = ("pods", "namespaces", "nodes", "statefulsets", "storageclasses")
+
 
 @dataclass
 class FakeServer:
@@ -67,11 +69,13 @@ class FakeServer:
             gone = [known for known in self.objects if known == path or known.startswith(f"{path}/")]
             for known in gone:
                 del self.objects[known]
-            return web.json_response({}) if gone else _failure(404, "not found")
+            collection = path.rpartition("/")[2] in COLLECTIONS
+            return web.json_response({}) if gone or collection else _failure(404, "not found")
         if path in self.objects:
             return web.json_response(self.objects[path])
         items = [row for known, row in self.objects.items() if known.rpartition("/")[0] == path]
-        if items or path.split("/")[-1] in ("pods", "namespaces", "nodes", "statefulsets"):
+        if items or path.rpartition("/")[2] in COLLECTIONS:
+            items = [row for row in items if _selected(row, request.query.get("labelSelector", ""))]
             return web.json_response({"metadata": {"resourceVersion": "7"}, "items": items})
         return _failure(404, "not found")
 
@@ -172,6 +176,13 @@ def images(*, has_nft: bool = True, template: str = "/vt/template/ks") -> Images
         init_sql="",
         has_nft=has_nft,
     )
+
+
+def _selected(row: Object, selector: str) -> bool:
+    """`key` and `key=value`, separated by commas."""
+    labels = row["metadata"].get("labels", {})
+    wanted = [part.partition("=") for part in selector.split(",") if part]
+    return all(key in labels and (not sign or labels[key] == value) for key, sign, value in wanted)
 
 
 def _failure(status: int, message: str) -> web.Response:
