@@ -194,11 +194,8 @@ async def _planned(
     if backend_name is not None:
         placement.require_known(backend_name, BACKENDS)
     where = await _where(wanted, backend_name, cluster_name)
-    if experiment.items is not None and not where.ours:
-        raise PlanError(
-            f"{experiment.name} makes item tables anew and replaces the vschema: that is not done to {cluster_name}, "
-            "which is not ours"
-        )
+    if not where.ours:
+        _refuse_on_theirs(cluster_name, experiment, where.place)
     notes: list[str] = []
     if not cluster_name and wanted.shards is None and where.holds_here:
         experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted), where.backend)
@@ -218,6 +215,17 @@ async def _planned(
         if reasons:
             raise PlanError("; ".join(reasons))
     return dataclasses.replace(made, notes=(*notes, *made.notes)), experiment
+
+
+def _refuse_on_theirs(name: str, experiment: Experiment, place: Placement) -> None:
+    """Raises PlanError for what is not done to a cluster that is only attached to."""
+    if experiment.items is not None:
+        raise PlanError(
+            f"{experiment.name} makes item tables anew and replaces the vschema: that is not done to {name}, which is "
+            "not ours"
+        )
+    if place.load_pods:
+        raise PlanError(f"--load-pods makes pods beside the cluster: that is not done to {name}, which is not ours")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

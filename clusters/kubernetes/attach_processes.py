@@ -161,19 +161,24 @@ async def attached_to(
     """Watches the pods and follows their logs as long as the block lasts. Raises ClusterError, WaitTimeout."""
     lives = Lives(programs)
     processes = AttachedProcesses(api, namespace, layout, permits, reach, lives)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(attach_watch.watch(api, namespace, lives, processes.take), name="watch pods")]
-        try:
-            await wait.finish("all pods of Vitess are seen", _all_seen(processes, layout), timeout_s=FIRST_LOOK_S)
-            for node in layout.nodes:
-                await processes.find_addresses(node)
-                tasks.append(
-                    group.create_task(_follow(api, namespace, node, processes, layout), name=f"log {node.name}")
-                )
-            yield processes
-        finally:
-            for task in tasks:
-                task.cancel()
+    tasks = [asyncio.create_task(attach_watch.watch(api, namespace, lives, processes.take), name="watch pods")]
+    try:
+        await wait.finish("all pods of Vitess are seen", _all_seen(processes, layout), timeout_s=FIRST_LOOK_S)
+        for node in layout.nodes:
+            await processes.find_addresses(node)
+            tasks.append(asyncio.create_task(_follow(api, namespace, node, processes, layout), name=f"log {node.name}"))
+        yield processes
+    finally:
+        await _ended(tasks)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Raises what one of them ended with before its time."""
+    for task in tasks:
+        task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
 
 
 async def _all_seen(processes: AttachedProcesses, layout: Layout) -> None:

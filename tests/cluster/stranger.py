@@ -69,10 +69,10 @@ class Stranger:
     """Their objects."""
 
     def __init__(
-        self, spec: ClusterSpec, images: Images, namespace: str, *, operator: bool = False, volumes: str = ""
+        self, spec: ClusterSpec, images: Images, namespace: str, *, operator: str = "", volumes: str = ""
     ) -> None:
-        """`volumes`: a folder of the node where data outlives its pod, and the pods' containers see each other's
-        processes; "" = neither."""
+        """`operator`: name of the VitessCluster that its pods seem to be of. `volumes`: a folder of the node where data
+        outlives its pod, and the pods' containers see each other's processes; "" = neither."""
         self.spec, self.namespace = spec, namespace
         self._images, self._operator, self._volumes = images, operator, volumes
         programs = images.programs
@@ -152,7 +152,7 @@ class Stranger:
         if not self._operator:
             return {}
         shard = "-".join(part or "x" for part in node.shard.split("-")) if "-" in node.shard else "x-x"
-        labels = {discovery.COMPONENT: node.role.value, discovery.CLUSTER: "example", discovery.CELL: node.cell}
+        labels = {discovery.COMPONENT: node.role.value, discovery.CLUSTER: self._operator, discovery.CELL: node.cell}
         if node.tablet_uid:
             labels |= {discovery.KEYSPACE: node.keyspace, discovery.SHARD: shard}
             labels |= {discovery.TABLET_UID: str(node.tablet_uid), discovery.TABLET_TYPE: "replica"}
@@ -245,8 +245,9 @@ async def deployed(api: Api, stranger: Stranger) -> None:
         await wait.until("the tablets are registered", registered, timeout_s=READY_TIMEOUT_S)
         for shard in spec.shard_names:
             await client.planned_reparent(spec.keyspace, shard)
-        await client.apply_schema(spec.keyspace, spec.schema, timeout_s=60)
-        await client.apply_vschema(spec.keyspace, spec.vschema)
+        if spec.schema:
+            await client.apply_schema(spec.keyspace, spec.schema, timeout_s=60)
+            await client.apply_vschema(spec.keyspace, spec.vschema)
         await kubectl_apply(api, stranger.vtgates())
         await until_ready(api, namespace, 2 + spec.shards * spec.tablets_per_shard + len(spec.vtgates))
     await until_serving(api, stranger)
@@ -273,7 +274,7 @@ async def until_serving(api: Api, stranger: Stranger) -> None:
 
         async def serves() -> bool:
             async with admin_session(*address, database=stranger.spec.keyspace) as session:
-                return (await session.query("SELECT COUNT(*) FROM customer", timeout_s=5)).ok
+                return (await session.query("SHOW TABLES", timeout_s=5)).ok
 
         await wait.until("vtgate-1 serves", serves, timeout_s=READY_TIMEOUT_S, poll_s=0.3)
 
@@ -317,7 +318,7 @@ async def _main() -> None:
             return
         spec = replace(SPEC, shards=given.shards)
         images = await images_of(api, spec)
-        await deployed(api, Stranger(spec, images, given.namespace, operator=given.operator))
+        await deployed(api, Stranger(spec, images, given.namespace, operator="example" if given.operator else ""))
 
 
 if __name__ == "__main__":

@@ -23,14 +23,16 @@ from typing import Any
 import pytest
 
 from clusters import KEEPERS, kept
-from clusters.kubernetes import discovery, discovery_topology, rbac
+from clusters.kubernetes import discovery, discovery_topology, names, operator, rbac
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach_reach import Reach
-from clusters.kubernetes.resources import POD, ROLE
+from clusters.kubernetes.manifests import Marks
+from clusters.kubernetes.operator_manifest import NAME, as_it_will_be
+from clusters.kubernetes.resources import DEFINITION, POD, ROLE, VITESS_CLUSTER
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, PlanError
 from harness.base.procs import Completed
-from harness.model import Capability, Event, LinkRule, Role
+from harness.model import Capability, ClusterSpec, Event, LinkRule, Placement, Role
 from harness.vitess.vtctld import VtctldClient
 from tests.cluster.command import SHORT, VTCHAOS, verdict_of
 from tests.cluster.stranger import SPEC, Stranger, deployed, images_of, removed
@@ -69,7 +71,9 @@ async def _deployed(namespace: str, *, operator: bool, volumes: str) -> Theirs:
                 pytest.skip(f"the context {api.context} is none that is made for tests")
             spec = replace(SPEC, shards=1) if operator else SPEC
             images = await images_of(api, spec)
-            await deployed(api, Stranger(spec, images, namespace, operator=operator, volumes=volumes))
+            await deployed(
+                api, Stranger(spec, images, namespace, operator="example" if operator else "", volumes=volumes)
+            )
             return Theirs(namespace=namespace, name=namespace, context=api.context)
     except PlanError as error:
         pytest.skip(str(error))
@@ -325,7 +329,11 @@ async def _faults(to: Theirs) -> None:
             return True
 
         await wait.until(f"{vttablet.name} is started again by Kubernetes", back, timeout_s=60)
-        assert cluster.log_path(vttablet).stat().st_size > 0
+
+        async def told() -> int:
+            return int(cluster.log_path(vttablet).stat().st_size)
+
+        await wait.until(f"the log of {vttablet.name} is followed in its new life", told, timeout_s=30)
 
         await cluster.stop(vtgate, timeout_s=60)
         (stopped,) = [each for each in exits.seen if each.subject == vtgate.name]
@@ -347,6 +355,9 @@ def test_the_operators_names_are_read(like_the_operators: Theirs) -> None:
     assert "no pods of a VitessCluster other; it has example" in other.output
 
 
+# ---------------------------------------------------------------- a VitessCluster
+
+
 def test_there_is_no_operator_here() -> None:
     """The lane has none: `--create operator` says so before anything is made."""
     done = vtchaos("plan", "reparent/control", "--shards", "1", "--backend", "kubernetes", "--create", "operator")
@@ -354,3 +365,96 @@ def test_there_is_no_operator_here() -> None:
         pytest.skip(done.output.strip())
     assert done.returncode == 2
     assert "VitessCluster" in done.output
+
+
+def test_a_vitess_cluster_is_applied_awaited_and_attached_to(tmp_path: Path) -> None:
+    """What vitess-operator would do is done by this test, which knows the object's kind and nothing of its schema."""
+    asyncio.run(_as_the_operator(tmp_path))
+
+
+async def _as_the_operator(logs: Path) -> None:
+    try:
+        async with Api.open() as api:
+            if not api.context.startswith(OURS):
+                pytest.skip(f"the context {api.context} is none that is made for tests")
+            if await _known(api):
+                pytest.skip("the real VitessCluster is known here: ours would replace it")
+            await api.apply(DEFINED)
+            try:
+                await wait.until("the kind is known", lambda: _known(api), timeout_s=30)
+                await _stood_up(api, logs)
+            finally:
+                await api.delete(DEFINITION, DEFINED["metadata"]["name"])
+    except PlanError as error:
+        pytest.skip(str(error))
+
+
+async def _stood_up(api: Api, logs: Path) -> None:
+    run = f"operator-{secrets.token_hex(3)}"
+    marks = Marks(run=run, namespace=names.namespace_of(run))
+    spec, place = as_it_will_be(replace(SPEC, shards=1)), Placement(operator=True)
+    acting = asyncio.create_task(_act(api, spec, marks.namespace))
+    try:
+        async with operator.stood_up(api, spec, place, marks, logs=logs / "logs", observer=Exits()) as cluster:
+            assert cluster.spec.shard_names == ("-",)
+            assert {node.role for node in cluster.nodes()} == set(Role) - {Role.VTORC}
+            assert cluster.capabilities[Capability.RESTART]
+            there = await _state_of(Theirs(namespace=marks.namespace, name=run, context=api.context))
+            assert there["tables"] == {"-": ["customer"]}  # the spec's own schema
+            assert there["vschema"] == json.loads(spec.vschema)
+    finally:
+        acting.cancel()
+        await asyncio.gather(acting, return_exceptions=True)
+        await removed(api, marks.namespace)
+
+
+async def _known(api: Api) -> bool:
+    try:
+        await api.list(VITESS_CLUSTER, "default")
+    except ClusterError:
+        return False
+    return True
+
+
+async def _act(api: Api, spec: ClusterSpec, namespace: str) -> None:
+    async def applied() -> Any:
+        return await api.get(VITESS_CLUSTER, NAME, namespace)
+
+    await wait.until("a VitessCluster", applied, timeout_s=30)
+    await _tell(api, namespace, {"observedGeneration": 1})
+    bare = replace(spec, schema=(), vschema="")
+    await deployed(api, Stranger(bare, await images_of(api, spec), namespace, operator=NAME))
+    await _tell(
+        api,
+        namespace,
+        {
+            "keyspaces": {spec.keyspace: {"readyShards": 1, "readyTablets": 2}},
+            "cells": {spec.cell: {"gatewayAvailable": "True"}},
+            "vitessDashboard": {"available": "True"},
+        },
+    )
+
+
+async def _tell(api: Api, namespace: str, status: Mapping[str, Any]) -> None:
+    await api.patch(VITESS_CLUSTER, NAME, {"status": status}, namespace, subresource="status")
+
+
+DEFINED: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "vitessclusters.planetscale.com"},
+    "spec": {
+        "group": "planetscale.com",
+        "names": {"kind": "VitessCluster", "plural": "vitessclusters", "singular": "vitesscluster"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v2",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
