@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -220,7 +221,19 @@ class DockerProcesses:
         """When its log is whole: who hears of an end reads the last lines."""
         with contextlib.suppress(ClusterError):  # the box may be gone too
             await programs.written(ended.name)
+            await self._say_if_it_was_memory(ended)
         self._on_exit(Exit(name=ended.name, status=as_signal(ended.status), asked=ended.asked, at_ns=at_ns))
+
+    async def _say_if_it_was_memory(self, ended: Ended) -> None:
+        """In its log: the program could not, and a kill by the kernel looks like any other."""
+        limit = self.boxes.ground.place.memory_mb
+        if not limit or ended.asked or ended.status != _SIGNALLED + signal.SIGKILL:
+            return
+        api = self._engine.api
+        said = await self._engine.call("describe a container", api.inspect_container, ended.container)
+        if said["State"].get("OOMKilled"):
+            with self._layout.log(self._layout.node(ended.name)).open("a") as log:
+                log.write(f"vtchaos: the kernel killed it: its container reached its limit of {limit} MB of memory\n")
 
     def _lose(self, why: str) -> None:
         self._lost = why

@@ -31,6 +31,7 @@ class Ended:
     """A program ended. `status` as the engine tells it: 128 + n for signal n."""
 
     name: str
+    container: str
     status: int
     asked: bool
 
@@ -155,7 +156,8 @@ class OwnContainers:
         if event.get("Action") != "die" or container not in self._running:
             return None
         status = int(event["Actor"]["Attributes"].get("exitCode", 0))
-        return Ended(name=self._running.pop(container), status=status, asked=container in self._asked)
+        name, asked = self._running.pop(container), container in self._asked
+        return Ended(name=name, container=container, status=status, asked=asked)
 
     async def written(self, name: str) -> None:
         """The end may be heard before the engine's answer to the start, after which the log is followed."""

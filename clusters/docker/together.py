@@ -78,7 +78,8 @@ class InBoxes:
         name = self._running.pop(key)
         asked = name in self._asked
         self._asked.discard(name)
-        return Ended(name=name, status=int(attributes.get("exitCode", 0)), asked=asked)
+        container, status = str(event["Actor"]["ID"]), int(attributes.get("exitCode", 0))
+        return Ended(name=name, container=container, status=status, asked=asked)
 
     async def written(self, name: str) -> None:
         """What is written now comes after all that the program wrote."""

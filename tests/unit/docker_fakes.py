@@ -46,6 +46,7 @@ class Container:
     output: list[bytes] = field(default_factory=list)
     readers: list[Stream] = field(default_factory=list)
     frozen: bool = False
+    out_of_memory: bool = False
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -212,7 +213,8 @@ class FakeApi:
         ports = self._of(container).asked.get("ports") or ()
         rows = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port + 10000)}] for port in ports}
         execs = [key for key, each in self.programs.items() if each.container == container]
-        return {"NetworkSettings": {"Ports": rows}, "ExecIDs": execs or None}
+        state = {"OOMKilled": self._of(container).out_of_memory}
+        return {"NetworkSettings": {"Ports": rows}, "ExecIDs": execs or None, "State": state}
 
     def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
         return {

@@ -237,5 +237,6 @@ def test_data_goes_to_disk_when_memory_is_short() -> None:
 
 
 def test_a_limit_that_no_mysqld_survives() -> None:
-    (said,) = capacity.refusals(ClusterSpec(shards=1), Placement(memory_mb=64), FACTS)
-    assert said == "a mysqld does not start with 64 MB of memory; 128 MB would do"
+    (said,) = capacity.refusals(ClusterSpec(shards=1), Placement(memory_mb=128), FACTS)
+    assert said == "a mysqld does not start with 128 MB of memory; 160 MB would do"
+    assert capacity.refusals(ClusterSpec(shards=1), Placement(memory_mb=160), FACTS) == ()

@@ -254,6 +254,20 @@ async def test_an_end_is_told_when_its_log_is_whole(tmp_path: Path) -> None:
         assert site.layout.log(site.node("vtgate-1")).read_bytes() == b"the last words\n"
 
 
+@pytest.mark.parametrize("out_of_memory", [True, False])
+async def test_a_kill_for_memory_is_told_in_the_log(tmp_path: Path, out_of_memory: bool) -> None:
+    async with opened(tmp_path, ground=replace(GROUND, place=Placement(memory_mb=256))) as site:
+        await site.processes.spawn(site.node("vtgate-1"), COMMAND)
+        container = site.api.node("vtgate-1")
+        site.api.say(container, b"all is well\n")
+        container.out_of_memory = out_of_memory
+        site.api.end(container, 137)
+        await site.exit_of("vtgate-1")
+        said = "vtchaos: the kernel killed it: its container reached its limit of 256 MB of memory\n"
+        log = site.layout.log(site.node("vtgate-1")).read_text()
+        assert log == "all is well\n" + (said if out_of_memory else "")
+
+
 async def test_an_end_that_is_heard_before_the_answer_to_its_start(tmp_path: Path) -> None:
     async with opened(tmp_path) as site:
         node = site.node("vtgate-1")
