@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from clusters import KEEPERS, kept
+from clusters.common.serving import until_serving
 from clusters.kubernetes import discovery, discovery_topology, names, operator, rbac
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach_reach import Reach
@@ -227,6 +228,23 @@ def test_another_namespace_of_the_same_name_is_not_what_was_agreed_to(plain: The
         assert done.returncode == 2
         assert "is gone" in done.output
         path.write_text(json.dumps(state))
+
+
+def test_through_port_forwards(plain: Theirs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this host has no way to the pods' addresses, as from a laptop."""
+
+    async def none(*_: object) -> bool:
+        return False
+
+    with attached(plain):
+        monkeypatch.setattr(Reach, "_is_direct", none)
+        asyncio.run(_forwarded(plain))
+
+
+async def _forwarded(to: Theirs) -> None:
+    async with in_use(to, Exits()) as cluster:
+        assert {cluster.address(node, "web")[0] for node in cluster.nodes(Role.VTTABLET)} == {"127.0.0.1"}
+        await until_serving(cluster, timeout_s=30, observer=Exits())
 
 
 # ---------------------------------------------------------------- rights
