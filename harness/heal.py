@@ -36,19 +36,19 @@ Backends = Mapping[str, Backend]
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="The harness is dead, though that cannot be seen from this host.")
-@click.option("--keep-images", is_flag=True, help="Leave our images; else the next run loads them again.")
+@click.option("--keep-images", is_flag=True, help="Leave the images that the run loaded.")
 def heal(run_dir: Path, force: bool, keep_images: bool) -> None:
     """Remove what a run left whose harness was killed, and say what that was.
 
-    That includes images of ours that no container uses. A run on a kept cluster made nothing: there the nodes that its
-    faults stopped are started again.
+    That includes images that the run loaded and no container uses. A run on a kept cluster made nothing: there the
+    nodes that its faults stopped are started again.
     """
     folder = RunDir.open(run_dir)
     plan = plan_of(folder)
     require_dead(folder, force=force)
     said = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
     if not plan.cluster_name and not keep_images:
-        said += asyncio.run(images_removed(plan.backend, plan.place))
+        said += asyncio.run(images_removed(plan.backend, plan.place, only=brought(folder)))
     for what in said:
         click.echo(what)
     if not said:
@@ -212,14 +212,24 @@ async def healed_orphans(backends: Backends, *, say: Callable[[str], None]) -> l
 # ---------------------------------------------------------------- images
 
 
-async def images_removed(backend: str, place: Placement, *, tell_used: bool = False) -> list[str]:
-    """Those of ours that no container uses, wherever runs of this backend put them; a line each. One in use stays,
-    which is told when `tell_used`."""
+def brought(folder: RunDir) -> tuple[str, ...]:
+    """The images that a run loaded; those that were there before are not its own."""
+    events = (jsonio.structure(row, Event) for row in jsonio.read_lines(folder.events))
+    return tuple(event.subject for event in events if event.kind == "image")
+
+
+async def images_removed(
+    backend: str, place: Placement, *, only: Sequence[str] | None = None, tell_used: bool = False
+) -> list[str]:
+    """Those of ours (`only`: of these) that no container uses, wherever runs of this backend put them; a line each.
+    One in use stays, which is told when `tell_used`."""
     lines: list[str] = []
+    if only is not None and not only:
+        return lines
     try:
         async with shelves.opened(backend, place) as found:
             for shelf in found:
-                done = await removal.remove_all(shelf)
+                done = await removal.remove_all(shelf, only=only)
                 lines += [f"removed: image {reference}" for reference in done.gone]
                 used = done.kept if tell_used else {}
                 lines += [f"the image {reference} stays: {why_not}" for reference, why_not in used.items()]

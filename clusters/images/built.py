@@ -18,6 +18,7 @@ from clusters.images.layers import Recipe, Shown
 from clusters.local import host, template
 from clusters.software import EtcdInstall, Progress, Sources, VitessInstall
 from clusters.software.base_root import base_root
+from harness.base.clock import now_ns
 from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Event, VtgateSpec
@@ -88,6 +89,8 @@ async def load(images: Sequence[Image], store: ImageStore, *, observer: Observer
     async with kept.installing("archive", progress) as staging:
         absent = await missing(images, store)  # asked in here: another process may have loaded them meanwhile
         if absent:
+            for image in absent:  # on record before it is there, so that `heal` can take it away again
+                observer.on_event(Event(at_ns=now_ns(), kind="image", subject=image.reference))
             path = staging / "images.tar"
             await write(absent, path, progress)
             await store.load(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from clusters.common.images import ImageShelf
@@ -10,6 +11,8 @@ from clusters.images import layers, published
 from clusters.software import Silent, Sources
 from clusters.software import store as stores
 from clusters.software.store import Store
+
+DEFAULT_REGISTRY = "docker.io/"  # containerd writes it, Docker leaves it out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +23,12 @@ class Removed:
     kept: dict[str, str]
 
 
-async def remove_all(shelf: ImageShelf) -> Removed:
-    """Every image of ours; one that a container uses stays. Nothing is left the second time."""
+async def remove_all(shelf: ImageShelf, *, only: Collection[str] | None = None) -> Removed:
+    """Every image of ours (`only`: of these); one that a container uses stays. Nothing is left the second time."""
     gone, kept = [], {}
     for held in await shelf.ours():
+        if only is not None and held.reference.removeprefix(DEFAULT_REGISTRY) not in only:
+            continue
         why_not = await shelf.remove(held.reference)
         if why_not:
             kept[held.reference] = why_not

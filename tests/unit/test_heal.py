@@ -23,7 +23,7 @@ from harness.base.errors import ClusterError
 from harness.base.rundir import LineLog, RunDir
 from harness.cli import main
 from harness.heal import Orphans, told
-from harness.model import Placement
+from harness.model import Event, Placement
 from tests.unit.kept_fakes import SPEC, FakeBackend, FakeKeeper, MendedCluster
 from tests.unit.local_fakes import Recorder
 from tests.unit.run_fakes import plan
@@ -279,11 +279,15 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> Shelf:
     return held
 
 
-def test_images_that_nobody_uses_go_with_what_a_run_left(tmp_path: Path, shelf: Shelf) -> None:
+def test_images_that_a_run_loaded_and_nobody_uses_go_with_it(tmp_path: Path, shelf: Shelf) -> None:
+    shelf.held["vtchaos/vitess:c"] = ""
     run = killed(tmp_path / "run")
+    events = LineLog(run.events)
+    for reference in ("vtchaos/vitess:a", "vtchaos/vitess:b"):
+        events.append(Event(at_ns=1, kind="image", subject=reference))
     assert "vtchaos/vitess" not in vtchaos("heal", run.path, "--keep-images").output
     assert "removed: image vtchaos/vitess:a\n" in vtchaos("heal", run.path).output
-    assert list(shelf.held) == ["vtchaos/vitess:b"]
+    assert list(shelf.held) == ["vtchaos/vitess:b", "vtchaos/vitess:c"]  # in use; there before
     again = vtchaos("heal", run.path)
     assert (again.exit_code, again.output.startswith("nothing of ")) == (0, True), again.output
 

@@ -3,6 +3,7 @@ cluster from one place; what cannot be had is said in one sentence."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -244,9 +245,23 @@ async def test_an_image_that_came_meanwhile_is_not_loaded_again(machine: Machine
             self.held.add(reference)
             return there
 
-    store = Raced()
-    await built.load([image], store, observer=Told(), sources=machine.sources)
-    assert store.loads == []
+    store, told = Raced(), Told()
+    await built.load([image], store, observer=told, sources=machine.sources)
+    assert (store.loads, told.loading) == ([], [])
+
+
+async def test_what_is_loaded_is_on_record_before_it_is_there(machine: Machine) -> None:
+    image, told = machine.images(SPEC)[0], Told()
+
+    class Killed(FakeStore):
+        """The harness dies while it loads."""
+
+        async def load(self, archive: Path) -> None:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await built.load([image], Killed(), observer=told, sources=machine.sources)
+    assert told.loading == [image.reference]
 
 
 async def test_a_release_gets_all_programs_and_an_own_build_what_is_needed() -> None:
