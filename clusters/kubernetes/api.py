@@ -39,12 +39,13 @@ _PIECE = 1 << 22
 class Api:
     """One cluster, as one context of the kubeconfig reaches it."""
 
-    def __init__(self, requests: Requests, *, context: str, namespace: str, kubeconfig: str = "") -> None:
+    def __init__(self, requests: Requests, said: kubeconfigs.Loaded) -> None:
         """Users call `open`."""
-        self.kubeconfig = kubeconfig  # "" = we are in a pod
+        self.said = said
+        self.kubeconfig = said.file  # "" = we are in a pod
         self.requests = requests
-        self.context = context
-        self.namespace = namespace  # the context's own
+        self.context = said.context
+        self.namespace = said.namespace  # the context's own
 
     @property
     def server(self) -> str:
@@ -54,16 +55,16 @@ class Api:
     @contextlib.asynccontextmanager
     async def open(cls, context: str = "", *, kubeconfig: str | Path = "") -> AsyncIterator[Api]:
         """`context` "": the current one. Raises PlanError when none is configured or no cluster answers."""
-        loaded, chosen, namespace, where = await asyncio.to_thread(kubeconfigs.load, context, str(kubeconfig))
-        trust = await asyncio.to_thread(kubeconfigs.trust, loaded)
+        said = await asyncio.to_thread(kubeconfigs.load, context, str(kubeconfig))
+        trust = await asyncio.to_thread(kubeconfigs.trust, said.configuration)
         connector = aiohttp.TCPConnector(limit=0, ssl=trust)  # no limit: logs and shells are connections that stay
         async with aiohttp.ClientSession(connector=connector, read_bufsize=_PIECE) as session:
-            api = cls(Requests(session, loaded), context=chosen, namespace=namespace, kubeconfig=where)
+            api = cls(Requests(session, said.configuration), said)
             try:
                 await api.requests.ask("GET", "/version", timeout_s=CONNECT_TIMEOUT_S)
             except ApiError as error:
                 raise PlanError(
-                    f"no Kubernetes cluster answers at {api.server} (context {chosen}): {error.why}; "
+                    f"no Kubernetes cluster answers at {api.server} (context {said.context}): {error.why}; "
                     f"{kubeconfigs.WHAT_TO_DO}"
                 ) from None
             yield api

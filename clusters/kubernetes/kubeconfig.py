@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +14,80 @@ from harness.base.errors import PlanError
 WHAT_TO_DO = "set KUBECONFIG or name another context, or let `--kind` make a cluster"
 
 
-def load(context: str, kubeconfig: str) -> tuple[Any, str, str, str]:
-    """The client's configuration, the context's name and namespace, the file's absolute path ("" = none: we are in a
-    pod). Raises PlanError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a kubeconfig says of one context."""
+
+    configuration: Any  # the client's
+    context: str
+    namespace: str  # the context's own
+    file: str = ""  # absolute; "" = none: we are in a pod
+    cluster: str = ""  # the entries' names that the context refers to
+    user: str = ""
+
+
+def load(context: str, kubeconfig: str) -> Loaded:
+    """`context` "": the current one. Raises PlanError."""
     from kubernetes import config as configs  # 0.2 s of imports, needed by this backend only
     from kubernetes.client import Configuration
 
     loaded = Configuration()
     where = kubeconfig or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    if not any(Path(part).expanduser().is_file() for part in where.split(os.pathsep)):
+    paths = [
+        path for part in where.split(os.pathsep) if part and (path := Path(part).expanduser().absolute()).is_file()
+    ]
+    if not paths:
         if not context and not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:  # we are in a pod
             configs.load_incluster_config(client_configuration=loaded)
-            return loaded, "in-cluster", _own_namespace(), ""
+            return Loaded(configuration=loaded, context="in-cluster", namespace=_own_namespace())
         raise PlanError(f"no Kubernetes cluster is configured ({where} is not there); {WHAT_TO_DO}")
+    files = {path: said for path in paths if (said := _read(path))}  # the client refuses an empty one; kubectl does not
     try:
-        contexts, current = configs.list_kube_config_contexts(config_file=where)
-        known = {row["name"]: row["context"] for row in contexts}
-        chosen = context or current["name"]
+        known, current = _contexts(files.values())
+        chosen = context or current
+        if not chosen:
+            raise PlanError(f"{where} names no current context; {WHAT_TO_DO}")
         if chosen not in known:
             raise PlanError(f"{where} has no context {chosen!r}; it has {', '.join(sorted(known)) or 'none'}")
-        configs.load_kube_config(config_file=where, context=chosen, client_configuration=loaded, persist_config=False)
-    except (configs.ConfigException, KeyError, TypeError, ValueError) as error:
-        raise PlanError(f"the kubeconfig {where} cannot be used: {error}") from None
-    absolute = os.pathsep.join(str(Path(part).expanduser().absolute()) for part in where.split(os.pathsep))
-    return loaded, chosen, known[chosen].get("namespace") or "default", absolute
+        row = known[chosen]
+        usable = os.pathsep.join(map(str, files))
+        configs.load_kube_config(config_file=usable, context=chosen, client_configuration=loaded, persist_config=False)
+    except (configs.ConfigException, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise PlanError(f"the kubeconfig {where} cannot be used: {' '.join(str(error).split())}") from None
+    return Loaded(
+        configuration=loaded,
+        context=chosen,
+        namespace=str(row.get("namespace") or "default"),
+        file=os.pathsep.join(str(Path(part).expanduser().absolute()) for part in where.split(os.pathsep)),
+        cluster=str(row.get("cluster") or ""),
+        user=str(row.get("user") or ""),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """{} for an empty file. Raises PlanError."""
+    import yaml  # type: ignore[import-untyped]  # needed by this backend only, like the client that brings it
+
+    try:
+        said = yaml.safe_load(path.read_bytes())
+    except (OSError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())
+        raise PlanError(f"the kubeconfig {path} cannot be read: {why}") from None
+    if said is not None and not isinstance(said, dict):
+        raise PlanError(f"the kubeconfig {path} cannot be used: it is a {type(said).__name__}, not a mapping of YAML")
+    return said or {}
+
+
+def _contexts(files: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], str]:
+    """The contexts by name, and the current one's. As with kubectl the first file that says something wins: the client
+    lets the last one's current-context win, an empty one included."""
+    known: dict[str, Mapping[str, Any]] = {}
+    current = ""
+    for said in files:
+        current = current or str(said.get("current-context") or "")
+        for row in said.get("contexts") or ():
+            known.setdefault(str(row["name"]), dict(row["context"]))
+    return known, current
 
 
 def _own_namespace() -> str:
