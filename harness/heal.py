@@ -46,11 +46,13 @@ def heal(run_dir: Path, force: bool, keep_images: bool) -> None:
     folder = RunDir.open(run_dir)
     plan = plan_of(folder)
     require_dead(folder, force=force)
-    said = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
+    said, in_force = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
     if not plan.cluster_name and not keep_images:
         said += asyncio.run(images_removed(plan.backend, plan.place, only=brought(folder)))
     for what in said:
         click.echo(what)
+    if in_force:
+        raise ClusterError("; ".join(in_force))
     if not said:
         click.echo(f"nothing of {plan.run_id} is left")
 
@@ -90,16 +92,20 @@ def require_dead(folder: RunDir, *, force: bool = False) -> None:
         )
 
 
-async def healed(plan: Plan, folder: RunDir, *, backends: Backends, keepers: kept.Keepers) -> list[str]:
-    """What was done, a line each. Raises PlanError, ClusterError, WaitTimeout."""
+async def healed(
+    plan: Plan, folder: RunDir, *, backends: Backends, keepers: kept.Keepers
+) -> tuple[list[str], list[str]]:
+    """What was done, a line each, and what may still be in force. Raises PlanError, ClusterError, WaitTimeout."""
     if plan.backend not in backends and not plan.cluster_name:
         raise PlanError(f"this version of vtchaos has no backend {plan.backend}, with which {plan.run_id} was made")
     lines: list[str] = []
+    in_force: list[str] = []
     if plan.backend in backends:
         lines += await _removed(plan.run_id, backends[plan.backend])
     if plan.cluster_name:
-        lines += await _mended(plan.cluster_name, fold_ledger(jsonio.read_lines(folder.faults)), keepers)
-    return lines
+        done, in_force = await _mended(plan.cluster_name, fold_ledger(jsonio.read_lines(folder.faults)), keepers)
+        lines += done
+    return lines, in_force
 
 
 async def _removed(run: str, backend: Backend) -> list[str]:
@@ -110,7 +116,7 @@ async def _removed(run: str, backend: Backend) -> list[str]:
 # ---------------------------------------------------------------- a kept cluster
 
 
-async def _mended(name: str, spans: Sequence[FaultSpan], keepers: kept.Keepers) -> list[str]:
+async def _mended(name: str, spans: Sequence[FaultSpan], keepers: kept.Keepers) -> tuple[list[str], list[str]]:
     """Links whole, stopped targets started, paused ones continued; of the rest it is said what may be in force."""
     open_spans = [span for span in spans if not span.healed_ns and span.fault not in ONE_SHOT]
     async with kept.attached(name, keepers=keepers, observer=_Silent()) as cluster:
@@ -120,7 +126,7 @@ async def _mended(name: str, spans: Sequence[FaultSpan], keepers: kept.Keepers) 
         lines = []
         for target in dict.fromkeys(target for span in open_spans for target in span.targets if target in nodes):
             lines += await _running_again(cluster, nodes[target])
-    return [*lines, *_in_force(name, open_spans, nodes)]
+    return lines, list(_in_force(name, open_spans, nodes))
 
 
 async def _running_again(cluster: NodesCluster, node: Node) -> list[str]:
@@ -136,8 +142,8 @@ def _in_force(name: str, spans: Sequence[FaultSpan], nodes: Mapping[str, Node]) 
     for span in spans:
         if not all(target in nodes for target in span.targets):
             yield (
-                f"{span.fault} on {', '.join(span.targets)} may still be in force: "
-                f"`vtchaos down {name}` and `vtchaos up {name}` make the cluster anew"
+                f"{span.fault} on {', '.join(span.targets)} may still be in force: undo it by hand, or make the "
+                f"cluster anew where it is yours (`vtchaos down {name}`, `vtchaos up {name}`)"
             )
 
 

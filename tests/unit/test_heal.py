@@ -3,6 +3,7 @@ whose harness lives; `down --all` and `status` know the dead runs of every backe
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -166,7 +167,7 @@ def intents(run: RunDir, *rows: tuple[str, str, bool]) -> None:
     ledger.close()
 
 
-async def mended(run: RunDir, keeper: FakeKeeper) -> list[str]:
+async def mended(run: RunDir, keeper: FakeKeeper) -> tuple[list[str], list[str]]:
     await stands(keeper)
     made = harness.heal.plan_of(run)
     return await harness.heal.healed(made, run, backends={"docker": FakeBackend()}, keepers={"docker": keeper})
@@ -176,7 +177,7 @@ async def test_a_target_that_does_not_run_is_started(tmp_path: Path) -> None:
     cluster = MendedCluster(running={"vtgate-1", "vtgate-2"})
     run = killed(tmp_path / "run", cluster_name="mine")
     intents(run, ("KilledVttablet", "vttablet-100", False), ("KilledVttablet", "vtctld", True))
-    assert await mended(run, FakeKeeper(cluster=cluster)) == ["started again: vttablet-100"]
+    assert await mended(run, FakeKeeper(cluster=cluster)) == (["started again: vttablet-100"], [])
     assert cluster.done == ["links []", "start vttablet-100"]
 
 
@@ -184,15 +185,25 @@ async def test_a_paused_target_is_continued(tmp_path: Path) -> None:
     cluster = MendedCluster(links="no nft")
     run = killed(tmp_path / "run", cluster_name="mine")
     intents(run, ("PausePrimary", "vttablet-100", False))
-    assert await mended(run, FakeKeeper(cluster=cluster)) == []
+    assert await mended(run, FakeKeeper(cluster=cluster)) == ([], [])
     assert cluster.done == [f"signal {int(signal.SIGCONT)} vttablet-100"]
 
 
 async def test_what_is_no_process_is_told(tmp_path: Path) -> None:
     run = killed(tmp_path / "run", cluster_name="mine")
     intents(run, ("LaggingReplicas", "zone1-0000000101", False), ("PlannedReparent", "zone1-0000000100", False))
-    (line,) = await mended(run, FakeKeeper())
-    assert line.startswith("LaggingReplicas on zone1-0000000101 may still be in force: `vtchaos down mine`")
+    done, (line,) = await mended(run, FakeKeeper())
+    assert done == []
+    assert line.startswith("LaggingReplicas on zone1-0000000101 may still be in force: undo it by hand")
+
+
+def test_what_may_still_be_in_force_is_no_success(tmp_path: Path, keeper: FakeKeeper) -> None:
+    asyncio.run(stands(keeper))
+    run = killed(tmp_path / "run", cluster_name="mine")
+    intents(run, ("LaggingReplicas", "zone1-0000000101", False))
+    done = vtchaos("heal", run.path)
+    assert done.exit_code == ClusterError.exit_code
+    assert "LaggingReplicas on zone1-0000000101 may still be in force" in done.stderr
 
 
 # ---------------------------------------------------------------- all dead runs
