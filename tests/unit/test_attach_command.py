@@ -57,8 +57,8 @@ def test_no_cluster_is_a_plain_refusal(cache: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_not_done_to_a_cluster_that_is_not_ours() -> None:
-    items = next(each for each in cli.EXPERIMENTS.values() if each.items is not None)
-    plain = next(each for each in cli.EXPERIMENTS.values() if each.items is None)
+    items = next(each for each in EXPERIMENTS.values() if each.items is not None)
+    plain = next(each for each in EXPERIMENTS.values() if each.items is None)
     with pytest.raises(PlanError, match="replaces the vschema"):
         cli._refuse_on_theirs("theirs", items, Placement())
     with pytest.raises(PlanError, match="--load-pods"):
