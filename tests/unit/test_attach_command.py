@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from experiments import EXPERIMENTS
 from harness import attach_command, cli
 from harness.base.errors import PlanError
 from harness.model import Placement
