@@ -102,6 +102,8 @@ async def target_of(api: Api, namespace: str, vitess_cluster: str) -> Target:
         cluster_uid=cluster_uid,
         namespace_uid=str(there["metadata"]["uid"]),
         vitess_cluster=vitess_cluster,
+        cluster_entry=api.said.cluster,
+        user_entry=api.said.user,
     )
 
 

@@ -12,6 +12,7 @@ old name, is noticed at every later use.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,11 +20,18 @@ from urllib.parse import urlsplit
 from harness.base.errors import PlanError
 
 OPTION = "--i-own-this-cluster"
-PRODUCTION_WORDS = frozenset(("prod", "production", "prd", "live"))
-_NEGATIONS = frozenset(("non", "no", "not"))  # non-prod is none
+# `prod` counts wherever it stands in a word (prodeu, dbprod), less the words that have it by chance, those of other
+# languages for "product" too; `prd` at a word's begin or end; `live` only as a word of its own: delivery, olive.
+_BY_CHANCE = re.compile(
+    r"^non(?:production|prod|prd)|^reproduction|produ(?:c(?!tion)|kt(?!ion)|it|to)|prod(?:ott|ig|rom|rug)"
+)
+_PRODUCTION = re.compile(r"production|prod|^prd|prd$|^live$")
+_NEGATION = "non"  # non-prod is none. Neither "not" nor "no", which may be Norway or the end of another word
 # The largest experiment of ours has 32 shards of 2 tablets: a keyspace beyond that was not made for a test.
 MOST_TABLETS = 64
-_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_LETTERS = re.compile(r"[A-Za-z]+")
+_CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_CAPITALS = re.compile(r"[A-Z]{2,}")  # the LIVE of LIVEdb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,8 @@ class Target:
     cluster_uid: str  # of the namespace kube-system
     namespace_uid: str
     vitess_cluster: str = ""  # "" = whatever Vitess is in the namespace
+    cluster_entry: str = ""  # names of the kubeconfig's entries that the context refers to
+    user_entry: str = ""
 
     @property
     def words(self) -> str:
@@ -68,8 +78,15 @@ def signs_of_production(target: Target, *, tablets: int) -> tuple[str, ...]:
         "the server's name": urlsplit(target.server).hostname or "",
         "the namespace's name": target.namespace,
         "the VitessCluster's name": target.vitess_cluster,
+        "the kubeconfig's name for the cluster": target.cluster_entry,
+        "the kubeconfig's name for the user": target.user_entry,
     }
     found = [f"{what} ({name}) has the word {word}" for what, name in names.items() if (word := _production(name))]
+    found += [
+        f"{what} ({name!a}) has letters outside of a-z, which can look like others"
+        for what, name in names.items()
+        if not name.isascii()
+    ]
     if tablets > MOST_TABLETS:
         found.append(f"the keyspace has {tablets} tablets, more than any experiment stands up ({MOST_TABLETS})")
     return tuple(found)
@@ -144,9 +161,15 @@ def lines(showing: Showing) -> tuple[str, ...]:
 
 
 def _production(name: str) -> str:
-    """The word in a name that says production; "" for none. Digits behind a word do not count: prod2."""
-    words: list[str] = [part.lower() for part in _PARTS.findall(name)]
-    for index, word in enumerate(words):
-        if word in PRODUCTION_WORDS and not (index and words[index - 1] in _NEGATIONS):
-            return word
+    """The word in a name that says production; "" for none. Digits stand between words like any sign: prod2."""
+    before = ""
+    for letters in _LETTERS.findall(unicodedata.normalize("NFKC", name)):
+        word = letters.lower()
+        found = _PRODUCTION.search(_BY_CHANCE.sub(" ", before + word))
+        if found:
+            return str(found[0])
+        parts = {part.lower() for part in (*_CAMEL.findall(letters), *_CAPITALS.findall(letters))}
+        if before != _NEGATION and parts & {"prd", "live"}:
+            return min(parts & {"prd", "live"})
+        before = word if word == _NEGATION else ""
     return ""

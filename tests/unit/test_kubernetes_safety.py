@@ -53,6 +53,26 @@ def showing(target: Target = TARGET, *, tablets: int = 4) -> Showing:
         "shopProd",
         "PRODUCTION",
         "pre-prod",  # shared with people, as a rule
+        "preprod",
+        "PRODeu",
+        "LIVEdb",
+        "dbLIVE",
+        "DBPROD",
+        "pRod",
+        "prods",
+        "prodeu",
+        "euprod",
+        "eu-no-prod",  # Norway's
+        "not-prod",
+        "non-prod-and-prod",
+        "nonprod2prod",
+        "prdeu",
+        "EUprd",
+        "shopPRDeu",
+        "storeproduction",
+        "\uff30\uff32\uff2f\uff24",  # PROD, in full-width letters
+        "p\u0433od",  # a Cyrillic letter
+        "pr\u200bod",  # a space without width
     ],
 )
 def test_a_context_that_looks_like_production_needs_its_own_name(context: str) -> None:
@@ -76,6 +96,15 @@ def test_a_context_that_looks_like_production_needs_its_own_name(context: str) -
         "olive",
         "alive-test",
         "non-prod",
+        "nonprod",
+        "NonProd",
+        "non-live",
+        "producer",
+        "productivity",
+        "reproduction",
+        "produkt",
+        "Olive",
+        "Delivery",
         "staging-1",
         "gke_shop_eu_main",
     ],
@@ -90,6 +119,8 @@ def test_words_that_only_contain_such_a_word_are_none(context: str) -> None:
         ("namespace", "vitess-prod"),
         ("server", "https://prod-dns-1a2b.hcp.westeurope.azmk8s.io:443"),
         ("vitess_cluster", "live"),
+        ("cluster_entry", "gke-shop-prod"),
+        ("user_entry", "alice-prod"),
     ],
 )
 def test_other_names_count_too_and_still_ask_for_the_context(field: str, value: str) -> None:
