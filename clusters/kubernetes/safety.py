@@ -168,7 +168,7 @@ def _production(name: str) -> str:
         found = _PRODUCTION.search(_BY_CHANCE.sub(" ", before + word))
         if found:
             return str(found[0])
-        parts = {part.lower() for part in (*_CAMEL.findall(letters), *_CAPITALS.findall(letters))}
+        parts: set[str] = {part.lower() for part in (*_CAMEL.findall(letters), *_CAPITALS.findall(letters))}
         if before != _NEGATION and parts & {"prd", "live"}:
             return min(parts & {"prd", "live"})
         before = word if word == _NEGATION else ""
