@@ -11,7 +11,7 @@ from clusters.local import capacity as local
 from harness.model import ClusterSpec, Placement
 
 CONTAINER_BYTES = 8 * local.MIB  # containerd's shim of each, measured; and what the engine keeps of it
-SMALLEST_LIMIT_MB = 160  # a mysqld 9.7 is killed while it starts with 128, and serves with 160 (measured)
+SMALLEST_LIMIT_MB = 160  # a mysqld 9.7 was killed while it started with 128 (once of two times), and serves with 160
 
 
 def needed_bytes(spec: ClusterSpec) -> int:

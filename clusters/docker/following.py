@@ -33,6 +33,7 @@ class Mark:
     container: str
     stamp: str = ""  # the engine's, RFC 3339 with nine digits, so that they can be compared as text; "" = nothing yet
     size: int = 0
+    seen: int = 0  # entries of the stamp's millisecond: parts of one long line have one stamp
 
 
 class LogFollower:
@@ -92,12 +93,15 @@ class LogFollower:
         )
 
     def _write(self, log: BinaryIO, entries: Iterable[bytes]) -> None:
+        again = self.mark.seen  # what comes once more, as the engine's `since` is not as fine as its stamps
         for entry in entries:
             stamp, _, text = entry.partition(b" ")
             when = stamp.decode(errors="replace")
-            if when > self.mark.stamp:  # the engine's `since` is not as fine as its stamps
-                log.write(self._without_sign(text))
-                self.mark = replace(self.mark, stamp=when, size=log.tell())
+            if again:
+                again -= _moment(when) >= _moment(self.mark.stamp)
+                continue
+            log.write(self._without_sign(text))
+            self.mark = _past(self.mark, when, log.tell())
 
     def _without_sign(self, text: bytes) -> bytes:
         begin = text.find(SIGN)
@@ -165,6 +169,18 @@ class _Stream:
             self.closed = True
             if self._open is not None:
                 _close(self._open)
+
+
+def _past(mark: Mark, stamp: str, size: int) -> Mark:
+    """The mark behind one more entry. A part of a long line may be older than what another output wrote meanwhile."""
+    if _moment(stamp) > _moment(mark.stamp):
+        return replace(mark, stamp=stamp, size=size, seen=1)
+    return replace(mark, size=size, seen=mark.seen + (_moment(stamp) == _moment(mark.stamp)))
+
+
+def _moment(stamp: str) -> str:
+    """To the millisecond, as `_seconds` has it."""
+    return stamp[:23]
 
 
 def _close(stream: Any) -> None:
