@@ -10,7 +10,7 @@ import click
 
 from clusters import KEEPERS, kept
 from clusters.kubernetes import attach as attaching
-from clusters.kubernetes import rbac, safety
+from clusters.kubernetes import names, rbac, safety
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach import Asked, Survey
 from clusters.kubernetes.attach_schema import LoadTable
@@ -55,6 +55,8 @@ def attach(name: str | None, kit: str | None, answer: str, **given: Any) -> None
     `vtchaos run EXPERIMENT --cluster NAME` works on it; `vtchaos down NAME` takes back what was put into it, and
     leaves it standing.
     """
+    if given["namespace"]:
+        names.require_namespace(given["namespace"])
     if kit:
         click.echo(rbac.manifest(kit, namespace=given["namespace"] or "default"), nl=False)
         return

@@ -11,6 +11,7 @@ from pathlib import Path
 from clusters.common import layout
 from clusters.common.images import DATA
 from clusters.common.layout import Layout
+from harness.base.errors import PlanError
 from harness.model import ClusterSpec, Node
 
 RUN = "vtchaos.dev/run"  # label: the run, as far as a label holds it; annotation: the run
@@ -23,6 +24,7 @@ ACCOUNT = "vt"  # what they run as for the API: nothing
 VOLUME = "data"
 EVERYWHERE = "0.0.0.0"  # what the nodes listen on
 _LONGEST = 63  # of a label's value and of a namespace's name
+_DNS_LABEL = re.compile(rf"(?!.{{{_LONGEST + 1}}})[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,15 @@ def host_of(node: Node) -> str:
 def namespace_of(run: str) -> str:
     """The namespace of a run."""
     return _fitting(f"vtchaos-{run.lower()}", r"[^a-z0-9-]")
+
+
+def require_namespace(name: str) -> None:
+    """Raises PlanError for what no namespace can be called: such words must not come into a request's path."""
+    if not _DNS_LABEL.fullmatch(name):
+        raise PlanError(
+            f"--namespace {name!r} is no name of a namespace: small letters, digits and dashes, at most {_LONGEST}, a "
+            "letter or digit at both ends"
+        )
 
 
 def kind_of(run: str) -> str:

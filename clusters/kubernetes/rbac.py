@@ -6,6 +6,7 @@ whose uid tells one Kubernetes from another. A Role there gives that right for t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -152,14 +153,14 @@ def manifest(kit: str, *, namespace: str, account_namespace: str = "") -> str:
 def _account(namespace: str) -> str:
     return (
         "apiVersion: v1\nkind: ServiceAccount\n"
-        f"metadata:\n  name: {ACCOUNT}\n  namespace: {namespace}\nautomountServiceAccountToken: false\n"
+        f"metadata:\n  name: {ACCOUNT}\n  namespace: {_quoted(namespace)}\nautomountServiceAccountToken: false\n"
     )
 
 
 def _role(kit: Kit, namespace: str) -> str:
     kind = "ClusterRole" if kit.everywhere else "Role"
     rows = [f"# {kit.about}", "apiVersion: rbac.authorization.k8s.io/v1", f"kind: {kind}", "metadata:"]
-    rows += [f"  name: {kit.name}", *([] if kit.everywhere else [f"  namespace: {namespace}"]), "rules:"]
+    rows += [f"  name: {kit.name}", *([] if kit.everywhere else [f"  namespace: {_quoted(namespace)}"]), "rules:"]
     for right in kit.rights:
         only = namespace if right.only == "." else right.only
         rows += [
@@ -167,15 +168,25 @@ def _role(kit: Kit, namespace: str) -> str:
             f'  - apiGroups: ["{right.resource.group}"]',
             f'    resources: ["{right.what}"]',
             f"    verbs: [{', '.join(right.verbs)}]",
-            *([f"    resourceNames: [{only}]"] if only else []),
+            *([f"    resourceNames: [{_quoted(only)}]"] if only else []),
         ]
     return "\n".join(rows) + "\n"
 
 
 def _binding(kit: Kit, namespace: str, account_namespace: str) -> str:
     kind = "ClusterRole" if kit.everywhere else "Role"
-    where = [] if kit.everywhere else [f"  namespace: {namespace}"]
+    where = [] if kit.everywhere else [f"  namespace: {_quoted(namespace)}"]
     rows = ["apiVersion: rbac.authorization.k8s.io/v1", f"kind: {kind}Binding", "metadata:", f"  name: {kit.name}"]
     rows += [*where, "roleRef:", "  apiGroup: rbac.authorization.k8s.io", f"  kind: {kind}", f"  name: {kit.name}"]
-    rows += ["subjects:", "  - kind: ServiceAccount", f"    name: {ACCOUNT}", f"    namespace: {account_namespace}"]
+    rows += [
+        "subjects:",
+        "  - kind: ServiceAccount",
+        f"    name: {ACCOUNT}",
+        f"    namespace: {_quoted(account_namespace)}",
+    ]
     return "\n".join(rows) + "\n"
+
+
+def _quoted(name: str) -> str:
+    """As a word of YAML: a namespace may be called 123, null or true."""
+    return json.dumps(name)
