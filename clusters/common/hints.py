@@ -14,6 +14,8 @@ from typing import Protocol, runtime_checkable
 
 from clusters.common.cluster import NodesCluster
 from clusters.common.mysqld import ADMIN_USER
+from clusters.software import Sources, mysql_layout
+from clusters.software.mysql_server import SERIES
 from harness.base.errors import ClusterError
 from harness.model import Node, Role
 
@@ -33,7 +35,7 @@ class Boxes(Protocol):
 def connect_hints(cluster: NodesCluster, *, ours: bool = True) -> tuple[str, ...]:
     """Lines that tell a person how to reach the cluster, with programs that are there. Not `ours`: its mysqlds do
     not have our user."""
-    mysql, vtctl = _found() if isinstance(cluster.processes, Boxes) else _clients(cluster)
+    mysql, vtctl = _installed(cluster) if isinstance(cluster.processes, Boxes) else _clients(cluster)
     parts = (
         *(_vtgate(cluster, node, mysql or "mysql") for node in cluster.nodes(Role.VTGATE)),
         *(_vtctld(cluster, node, vtctl) for node in cluster.nodes(Role.VTCTLD)),
@@ -121,12 +123,25 @@ def _clients(cluster: NodesCluster) -> tuple[str, str]:
 
     The client of an unpacked MySQL looks for its plugins in a folder that is not there, so it is told.
     """
-    mysql, vtctl = _found()
     mysqld = next(Path(cluster.commands[node.name].argv[0]) for node in cluster.nodes(Role.MYSQLD))
-    beside = mysqld.parent.parent / "bin" / "mysql"
-    if not mysql and beside.is_file():
-        plugins = beside.parent.parent / "lib" / "mysql" / "plugin"
-        mysql = f"{beside} --plugin-dir={plugins}" if plugins.is_dir() else str(beside)
     vtctld = Path(cluster.commands[cluster.nodes(Role.VTCTLD)[0].name].argv[0])
+    return _or_beside(mysqld, vtctld)
+
+
+def _installed(cluster: NodesCluster) -> tuple[str, str]:
+    """Those on PATH, else those of the software that is installed on this host; it need not be what the boxes run."""
+    kept = Sources.of_environment().store
+    mysql = mysql_layout.installed(kept, SERIES)
+    vtctld = kept.path(f"vitess-{cluster.spec.vitess.rpartition('/')[2]}") / "bin" / "vtctld"
+    return _or_beside(mysql.mysqld if mysql else None, vtctld)
+
+
+def _or_beside(mysqld: Path | None, vtctld: Path) -> tuple[str, str]:
+    mysql, vtctl = _found()
+    if not mysql and mysqld is not None:
+        beside = mysqld.parent.parent / "bin" / "mysql"
+        plugins = beside.parent.parent / "lib" / "mysql" / "plugin"
+        if beside.is_file():
+            mysql = f"{beside} --plugin-dir={plugins}" if plugins.is_dir() else str(beside)
     near = vtctld.with_name("vtctldclient")
     return mysql, vtctl or (str(near) if near.is_file() else "")
