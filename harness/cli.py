@@ -25,6 +25,7 @@ from rich.text import Text
 
 from clusters import BACKENDS, sizing, software
 from clusters.doctor import backend_rows
+from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
 from harness import history, kept, placement, plan_words, planning
@@ -247,12 +248,20 @@ async def _where(wanted: planning.Overrides, backend_name: str | None, cluster_n
     """As the options say; a kept cluster stands where it stands. Raises PlanError."""
     if not cluster_name:
         backend = backend_name or placement.DEFAULT_BACKEND
-        return _Where(backend=backend, place=placement.placed(backend, wanted.place))
+        return _Where(backend=backend, place=_named(backend, placement.placed(backend, wanted.place)))
     running, found = await kept.known(cluster_name)
     if backend_name not in (None, found.backend):
         raise PlanError(f"the cluster {cluster_name} stands on {found.backend}, not on {backend_name}")
     place = placement.on_kept(cluster_name, found.backend, found.place, wanted.place)
     return _Where(backend=found.backend, place=place, running=running, ours=found.ours)
+
+
+def _named(backend: str, place: Placement) -> Placement:
+    """With the context that is the current one now: on record it must not become another by itself."""
+    if backend != "kubernetes" or place.kind or place.context:
+        return place
+    current = kubeconfig.load("", "")
+    return dataclasses.replace(place, context=current.context) if current.file else place  # no file: in a pod
 
 
 def _sized(experiment: Experiment, spec: ClusterSpec, backend: str) -> tuple[Experiment, list[str]]:

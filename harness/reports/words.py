@@ -196,4 +196,14 @@ def shape(history: History) -> str:
     streams = sum(spec.count for spec in history.plan.streams) * len(spec.vtgates)
     if streams:
         parts.append(plural(streams, "stream"))
-    return ", ".join(parts)
+    return ", ".join(parts) + where(history)
+
+
+def where(history: History) -> str:
+    """` on kubernetes (context lab), the load from 2 pods`; nothing for this host's own processes."""
+    plan = history.plan
+    if plan.backend == placement.DEFAULT_BACKEND:
+        return ""
+    context = f" (context {plan.place.context})" if plan.place.context else ""
+    pods = f", the load from {plural(plan.place.load_pods, 'pod')}" if plan.place.load_pods else ""
+    return f" on {plan.backend}{context}{pods}"

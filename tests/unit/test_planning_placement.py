@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import math
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click.testing
@@ -24,7 +25,7 @@ from harness.kept import up
 from harness.model import ClusterSpec, Placement, Plan
 from harness.options import overrides
 from harness.placement import OPTIONS, on_kept, placed, words
-from harness.reports.words import stand_up
+from harness.reports.words import stand_up, where
 from tests.fakes import calm
 from tests.unit.kept_fakes import FakeBackend
 
@@ -118,9 +119,19 @@ def test_a_kept_clusters_place_cannot_be_contradicted() -> None:
 # ---------------------------------------------------------------- the command line
 
 
+KUBECONFIG = """
+contexts: [{name: lab, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {}}]
+current-context: lab
+"""
+
+
 @pytest.fixture
-def boxes(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeBackend]:
-    """Backends that refuse nothing, and are not asked about this machine's memory."""
+def boxes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, FakeBackend]:
+    """Backends that refuse nothing, and are not asked about this machine's memory; a kubeconfig."""
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     table = {"docker": FakeBackend(), "kubernetes": FakeBackend(name="kubernetes")}
     monkeypatch.setattr(harness.cli, "BACKENDS", table)
     monkeypatch.setattr("clusters.local.capacity.available_bytes", lambda: 4_000_000_000)
@@ -131,6 +142,12 @@ def planned(*typed: str) -> Plan:
     done = click.testing.CliRunner().invoke(main, ["plan", "reparent/storm", "--json", *typed])
     assert done.exit_code == 0, done.output
     return jsonio.structure(orjson.loads(done.stdout), Plan)
+
+
+@pytest.mark.usefixtures("boxes")
+def test_the_current_context_is_on_record() -> None:
+    assert planned("--backend", "kubernetes", "--shards", "4").place == Placement(context="lab")
+    assert planned("--backend", "kubernetes", "--shards", "4", "--kind").place == Placement(kind=True)
 
 
 @pytest.mark.usefixtures("boxes")
@@ -195,3 +212,16 @@ def test_an_unknown_backend_hears_all_that_there_are() -> None:
         assert done.exit_code == 2
         assert done.stderr.startswith("vtchaos: no backend is called moon; there ")
         assert done.stderr.rstrip().endswith(", ".join(BACKENDS))
+
+
+def test_a_summary_says_where_it_ran() -> None:
+    seen = calm()
+
+    def on(backend: str, place: Placement) -> str:
+        return where(dataclasses.replace(seen, plan=dataclasses.replace(seen.plan, backend=backend, place=place)))
+
+    assert on("local", Placement()) == ""
+    assert on("docker", Placement()) == " on docker"
+    assert (
+        on("kubernetes", Placement(context="lab", load_pods=2)) == " on kubernetes (context lab), the load from 2 pods"
+    )
