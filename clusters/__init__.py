@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from clusters.common.keeping import Keeper
 from clusters.docker.backend import DockerBackend
 from clusters.docker.keeper import DockerKeeper
-from clusters.kubernetes.attach import AttachedKeeper
+from clusters.kubernetes.attach_keeper import AttachedKeeper
 from clusters.kubernetes.backend import KubernetesBackend
 from clusters.kubernetes.keeper import KubernetesKeeper
 from clusters.local.backend import LocalBackend

@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from clusters.common.cluster import NodesCluster
-from clusters.common.commands import Command
-from clusters.common.images import DATA
-from clusters.common.keeping import STATE, Kept
+from clusters.common.keeping import STATE
 from clusters.kubernetes import attach_permits, attach_schema, discovery, discovery_topology, rbac, safety
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach_permits import Permits
-from clusters.kubernetes.attach_processes import attached_to
 from clusters.kubernetes.attach_reach import Reach, clients_of, versions_of
 from clusters.kubernetes.attach_schema import Added, LoadTable
 from clusters.kubernetes.discovery import Program
@@ -31,8 +27,7 @@ from clusters.kubernetes.resources import NAMESPACE, POD
 from clusters.kubernetes.safety import Changed, Showing, Target
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, PlanError
-from harness.contracts import Observer
-from harness.model import ClusterSpec, Node, Placement, Role
+from harness.model import ClusterSpec, Node, Role
 from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldClient, VtctldError
 
@@ -80,6 +75,23 @@ class Survey:
 
 async def target_of(api: Api, namespace: str, vitess_cluster: str) -> Target:
     """What would be touched. Raises PlanError: no such namespace; ApiError."""
+    namespace_uid = await uid_of(api, namespace)
+    if not namespace_uid:
+        raise Changed(f"{api.server} (context {api.context}) has no namespace {namespace}")
+    return Target(
+        context=api.context,
+        server=api.server,
+        namespace=namespace,
+        cluster_uid=await cluster_of(api),
+        namespace_uid=namespace_uid,
+        vitess_cluster=vitess_cluster,
+        cluster_entry=api.said.cluster,
+        user_entry=api.said.user,
+    )
+
+
+async def uid_of(api: Api, namespace: str) -> str:
+    """A namespace's; "" when there is none. Raises PlanError: it may not be looked at; ApiError."""
     try:
         there = await api.get(NAMESPACE, namespace)
     except ApiError as error:
@@ -87,24 +99,17 @@ async def target_of(api: Api, namespace: str, vitess_cluster: str) -> Target:
             raise
         lacking = "; ".join(await rbac.lacking(api, namespace, rbac.ATTACH[:1])) or error.why
         raise PlanError(f"this namespace may not be looked at: {lacking}") from None
-    if there is None:
-        raise Changed(f"{api.server} (context {api.context}) has no namespace {namespace}")
+    return str(there["metadata"]["uid"]) if there else ""
+
+
+async def cluster_of(api: Api) -> str:
+    """What tells this cluster from any other; "" when we may not know. Raises ApiError."""
     try:
-        cluster_uid = await api.identity()
+        return await api.identity()
     except ApiError as error:
         if error.status != 403:
             raise
-        cluster_uid = ""
-    return Target(
-        context=api.context,
-        server=api.server,
-        namespace=namespace,
-        cluster_uid=cluster_uid,
-        namespace_uid=str(there["metadata"]["uid"]),
-        vitess_cluster=vitess_cluster,
-        cluster_entry=api.said.cluster,
-        user_entry=api.said.user,
-    )
+        return ""
 
 
 async def programs_of(api: Api, namespace: str, vitess_cluster: str) -> tuple[Program, ...]:
@@ -228,7 +233,7 @@ async def attach(api: Api, asked: Asked, seen: Survey, table: LoadTable, *, fold
     """
     safety.same(seen.target, await target_of(api, asked.namespace, asked.vitess_cluster), when="the plan was shown")
     spec, programs = seen.found.layout.spec, tuple(seen.found.programs.values())
-    async with Reach.opened(api, asked.namespace, programs) as reach, _vtctld(reach, programs) as vtctld:
+    async with Reach.opened(api, asked.namespace, programs) as reach, vtctld_of(reach, programs) as vtctld:
         await attach_schema.refuse_theirs(vtctld, spec.keyspace, spec.shard_names, table)
         _, would_add = attach_schema.merged(seen.found.vschema, table, keyspace=spec.keyspace, shards=spec.shards)
         try:
@@ -246,7 +251,7 @@ async def attach(api: Api, asked: Asked, seen: Survey, table: LoadTable, *, fold
 
 
 @contextlib.asynccontextmanager
-async def _vtctld(reach: Reach, programs: Sequence[Program]) -> AsyncIterator[VtctldClient]:
+async def vtctld_of(reach: Reach, programs: Sequence[Program]) -> AsyncIterator[VtctldClient]:
     vtctld = next(each for each in programs if each.role is Role.VTCTLD)
     async with VtctldClient.open("{}:{}".format(*await reach.of(vtctld, "grpc"))) as client:
         yield client
@@ -261,97 +266,6 @@ async def _until_known(reach: Reach, vtgate: Program, keyspace: str, table: str)
             return (await session.query(f"SELECT COUNT(*) FROM `{table}`", timeout_s=QUERY_TIMEOUT_S)).ok
 
         await wait.until(f"the vtgate in {vtgate.pod} knows the table {table}", knows, timeout_s=KNOWN_TIMEOUT_S)
-
-
-# ---------------------------------------------------------------- the keeper
-
-
-class AttachedKeeper:
-    """`clusters.common.keeping.Keeper` of clusters that are not ours."""
-
-    async def start(self, name: str, spec: ClusterSpec, place: Placement, *, folder: Path, observer: Observer) -> None:
-        """It is `vtchaos attach` that does it, after it has shown what it would do."""
-        raise PlanError(f"{name}: `vtchaos attach` attaches to a cluster that is there; `up` cannot")
-
-    def attached(self, folder: Path, *, observer: Observer) -> contextlib.AbstractAsyncContextManager[NodesCluster]:
-        """Raises PlanError: it is not what was agreed to any more; ClusterError: it has changed too much."""
-        return _attached(folder, observer)
-
-    async def look(self, folder: Path) -> Kept:
-        state = _load(folder)
-        if state is None:
-            return Kept(backend="kubernetes", spec=None, place=Placement(), alive=False, ours=False)
-        alive = True
-        async with Api.open(state.target.context) as api:
-            alive = await _still(api, state.target)
-        place = Placement(context=state.target.context)
-        return Kept(backend="kubernetes", spec=state.spec, place=place, alive=alive, ours=False)
-
-    async def stop(self, folder: Path) -> None:
-        """Drop what we put into it. A cluster that is gone, or another one by now, has nothing of ours."""
-        state = _load(folder)
-        if state is None:
-            return
-        target = state.target
-        async with Api.open(target.context) as api:
-            if not await _still(api, target):
-                return
-            programs = await programs_of(api, target.namespace, target.vitess_cluster)
-            async with Reach.opened(api, target.namespace, programs) as reach, _vtctld(reach, programs) as vtctld:
-                await attach_schema.drop(vtctld, state.spec.keyspace, state.spec.shard_names, state.added)
-
-
-@contextlib.asynccontextmanager
-async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesCluster]:
-    state = _load(folder)
-    if state is None:
-        raise ClusterError(f"{folder} does not say what was attached to")
-    target = state.target
-    async with Api.open(target.context) as api:
-        safety.same(target, await target_of(api, target.namespace, target.vitess_cluster), when="it was attached")
-        programs = await programs_of(api, target.namespace, target.vitess_cluster)
-        async with Reach.opened(api, target.namespace, programs) as reach:
-            found = await found_in(reach, programs, keyspace=state.spec.keyspace, logs=folder / LOGS)
-            refuse_changed(state, found)
-            async with _vtctld(reach, programs) as vtctld:
-                keyspace, shards = state.spec.keyspace, state.spec.shard_names
-                await attach_schema.require_ours(vtctld, keyspace, shards, state.added.table)
-            permits = await attach_permits.asked(api, target.namespace, found.programs)
-            async with attached_to(api, target.namespace, found.layout, found.programs, permits, reach) as processes:
-                names = [node.name for node in found.layout.nodes]
-                yield NodesCluster(found.layout, commands_of(names), processes, observer, running=names)
-
-
-def commands_of(names: Sequence[str]) -> dict[str, Command]:
-    """What starts a node is its owner's: nothing is started with these."""
-    return {name: Command(argv=(), cwd=DATA, env={}) for name in names}
-
-
-def refuse_changed(state: State, found: Found) -> None:
-    """Raises ClusterError when it is no longer what experiments were planned for."""
-    now, before = replace(found.layout.spec, vschema=""), replace(state.spec, vschema="")
-    different = [key for key in ClusterSpec.__dataclass_fields__ if getattr(now, key) != getattr(before, key)]
-    if different:
-        raise ClusterError(
-            f"{state.name} has changed since it was attached ({', '.join(different)}): `vtchaos down {state.name}`, "
-            "and attach again"
-        )
-
-
-async def _still(api: Api, target: Target) -> bool:
-    """The same namespace of the same cluster is there."""
-    try:
-        safety.same(target, await target_of(api, target.namespace, target.vitess_cluster), when="it was attached")
-    except Changed:
-        return False
-    return True
-
-
-def _load(folder: Path) -> State | None:
-    try:
-        return jsonio.load(folder / STATE, State)
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _or_none(names: Sequence[str]) -> str:

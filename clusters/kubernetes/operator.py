@@ -10,7 +10,7 @@ from typing import Any
 
 from clusters.common import serving
 from clusters.common.cluster import NodesCluster
-from clusters.kubernetes import attach, attach_permits, manifests, operator_manifest, rbac
+from clusters.kubernetes import attach, attach_keeper, attach_permits, manifests, operator_manifest, rbac
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach_processes import attached_to
 from clusters.kubernetes.attach_reach import Reach
@@ -122,7 +122,7 @@ async def attached(
         permits = await attach_permits.asked(api, namespace, found.programs)
         async with attached_to(api, namespace, layout, found.programs, permits, reach) as processes:
             names = [node.name for node in layout.nodes]
-            yield NodesCluster(layout, attach.commands_of(names), processes, observer, running=names)
+            yield NodesCluster(layout, attach_keeper.commands_of(names), processes, observer, running=names)
 
 
 async def _until_ready(api: Api, spec: ClusterSpec, namespace: str, observer: Observer) -> None:

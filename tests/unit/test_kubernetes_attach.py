@@ -11,7 +11,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from clusters.kubernetes import attach_permits, rbac
-from clusters.kubernetes.attach import AttachedKeeper, State, refuse_changed
+from clusters.kubernetes.attach import State
+from clusters.kubernetes.attach_keeper import AttachedKeeper, refuse_changed
 from clusters.kubernetes.attach_reach import _same_process
 from clusters.kubernetes.attach_schema import Added, LoadTable, merged, without
 from clusters.kubernetes.attach_watch import Begun, Ended, Lives
