@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from clusters import BACKENDS
@@ -41,7 +41,7 @@ class Lines:
         print(f"{time.monotonic() - self._start_s:7.2f} s  {text}", file=sys.stderr)
 
 
-def main(*, schema: Sequence[str] = (), vschema: str = "") -> int:
+def main() -> int:
     """Stand up, print the addresses as JSON, wait, tear down."""
     parser = argparse.ArgumentParser(prog="python -m clusters", description=__doc__)
     parser.add_argument("--backend", default="local", choices=BACKENDS)
@@ -62,8 +62,6 @@ def main(*, schema: Sequence[str] = (), vschema: str = "") -> int:
         vtorc=words.vtorc,
         durability_policy="semi_sync" if words.tablets > 1 else "none",
         vtgates=tuple(VtgateSpec(version=version) for version in words.vtgate.split(",")),
-        schema=tuple(schema),
-        vschema=vschema,
     )
     backend = LocalBackend(isolation=words.isolation) if words.isolation else BACKENDS[words.backend]
     folder = words.folder or Path(tempfile.mkdtemp(prefix=f"vtchaos-{backend.name}-"))

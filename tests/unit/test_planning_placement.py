@@ -215,7 +215,7 @@ def test_an_unknown_backend_hears_all_that_there_are() -> None:
 
 
 def test_a_summary_says_where_it_ran() -> None:
-    seen = calm()
+    seen = calm().build()
 
     def on(backend: str, place: Placement) -> str:
         return where(dataclasses.replace(seen, plan=dataclasses.replace(seen.plan, backend=backend, place=place)))
