@@ -125,8 +125,12 @@ class Boxes:
 
     def holding(self, container: str) -> str:
         """The name of the box that a container is; "" for none."""
+        return next((name for name, made in self.made().items() if made == container), "")
+
+    def made(self) -> dict[str, str]:
+        """Name → container of those that are there."""
         done = {name: future for name, future in self._made.items() if future.done() and not future.cancelled()}
-        return next((name for name, made in done.items() if not made.exception() and made.result() == container), "")
+        return {name: future.result() for name, future in done.items() if not future.exception()}
 
     async def container(self, name: str) -> str:
         if name not in self._made:

@@ -167,6 +167,7 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             making=None,
             outside=state.outside,
             no_links=state.no_links,
+            observer=observer,
         )
         processes.listen(since_s=facts.now_s)
         found = _found(state, left)

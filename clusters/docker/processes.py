@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from clusters.common import links
@@ -17,16 +17,18 @@ from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import EventFollower, Mark
 from clusters.docker.labels import RUN
-from clusters.docker.programs import Ended, Found, OwnContainers, Programs
+from clusters.docker.programs import Ended, Found, OwnContainers, Programs, missed
 from clusters.docker.together import InBoxes
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, LinkRule, Node
+from harness.contracts import Observer
+from harness.model import Capability, Event, LinkRule, Node
 
 Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 """Box → port → where this process reaches it."""
 _SIGNALLED = 128  # a program that ended by signal n is reported with exit status 128 + n
 _LAST_SIGNAL = 64
+HEARD = ["die", "exec_die"]
 NO_KERNEL_CLEANUP = (
     "containers belong to the Docker engine: when the harness is killed, its watchdog removes them a few seconds later"
 )
@@ -46,14 +48,16 @@ class DockerProcesses:
         making: Making | None,
         outside: Outside,
         no_links: str,
+        observer: Observer,
     ) -> None:
         """`images`: node → reference. `templates`: keyspace → data directory in the boxes' image, "" where `making`
         makes one. `outside`: empty when the boxes' own addresses can be reached. `no_links`: why links cannot be cut,
-        "" when they can."""
+        "" when they can. `observer` hears at once what spoils the run."""
         self.boxes = ground
         self.images = images
         self.reached = outside
         self.no_links = no_links
+        self._observer = observer
         self._engine = engine
         self._layout = layout
         self._own = OwnContainers(engine, layout, ground, images)
@@ -67,6 +71,8 @@ class DockerProcesses:
         self._filtered: dict[str, str] = {}  # box → script in force
         self._events: EventFollower | None = None
         self._lost = ""
+        for programs in (self._own, self._in_boxes):
+            programs.logs.on_lost = self._lose_log
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
@@ -86,10 +92,11 @@ class DockerProcesses:
         """Begin to hear of ends, before anything is started; `since_s` is the engine's wall clock."""
         self._events = EventFollower(
             self._engine.api,
-            label=f"{RUN}={self.boxes.ground.marks.run}",
+            wanted={"type": "container", "label": f"{RUN}={self.boxes.ground.marks.run}", "event": HEARD},
             since_s=since_s,
             heard=self._heard,
-            ended=self._lose,
+            again=lambda: self._soon(self._look_again()),
+            ended=self._deaf,
         )
 
     async def adopt(self, found: Mapping[str, Found]) -> tuple[str, ...]:
@@ -209,13 +216,11 @@ class DockerProcesses:
         for programs in (self._own, self._in_boxes):
             ended = programs.heard(event)
             if ended is not None:
-                task = asyncio.ensure_future(self._tell(programs, ended, now_ns()))
-                self._ends.add(task)
-                task.add_done_callback(self._ends.discard)
+                self._soon(self._tell(programs, ended, now_ns()))
                 return
         box = self.boxes.holding(str(event["Actor"]["ID"]))
         if event.get("Action") == "die" and box:
-            self._lose(f"the container that holds the address of {box} was removed or killed by somebody else")
+            self._lose(box, f"the container that holds the address of {box} was removed or killed by somebody else")
 
     async def _tell(self, programs: Programs, ended: Ended, at_ns: int) -> None:
         """When its log is whole: who hears of an end reads the last lines."""
@@ -235,8 +240,35 @@ class DockerProcesses:
             with self._layout.log(self._layout.node(ended.name)).open("a") as log:
                 log.write(f"vtchaos: the kernel killed it: its container reached its limit of {limit} MB of memory\n")
 
-    def _lose(self, why: str) -> None:
-        self._lost = why
+    async def _look_again(self) -> None:
+        """The events had broken off: what they may have told in between is asked for."""
+        try:
+            ends = [*await self._own.missed(), *await self._in_boxes.missed()]
+            ends += await missed(self._engine, list(self.boxes.made().values()))
+        except ClusterError as error:
+            self._deaf(str(error))
+            return
+        for event in ends:
+            self._heard(event)
+
+    def _deaf(self, why: str) -> None:
+        self._lose("the Docker engine", f"the ends of processes could not be heard any more: {why}")
+
+    def _lose_log(self, name: str, why: str) -> None:
+        self._spoil(name, f"the output of {name} could not be followed any more: {why}")
+
+    def _lose(self, subject: str, why: str) -> None:
+        """No call can be trusted from now on."""
+        self._lost = self._lost or why
+        self._spoil(subject, why)
+
+    def _spoil(self, subject: str, why: str) -> None:
+        self._observer.on_event(Event(at_ns=now_ns(), kind="spoiled", subject=subject, details={"why": why}))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
 
     def _check(self) -> None:
         if self._lost:

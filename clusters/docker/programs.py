@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from harness.model import Node
 
 LOG_END_TIMEOUT_S = 5.0  # from the end of a program to the end of its output
 CATCH_UP_TIMEOUT_S = 60.0
+_SIGNALLED = 128  # a program that ended by signal n has exit status 128 + n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Programs(Protocol):
     async def start(self, node: Node, command: Command) -> None: ...
     async def signal(self, name: str, signum: int, *, ends: bool) -> bool: ...  # False: it is not running
     def heard(self, event: Mapping[str, Any]) -> Ended | None: ...  # None: it is about something else
+    async def missed(self) -> list[Mapping[str, Any]]: ...  # events of ends that were not heard, as of now
     async def written(self, name: str) -> None: ...  # all that an ended program has written is in its log
     def adopt(self, found: Mapping[str, Found]) -> None: ...
     async def close(self, *, kill: bool) -> None: ...  # follow no more; with `kill`, end all of them before
@@ -66,6 +68,7 @@ class Logs:
         """`streams`: which of a container's outputs are a node's."""
         self.followers: dict[str, LogFollower] = {}
         self.on_follow: Callable[[], None] = lambda: None  # a log has begun to follow another container
+        self.on_lost: Callable[[str, str], None] = lambda _node, _why: None  # a node's log cannot be followed on
         self._engine = engine
         self._layout = layout
         self._streams = streams
@@ -101,7 +104,14 @@ class Logs:
 
     def _follow(self, name: str, mark: Mark, *, catch_up: bool = False) -> None:
         streams = self._streams(self._layout.node(name))
-        self.followers[name] = LogFollower(self._engine.api, self._path(name), mark, catch_up=catch_up, streams=streams)
+        self.followers[name] = LogFollower(
+            self._engine.api,
+            self._path(name),
+            mark,
+            catch_up=catch_up,
+            streams=streams,
+            lost=lambda why: self.on_lost(name, why),
+        )
         self.on_follow()
 
     def _path(self, name: str) -> Path:
@@ -158,6 +168,9 @@ class OwnContainers:
         status = int(event["Actor"]["Attributes"].get("exitCode", 0))
         name, asked = self._running.pop(container), container in self._asked
         return Ended(name=name, container=container, status=status, asked=asked)
+
+    async def missed(self) -> list[Mapping[str, Any]]:
+        return await missed(self._engine, list(self._running))
 
     async def written(self, name: str) -> None:
         """The end may be heard before the engine's answer to the start, after which the log is followed."""
@@ -225,6 +238,25 @@ class OwnContainers:
                 return False
             raise
         return True
+
+
+async def missed(engine: Engine, containers: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The ends of those that are not running any more, as events."""
+    found = await asyncio.gather(*(_end_of(engine, container) for container in containers))
+    return [event for event in found if event]
+
+
+async def _end_of(engine: Engine, container: str) -> Mapping[str, Any]:
+    """{} for one that runs, or is yet to be started."""
+    try:
+        said = (await engine.call("describe a container", engine.api.inspect_container, container))["State"]
+    except Refused as refused:
+        if not refused.gone:
+            raise
+        said = {"Status": "removed", "ExitCode": _SIGNALLED + signal.SIGKILL}
+    if said.get("Running") or said.get("Status") == "created":
+        return {}
+    return {"Action": "die", "Actor": {"ID": container, "Attributes": {"exitCode": str(said.get("ExitCode", 0))}}}
 
 
 def _size(path: Path) -> int:

@@ -90,6 +90,7 @@ async def opened(engine: Engine, wanted: Wanted, *, observer: Observer) -> Async
         making=making_of(plan, wanted.images),
         outside=outside,
         no_links=no_links,
+        observer=observer,
     )
     processes.listen(since_s=now_s)
     words = {node.name: commands.command(plan, wanted.images.programs, node) for node in plan.nodes}

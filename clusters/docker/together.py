@@ -12,6 +12,8 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+import docker.errors
+
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.docker import boxes
@@ -81,6 +83,9 @@ class InBoxes:
         container, status = str(event["Actor"]["ID"]), int(attributes.get("exitCode", 0))
         return Ended(name=name, container=container, status=status, asked=asked)
 
+    async def missed(self) -> list[Mapping[str, Any]]:
+        return list(await self._engine.call("look at programs", self._ended_unheard, dict(self._running)))
+
     async def written(self, name: str) -> None:
         """What is written now comes after all that the program wrote."""
         sign = f"\036vtchaos {secrets.token_hex(8)}"
@@ -109,6 +114,21 @@ class InBoxes:
             await asyncio.gather(*(self.signal(name, signal.SIGKILL, ends=True) for name in names))
             await asyncio.gather(*(self.written(name) for name in names))
         self.logs.stop()
+
+    def _ended_unheard(self, running: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        """In a thread."""
+        found: list[Mapping[str, Any]] = []
+        for key, name in running.items():
+            try:
+                said = self._engine.api.exec_inspect(key)
+            except docker.errors.APIError as error:
+                if error.status_code != 404:
+                    raise
+                said = {"Running": False}  # the engine was started anew, or the box removed
+            if not said.get("Running") and said.get("Pid", 1):  # without a number it is yet to begin
+                attributes = {"execID": key, "exitCode": str(said.get("ExitCode") or 0)}
+                found.append({"Action": "exec_die", "Actor": {"ID": self._containers[name], "Attributes": attributes}})
+        return found
 
     def _begun(self, name: str, box: str, command: Command, words: tuple[str, ...]) -> None:
         """In a thread. The end may be heard before the engine's answer."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.checks.results import Finding, passed, per_vtgate, result, unknown
+from harness.checks.results import Finding, offset, passed, per_vtgate, result, unknown
 from harness.facts.buffer import settings
 from harness.facts.processes import faults_on, in_force
 from harness.facts.storm import (
@@ -322,6 +322,8 @@ def what_is_missing(history: History) -> list[str]:
         if event.kind in ("interrupt", "harness-error"):
             text = event.details.get("error") or event.details.get("text") or event.subject
             missing.append(f"{event.kind}: {text}" if text else event.kind)
+        if event.kind == "spoiled":
+            missing.append(f"{event.details.get('why', event.subject)} ({offset(event.at_ns, history.start_ns)})")
     if quiet_ns(history) is None:
         last = list(history.phases)[-1:]
         missing.append(f"it never became quiet (its last phase was {last[0]})" if last else "it never began")

@@ -9,7 +9,7 @@ from harness.model import Event
 from harness.reports.words import clean, shorten
 
 REMARKS = 4
-_GRAVE = ("exit", "interrupt", "harness-error")
+_GRAVE = ("exit", "interrupt", "harness-error", "spoiled")
 _REMARKABLE = (*_GRAVE, "note", "cluster")
 
 

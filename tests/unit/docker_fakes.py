@@ -43,6 +43,7 @@ class Container:
     id: str
     asked: dict[str, Any]
     state: str = "created"
+    status: int = 0
     output: list[bytes] = field(default_factory=list)
     readers: list[Stream] = field(default_factory=list)
     frozen: bool = False
@@ -82,6 +83,7 @@ class FakeApi:
         self.exec_answer: tuple[int, bytes] = (0, b"")
         self.signals: list[tuple[str, int]] = []
         self.listeners: list[Stream] = []
+        self.asked_since: list[str] = []  # by those who listen
         self.calls: list[str] = []
         self.fails: dict[str, list[Exception]] = {}  # method → what its next calls raise
         self.held: dict[str, threading.Event] = {}  # method → what its calls wait for
@@ -117,7 +119,7 @@ class FakeApi:
 
     def end(self, container: Container, status: int) -> None:
         with self._lock:
-            container.state = "exited"
+            container.state, container.status = "exited", status
             for reader in container.readers:
                 reader.close()
         self.event(container, "die", exitCode=str(status))
@@ -214,7 +216,9 @@ class FakeApi:
         ports = self._of(container).asked.get("ports") or ()
         rows = {f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port + 10000)}] for port in ports}
         execs = [key for key, each in self.programs.items() if each.container == container]
-        state = {"OOMKilled": self._of(container).out_of_memory}
+        found = self._of(container)
+        state = {"OOMKilled": found.out_of_memory, "Status": found.state, "Running": found.state == "running"}
+        state["ExitCode"] = found.status
         return {"NetworkSettings": {"Ports": rows}, "ExecIDs": execs or None, "State": state}
 
     def volumes(self, filters: Mapping[str, str]) -> dict[str, Any]:
@@ -277,8 +281,9 @@ class FakeApi:
                 reader.close()
         return reader
 
-    def events(self, since: int | None, filters: Mapping[str, Any], decode: bool) -> Stream:
+    def events(self, since: str, filters: Mapping[str, Any], decode: bool) -> Stream:
         listener = Stream()
+        self.asked_since.append(since)
         self.listeners.append(listener)
         return listener
 

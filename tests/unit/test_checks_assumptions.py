@@ -182,7 +182,8 @@ def test_an_absent_counter_is_not_zero() -> None:
 
 
 def test_what_makes_a_run_incomplete() -> None:
-    interrupted, crashed, cut, unread, unsettled = (calm() for _ in range(5))
+    interrupted, crashed, cut, unread, unsettled, spoiled = (calm() for _ in range(6))
+    spoiled.event("spoiled", "the Docker engine", 6.0, why="the ends of processes could not be heard any more")
     interrupted.event("interrupt", "SIGINT", 6.0)
     crashed.event("harness-error", "probe", 6.0, error="boom")
     cut.events = [event for event in cut.events if event.subject != "quiet"]
@@ -194,6 +195,7 @@ def test_what_makes_a_run_incomplete() -> None:
         (cut, "its last phase was recovery"),
         (unread, "the tables of 80- were not read back"),
         (unsettled, "1 fault never came into force"),
+        (spoiled, "the ends of processes could not be heard any more ("),
     ):
         result = only("assumptions/complete", builder)
         assert result.verdict is UNKNOWN

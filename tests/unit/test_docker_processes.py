@@ -18,6 +18,7 @@ from clusters.common.commands import Command
 from clusters.common.images import DATA
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit
+from clusters.docker import following
 from clusters.docker.boxes import Boxes, Ground, Making, name_of
 from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
@@ -26,7 +27,7 @@ from clusters.docker.processes import DockerProcesses, as_signal
 from clusters.docker.programs import Found
 from harness.base import wait
 from harness.base.errors import ClusterError
-from harness.model import Capability, ClusterSpec, LinkRule, Node, Placement
+from harness.model import Capability, ClusterSpec, Event, LinkRule, Node, Placement
 from tests.unit.docker_fakes import Container, FakeApi, refused
 
 COMMAND = Command(argv=("/vt/bin/vtgate", "--cell=zone1"), cwd=DATA / "vtgate-1", env={"HOME": "/x"})
@@ -46,12 +47,34 @@ def plan(logs: Path) -> Layout:
     )
 
 
+class Told:
+    """An observer."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None:
+        return
+
+
 @dataclass
 class Site:
     api: FakeApi
     layout: Layout
     processes: DockerProcesses
     exits: list[Exit]
+    events: list[Event]  # of the observer
+
+    async def spoiled(self) -> str:
+        """The first reason."""
+
+        async def found() -> str:
+            return next((str(event.details["why"]) for event in self.events if event.kind == "spoiled"), "")
+
+        return await wait.until("the run is spoiled", found, timeout_s=20)
 
     def node(self, name: str) -> Node:
         return self.layout.node(name)
@@ -75,7 +98,7 @@ async def opened(
 ) -> AsyncIterator[Site]:
     api = api or FakeApi()
     engine = Engine(api)
-    made = plan(logs)
+    made, told = plan(logs), Told()
     images = {node.name: f"image-of-{node.role}" for node in made.nodes}
     processes = DockerProcesses(
         engine,
@@ -86,13 +109,14 @@ async def opened(
         making=MAKING,
         outside={},
         no_links=no_links,
+        observer=told,
     )
     exits: list[Exit] = []
     processes.on_exit(exits.append)
     processes.listen(since_s=1.0)
     await wait.until("somebody listens", _listened(api), timeout_s=10)
     try:
-        yield Site(api, made, processes, exits)
+        yield Site(api, made, processes, exits, told.events)
     finally:
         await processes.close(kill=True)
         engine.close()
@@ -248,6 +272,7 @@ async def test_an_end_is_told_when_its_log_is_whole(tmp_path: Path) -> None:
         await wait.hold(0.05)
         assert site.exits == []
         site.api.say(container, b"the last words\n")
+        container.state = "exited"
         for reader in container.readers:
             reader.close()
         await site.exit_of("vtgate-1")
@@ -313,9 +338,44 @@ async def test_one_log_over_all_lives_of_a_node(tmp_path: Path) -> None:
         assert site.layout.log(node).read_bytes() == b"first life\nsecond life\n"
 
 
-async def test_an_engine_that_ends_its_events_is_not_trusted_any_more(tmp_path: Path) -> None:
+async def test_what_happened_while_the_events_were_broken_is_heard(tmp_path: Path) -> None:
     async with opened(tmp_path) as site:
+        for name in ("vtgate-1", "vtctld"):
+            await site.processes.spawn(site.node(name), COMMAND)
+        site.api.listeners[0].put(RuntimeError("a library's own error"))
+        await wait.until("the ear is gone", _asked(site.api, "events", 1), timeout_s=10)
+        unheard = site.api.listeners.pop()
+        site.api.end(site.api.node("vtgate-1"), 2)
+        end = await site.exit_of("vtgate-1")
+        assert unheard not in site.api.listeners
+        assert (end.status, end.asked) == (2, False)
+        assert [each.name for each in site.exits] == ["vtgate-1"]
+        assert not site.events
+        assert await site.processes.signal(site.node("vtctld"), signal.SIGCONT)
+
+
+async def test_after_a_break_it_listens_from_the_last_event_on(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        await site.processes.spawn(site.node("vtgate-1"), COMMAND)
+        other = {
+            "Action": "die",
+            "Actor": {"ID": "of somebody", "Attributes": {}},
+            "timeNano": 1_763_000_000_000_000_007,
+        }
+        site.api.listeners[0].put(other)
+        site.api.listeners[0].close()
+        await wait.until("it listens again", _asked(site.api, "events", 2), timeout_s=10)
+        assert site.api.asked_since == ["1.000000", "1763000000.000000007"]
+
+
+async def test_an_engine_that_ends_its_events_is_not_trusted_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "AGAIN_AFTER_S", (0.01, 0.01))
+    async with opened(tmp_path) as site:
+        site.api.fails["events"] = [OSError("connection reset")] * 2
         site.api.listeners[0].put(OSError("connection reset"))
+        assert "the ends of processes could not be heard any more" in await site.spoiled()
 
         async def refuses() -> bool:
             with contextlib.suppress(ClusterError):
@@ -334,6 +394,7 @@ async def test_a_box_that_somebody_removes_is_told(tmp_path: Path) -> None:
         site.api.end(site.api.node("vtgate-1", "vtchaos.box"), 137)
         with pytest.raises(ClusterError, match="holds the address of vtgate-1 was removed or killed"):
             await wait.until("it is noticed", _signalled(site), timeout_s=10)
+        assert "by somebody else" in await site.spoiled()
 
 
 def _signalled(site: Site) -> Callable[[], Awaitable[bool]]:

@@ -113,3 +113,14 @@ async def test_a_box_that_is_gone_does_not_hide_the_end(tmp_path: Path) -> None:
         del site.api.containers_by_id[box.id]
         site.api.event(box, "exec_die", execID=key, exitCode="137")
         assert (await site.exit_of("mysqld-100")).status == -9
+
+
+async def test_an_end_in_a_box_while_the_events_were_broken(tmp_path: Path) -> None:
+    async with opened(tmp_path, ground=TOGETHER) as site:
+        for name in ("mysqld-100", "vttablet-100"):
+            await site.processes.spawn(site.node(name), COMMAND)
+        key = key_of(site, "mysqld-100")
+        site.api.listeners.pop().close()
+        site.api.programs[key].runs = False
+        assert (await site.exit_of("mysqld-100")).asked is False
+        assert [end.name for end in site.exits] == ["mysqld-100"]
