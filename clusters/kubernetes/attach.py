@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clusters.common.keeping import STATE
@@ -57,6 +57,7 @@ class State:
     target: Target
     spec: ClusterSpec
     added: Added
+    done: bool = True  # False: `added` is what would be put into it, and some of it may be there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,27 +228,46 @@ def _warnings(seen: Survey) -> tuple[str, ...]:
 
 
 async def attach(api: Api, asked: Asked, seen: Survey, table: LoadTable, *, folder: Path) -> State:
-    """Put the load's table into the keyspace and write state.json; on any failure what was put there is taken back.
+    """Write state.json and put the load's table into the keyspace; on any failure what was put there is taken back.
 
+    The file comes first: whoever is killed from then on leaves what `vtchaos down` takes back.
     Raises PlanError, ClusterError, WaitTimeout.
     """
     safety.same(seen.target, await target_of(api, asked.namespace, asked.vitess_cluster), when="the plan was shown")
     spec, programs = seen.found.layout.spec, tuple(seen.found.programs.values())
     async with Reach.opened(api, asked.namespace, programs) as reach, vtctld_of(reach, programs) as vtctld:
         await attach_schema.refuse_theirs(vtctld, spec.keyspace, spec.shard_names, table)
-        _, would_add = attach_schema.merged(seen.found.vschema, table, keyspace=spec.keyspace, shards=spec.shards)
+        would_add = await attach_schema.would_add(vtctld, spec.keyspace, spec.shard_names, table)
+        state = State(name=asked.name, target=seen.target, spec=spec, added=would_add, done=False)
+        jsonio.save(folder / STATE, state)
         try:
             added = await attach_schema.create(vtctld, spec.keyspace, spec.shard_names, table)
             for program in programs:
                 if program.role is Role.VTGATE:
                     await _until_known(reach, program, spec.keyspace, table.name)
-        except BaseException:
-            await attach_schema.drop(vtctld, spec.keyspace, spec.shard_names, would_add)
+        except BaseException as error:
+            await _taken_back(vtctld, state, folder, error)
             raise
     (folder / LOGS).mkdir(exist_ok=True)
-    state = State(name=asked.name, target=seen.target, spec=spec, added=added)
+    state = replace(state, added=added, done=True)
     jsonio.save(folder / STATE, state)
     return state
+
+
+async def _taken_back(vtctld: VtctldClient, state: State, folder: Path, error: BaseException) -> None:
+    """Raises ClusterError when it cannot be, also when the user has no patience for it."""
+    try:
+        await attach_schema.drop(vtctld, state.spec.keyspace, state.spec.shard_names, state.added)
+    except BaseException as failed:  # noqa: BLE001  an interrupt, too, must not lose the folder
+        (folder / LOGS).mkdir(exist_ok=True)  # with them clusters.kept keeps the folder of what failed
+        raise ClusterError(
+            f"attaching came to nothing ({_words(error)}), and what it had put into {state.spec.keyspace} could not be "
+            f"taken back ({_words(failed)}): `vtchaos down {state.name}` does that"
+        ) from error
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 @contextlib.asynccontextmanager

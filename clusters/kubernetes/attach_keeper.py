@@ -52,7 +52,8 @@ class AttachedKeeper:
         async with Api.open(state.target.context) as api:
             alive = await still_there(api, state.target)
         place = Placement(context=state.target.context)
-        return Kept(backend="kubernetes", spec=state.spec, place=place, alive=alive, ours=False)
+        spec = state.spec if state.done else None
+        return Kept(backend="kubernetes", spec=spec, place=place, alive=alive, ours=False)
 
     async def stop(self, folder: Path) -> None:
         """Drop what we put into it. Where its namespace is gone there is nothing of ours any more.
@@ -75,7 +76,7 @@ class AttachedKeeper:
 @contextlib.asynccontextmanager
 async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesCluster]:
     state = _load(folder)
-    if state is None:
+    if state is None or not state.done:
         raise ClusterError(f"{folder} does not say what was attached to")
     target = state.target
     async with Api.open(target.context) as api:

@@ -112,6 +112,11 @@ async def refuse_theirs(vtctld: VtctldClient, keyspace: str, shards: Sequence[st
             )
 
 
+async def would_add(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], table: LoadTable) -> Added:
+    """What `create` would put there now. Raises PlanError, VtctldError."""
+    return merged(await vschema_of(vtctld, keyspace), table, keyspace=keyspace, shards=len(shards))[1]
+
+
 async def create(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], table: LoadTable) -> Added:
     """Make the table where it is not there and merge its vschema. Raises PlanError, VtctldError."""
     await refuse_theirs(vtctld, keyspace, shards, table)
