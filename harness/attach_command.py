@@ -77,6 +77,7 @@ async def _attach(asked: Asked, answer: str) -> None:
     logs = kept.folder_of(asked.name) / attaching.LOGS
     async with Api.open(asked.context) as api:
         seen = await attaching.survey(api, asked, logs=logs)
+        attaching.refuse_second(kept.folder_of(asked.name), seen.target, seen.found.layout.spec.keyspace)
         shown = attaching.showing(asked, seen, LEDGER)
         for line in safety.lines(shown):
             click.echo(line)

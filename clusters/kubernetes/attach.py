@@ -235,6 +235,8 @@ async def attach(api: Api, asked: Asked, seen: Survey, table: LoadTable, *, fold
     """
     safety.same(seen.target, await target_of(api, asked.namespace, asked.vitess_cluster), when="the plan was shown")
     spec, programs = seen.found.layout.spec, tuple(seen.found.programs.values())
+    refuse_second(folder, seen.target, spec.keyspace)
+    table = replace(table, mark=attach_schema.mark_of(asked.name, folder))
     async with Reach.opened(api, asked.namespace, programs) as reach, vtctld_of(reach, programs) as vtctld:
         await attach_schema.refuse_theirs(vtctld, spec.keyspace, spec.shard_names, table)
         would_add = await attach_schema.would_add(vtctld, spec.keyspace, spec.shard_names, table)
@@ -252,6 +254,30 @@ async def attach(api: Api, asked: Asked, seen: Survey, table: LoadTable, *, fold
     state = replace(state, added=added, done=True)
     jsonio.save(folder / STATE, state)
     return state
+
+
+def refuse_second(folder: Path, target: Target, keyspace: str) -> None:
+    """Raises PlanError when another kept cluster is this keyspace, whatever its table says (an earlier version's says
+    nothing)."""
+    for path in sorted(folder.parent.glob(f"*/{STATE}")):
+        other = load_state(path.parent)
+        if other is None or path.parent == folder or other.target.namespace_uid != target.namespace_uid:
+            continue
+        apart = other.target.vitess_cluster != target.vitess_cluster and other.target.vitess_cluster
+        if other.spec.keyspace == keyspace and not (apart and target.vitess_cluster):
+            raise PlanError(
+                f"{keyspace} in {target.namespace} is attached to already, as {other.name}: two would empty each "
+                f"other's table; `vtchaos run EXPERIMENT --cluster {other.name}` works on it, `vtchaos down "
+                f"{other.name}` takes it back"
+            )
+
+
+def load_state(folder: Path) -> State | None:
+    """None where no attached cluster is kept."""
+    try:
+        return jsonio.load(folder / STATE, State)
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 async def _taken_back(vtctld: VtctldClient, state: State, folder: Path, error: BaseException) -> None:

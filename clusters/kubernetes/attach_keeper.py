@@ -11,7 +11,7 @@ from pathlib import Path
 from clusters.common.cluster import NodesCluster
 from clusters.common.commands import Command
 from clusters.common.images import DATA
-from clusters.common.keeping import STATE, Kept
+from clusters.common.keeping import Kept
 from clusters.kubernetes import attach_permits, attach_schema, safety
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach import (
@@ -19,6 +19,7 @@ from clusters.kubernetes.attach import (
     State,
     cluster_of,
     found_in,
+    load_state,
     programs_of,
     target_of,
     uid_of,
@@ -28,7 +29,6 @@ from clusters.kubernetes.attach_processes import attached_to
 from clusters.kubernetes.attach_reach import Reach
 from clusters.kubernetes.discovery_layout import Found
 from clusters.kubernetes.safety import Target
-from harness.base import jsonio
 from harness.base.errors import ClusterError, PlanError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Placement
@@ -46,7 +46,7 @@ class AttachedKeeper:
         return _attached(folder, observer)
 
     async def look(self, folder: Path) -> Kept:
-        state = _load(folder)
+        state = load_state(folder)
         if state is None:
             return Kept(backend="kubernetes", spec=None, place=Placement(), alive=False, ours=False)
         async with Api.open(state.target.context) as api:
@@ -61,7 +61,7 @@ class AttachedKeeper:
         Raises PlanError, ClusterError: it does not answer, or the context leads to another cluster by now, so that it
         cannot be told, let alone taken back.
         """
-        state = _load(folder)
+        state = load_state(folder)
         if state is None:
             return
         target = state.target
@@ -75,7 +75,7 @@ class AttachedKeeper:
 
 @contextlib.asynccontextmanager
 async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesCluster]:
-    state = _load(folder)
+    state = load_state(folder)
     if state is None or not state.done:
         raise ClusterError(f"{folder} does not say what was attached to")
     target = state.target
@@ -87,7 +87,7 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
             refuse_changed(state, found)
             async with vtctld_of(reach, programs) as vtctld:
                 keyspace, shards = state.spec.keyspace, state.spec.shard_names
-                await attach_schema.require_ours(vtctld, keyspace, shards, state.added.table)
+                await attach_schema.require_ours(vtctld, keyspace, shards, state.added)
             permits = await attach_permits.asked(api, target.namespace, found.programs)
             async with attached_to(api, target.namespace, found.layout, found.programs, permits, reach) as processes:
                 names = [node.name for node in found.layout.nodes]
@@ -126,10 +126,3 @@ async def still_there(api: Api, target: Target) -> bool:
         f"the context {target.context} leads to another cluster by now, or to one that cannot be told: to "
         f"{now or '(unknown)'} at {api.server}; at the attach it was {before or '(unknown)'} at {target.server}"
     )
-
-
-def _load(folder: Path) -> State | None:
-    try:
-        return jsonio.load(folder / STATE, State)
-    except (FileNotFoundError, ValueError):
-        return None

@@ -7,16 +7,21 @@ they may change it meanwhile. A table of that name that we did not make is never
 from __future__ import annotations
 
 import json
+import re
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clusters.kubernetes.discovery_topology import vschema_of
 from harness.base.errors import ClusterError, PlanError
 from harness.vitess.vtctld import VtctldClient
 
-MARK = "made by vtchaos attach"
+MARK = "made by vtchaos attach"  # all that an earlier version wrote
+_BY = " as "
 SCHEMA_TIMEOUT_S = 120.0
+_LONGEST_COMMENT = 2048  # of a table in MySQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +31,12 @@ class LoadTable:
     name: str
     sql: str  # CREATE TABLE
     vschema: str
+    mark: str = MARK  # the table's comment: whose it is (`mark_of`)
 
     @property
     def marked_sql(self) -> str:
         """So that it can be told from a table of theirs."""
-        return f"{self.sql} COMMENT = '{MARK}'"
+        return f"{self.sql} COMMENT = '{self.mark}'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,13 @@ class Added:
     table: str
     vindexes: tuple[str, ...] = ()
     sharded: bool = False  # the vschema was empty, and we said that the keyspace is sharded
+    mark: str = MARK
+
+
+def mark_of(name: str, folder: Path) -> str:
+    """What tells the table of this attachment from another's: its name, host and folder."""
+    words = f"{MARK}{_BY}{name} on {socket.gethostname()} in {folder}"
+    return re.sub(r"[^\w./@: -]", "_", words, flags=re.ASCII)[:_LONGEST_COMMENT]
 
 
 def merged(existing: str, table: LoadTable, *, keyspace: str, shards: int) -> tuple[str, Added]:
@@ -58,10 +71,10 @@ def merged(existing: str, table: LoadTable, *, keyspace: str, shards: int) -> tu
         sharded = says_sharded = True
     if not sharded:
         tables[table.name] = {}
-        return _text(theirs, tables, vindexes, sharded=False), Added(table=table.name)
+        return _text(theirs, tables, vindexes, sharded=False), Added(table=table.name, mark=table.mark)
     entry, needed = _named_apart(ours["tables"][table.name], ours["vindexes"], vindexes)
     tables[table.name] = entry
-    added = Added(table=table.name, vindexes=tuple(set(needed) - set(vindexes)), sharded=says_sharded)
+    added = Added(table=table.name, vindexes=tuple(set(needed) - set(vindexes)), sharded=says_sharded, mark=table.mark)
     return _text(theirs, tables, {**vindexes, **needed}, sharded=True), added
 
 
@@ -102,14 +115,20 @@ def _text(base: dict[str, Any], tables: dict[str, Any], vindexes: dict[str, Any]
 
 
 async def refuse_theirs(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], table: LoadTable) -> None:
-    """Raises PlanError when a table of that name is there that we did not make."""
+    """Raises PlanError when a table of that name is there that this attachment did not make."""
     for shard in shards:
         comment = await _comment(vtctld, keyspace, shard, table.name)
-        if comment is not None and comment != MARK:
+        if comment is None or comment in (MARK, table.mark):
+            continue
+        if comment.startswith(MARK + _BY):
             raise PlanError(
-                f"{keyspace}/{shard} has a table {table.name} that vtchaos did not make; runs would empty it, so that "
-                "this keyspace cannot be used"
+                f"{keyspace} is attached to already{comment.removeprefix(MARK)}: two would empty each other's table "
+                f"{table.name}; `vtchaos down` there takes it back (where that is lost, drop the table by hand)"
             )
+        raise PlanError(
+            f"{keyspace}/{shard} has a table {table.name} that vtchaos did not make; runs would empty it, so that "
+            "this keyspace cannot be used"
+        )
 
 
 async def would_add(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], table: LoadTable) -> Added:
@@ -129,19 +148,19 @@ async def create(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], tab
     return added
 
 
-async def require_ours(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], table: str) -> None:
+async def require_ours(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], added: Added) -> None:
     """Raises ClusterError when the table that we made is gone or is another."""
     for shard in shards:
-        if await _comment(vtctld, keyspace, shard, table) != MARK:
+        if await _comment(vtctld, keyspace, shard, added.table) != added.mark:
             raise ClusterError(
-                f"the table {table} that vtchaos made in {keyspace}/{shard} is not there any more; attach again"
+                f"the table {added.table} that vtchaos made in {keyspace}/{shard} is not there any more; attach again"
             )
 
 
 async def drop(vtctld: VtctldClient, keyspace: str, shards: Sequence[str], added: Added) -> None:
     """Take back what `create` did. A table of that name that is not ours stays. Raises VtctldError."""
     comments = [await _comment(vtctld, keyspace, shard, added.table) for shard in shards]
-    if any(comment not in (None, MARK) for comment in comments):
+    if any(comment not in (None, added.mark) for comment in comments):
         return
     await vtctld.apply_vschema(keyspace, without(await vschema_of(vtctld, keyspace), added))
     await vtctld.apply_schema(keyspace, [f"DROP TABLE IF EXISTS `{added.table}`"], timeout_s=SCHEMA_TIMEOUT_S)
