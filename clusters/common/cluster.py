@@ -156,6 +156,8 @@ class NodesCluster:
         if end.name in self._ended:
             self._ended[end.name].set()
         details: dict[str, str | int | float | bool] = {"how": end.how, "status": end.status, "asked": end.asked}
+        if end.cause:
+            details["cause"] = end.cause
         self._observer.on_event(Event(at_ns=end.at_ns, kind="exit", subject=end.name, details=details))
         for watcher in self._exit_watchers:
             watcher(end)

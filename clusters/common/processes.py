@@ -16,16 +16,19 @@ from harness.model import Capability, LinkRule, Node
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """A program ended. `status` is negative for a signal; `asked` = somebody of ours wanted it to end."""
+    """A program ended. `status` is negative for a signal; `asked` = somebody of ours wanted it to end. `cause`: what
+    ended it that is neither of ours nor of Vitess, as a sentence's end: "killed by somebody else"; "" = none known."""
 
     name: str
     status: int
     asked: bool
     at_ns: int
+    cause: str = ""
 
     @property
     def how(self) -> str:
-        return f"signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
+        how = f"signal {-self.status}" if self.status < 0 else f"exit status {self.status}"
+        return f"{how}, {self.cause}" if self.cause else how
 
 
 class Processes(Protocol):

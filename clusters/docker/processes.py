@@ -16,7 +16,7 @@ from clusters.docker import boxes
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import EventFollower, Mark
-from clusters.docker.labels import RUN
+from clusters.docker.others import ACTIONS, Others
 from clusters.docker.programs import Ended, Found, OwnContainers, Programs, missed
 from clusters.docker.together import InBoxes
 from harness.base.clock import now_ns
@@ -28,7 +28,7 @@ Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 """Box → port → where this process reaches it."""
 _SIGNALLED = 128  # a program that ended by signal n is reported with exit status 128 + n
 _LAST_SIGNAL = 64
-HEARD = ["die", "exec_die"]
+HEARD = ["die", "exec_die", *ACTIONS, "disconnect"]
 NO_KERNEL_CLEANUP = (
     "containers belong to the Docker engine: when the harness is killed, its watchdog removes them a few seconds later"
 )
@@ -60,7 +60,8 @@ class DockerProcesses:
         self._observer = observer
         self._engine = engine
         self._layout = layout
-        self._own = OwnContainers(engine, layout, ground, images)
+        self._others = Others()
+        self._own = OwnContainers(engine, layout, ground, images, others=self._others)
         self._in_boxes = InBoxes(engine, layout, ground)
         self._templates = templates
         self._making = making
@@ -92,7 +93,7 @@ class DockerProcesses:
         """Begin to hear of ends, before anything is started; `since_s` is the engine's wall clock."""
         self._events = EventFollower(
             self._engine.api,
-            wanted={"type": "container", "label": f"{RUN}={self.boxes.ground.marks.run}", "event": HEARD},
+            wanted={"type": ["container", "network"], "event": HEARD},  # a network's events have no labels
             since_s=since_s,
             heard=self._heard,
             again=lambda: self._soon(self._look_again()),
@@ -179,8 +180,10 @@ class DockerProcesses:
         nothing. An engine thaws a container itself when it sends it a signal (20.10, tried)."""
         function = self._engine.api.pause if frozen else self._engine.api.unpause
         what = f"{'freeze' if frozen else 'thaw'} {node.name}"
+        container = self._container(node)
         try:
-            await self._engine.call(what, function, self._container(node))
+            with self._others.ours(container, "pause") if frozen else contextlib.nullcontext():
+                await self._engine.call(what, function, container)
         except Refused as refused:
             if frozen or "not paused" not in str(refused):
                 raise
@@ -213,32 +216,48 @@ class DockerProcesses:
     # ------------------------------------------------------------ what the engine tells
 
     def _heard(self, event: Mapping[str, Any]) -> None:
+        if event.get("Action") == "disconnect":
+            cut_off = self.boxes.holding(str(event["Actor"]["Attributes"].get("container", "")))
+            if cut_off:
+                self._spoil(cut_off, f"somebody else has taken {cut_off} off its network")
+            return
+        container = str(event["Actor"]["ID"])
+        box = self.boxes.holding(container)
+        name = box or self._own.node_of(container)
+        did = self._others.heard(event)
+        if did and name:
+            self._spoil(name, f"somebody else has {did} {name}")
         for programs in (self._own, self._in_boxes):
             ended = programs.heard(event)
             if ended is not None:
                 self._soon(self._tell(programs, ended, now_ns()))
                 return
-        box = self.boxes.holding(str(event["Actor"]["ID"]))
         if event.get("Action") == "die" and box:
             self._lose(box, f"the container that holds the address of {box} was removed or killed by somebody else")
 
     async def _tell(self, programs: Programs, ended: Ended, at_ns: int) -> None:
         """When its log is whole: who hears of an end reads the last lines."""
+        cause = "killed by somebody else" if not ended.asked and self._others.killed(ended.container) else ""
         with contextlib.suppress(ClusterError):  # the box may be gone too
             await programs.written(ended.name)
-            await self._say_if_it_was_memory(ended)
-        self._on_exit(Exit(name=ended.name, status=as_signal(ended.status), asked=ended.asked, at_ns=at_ns))
+            cause = cause or await self._memory(ended)
+        status = as_signal(ended.status)
+        self._on_exit(Exit(name=ended.name, status=status, asked=ended.asked, at_ns=at_ns, cause=cause))
 
-    async def _say_if_it_was_memory(self, ended: Ended) -> None:
-        """In its log: the program could not, and a kill by the kernel looks like any other."""
+    async def _memory(self, ended: Ended) -> str:
+        """Whether a limit of memory ended it, as a cause; in its log too: the program could not say it, and a kill by
+        the kernel looks like any other."""
         limit = self.boxes.ground.place.memory_mb
         if not limit or ended.asked or ended.status != _SIGNALLED + signal.SIGKILL:
-            return
+            return ""
         api = self._engine.api
         said = await self._engine.call("describe a container", api.inspect_container, ended.container)
-        if said["State"].get("OOMKilled"):
-            with self._layout.log(self._layout.node(ended.name)).open("a") as log:
-                log.write(f"vtchaos: the kernel killed it: its container reached its limit of {limit} MB of memory\n")
+        if not said["State"].get("OOMKilled"):
+            return ""
+        why = f"its container reached its limit of {limit} MB of memory"
+        with self._layout.log(self._layout.node(ended.name)).open("a") as log:
+            log.write(f"vtchaos: the kernel killed it: {why}\n")
+        return f"killed by the kernel: {why}"
 
     async def _look_again(self) -> None:
         """The events had broken off: what they may have told in between is asked for."""

@@ -18,6 +18,7 @@ from clusters.docker import boxes
 from clusters.docker.boxes import Boxes
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import LogFollower, Mark
+from clusters.docker.others import Others
 from harness.base import wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.model import Node
@@ -127,8 +128,11 @@ class Logs:
 class OwnContainers:
     """A container for every node, a new one for every start: its box keeps what is to stay."""
 
-    def __init__(self, engine: Engine, layout: Layout, made: Boxes, images: Mapping[str, str]) -> None:
-        """`images`: node → reference."""
+    def __init__(
+        self, engine: Engine, layout: Layout, made: Boxes, images: Mapping[str, str], *, others: Others
+    ) -> None:
+        """`images`: node → reference. `others` hears of our signals."""
+        self._others = others
         self.logs = Logs(engine, layout, streams=lambda _: {"stdout": True, "stderr": True})
         self._engine = engine
         self._boxes = made
@@ -151,6 +155,10 @@ class OwnContainers:
             f"make the container of {node.name}", api.create_container, **self._wanted(node, command, box)
         )
         await self._launch(node.name, str(made["Id"]))
+
+    def node_of(self, container: str) -> str:
+        """Whose program runs in it; "" for nobody's."""
+        return self._running.get(container, "")
 
     async def signal(self, name: str, signum: int, *, ends: bool) -> bool:
         """SIGKILL returns when the program is gone."""
@@ -232,7 +240,8 @@ class OwnContainers:
 
     async def _send(self, container: str, signum: int) -> bool:
         try:
-            await self._engine.call("send a signal", self._engine.api.kill, container, signal=signum)
+            with self._others.ours(container, "kill", signum):
+                await self._engine.call("send a signal", self._engine.api.kill, container, signal=signum)
         except Refused as refused:
             if refused.gone or refused.unfitting:  # it has ended in between
                 return False

@@ -322,6 +322,9 @@ def what_is_missing(history: History) -> list[str]:
         if event.kind in ("interrupt", "harness-error"):
             text = event.details.get("error") or event.details.get("text") or event.subject
             missing.append(f"{event.kind}: {text}" if text else event.kind)
+        if event.kind == "exit" and event.details.get("cause"):
+            at = offset(event.at_ns, history.start_ns)
+            missing.append(f"{event.subject} was {event.details['cause']} ({at})")
         if event.kind == "spoiled":
             missing.append(f"{event.details.get('why', event.subject)} ({offset(event.at_ns, history.start_ns)})")
     if quiet_ns(history) is None:

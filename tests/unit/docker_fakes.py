@@ -184,11 +184,13 @@ class FakeApi:
         if found.state != "running":
             raise refused(409, f"Container {container} is not running")
         self.signals.append((container, int(signal)))
+        self.event(found, "kill", signal=str(int(signal)))
         if signal == 9:
             self.end(found, 137)
 
     def pause(self, container: str) -> None:
         self._of(container).frozen = True
+        self.event(self._of(container), "pause")
 
     def unpause(self, container: str) -> None:
         found = self._of(container)
@@ -201,6 +203,7 @@ class FakeApi:
             found = self._of(container)
             if found.state == "running":
                 assert force
+                self.event(found, "kill", signal="9")
                 self.end(found, 137)
             del self.containers_by_id[container]
 

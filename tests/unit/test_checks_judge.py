@@ -285,3 +285,13 @@ def test_a_crash_is_a_finding_unless_a_fault_or_the_end_of_the_run_explains_it()
     assert "vttablet-101 ended at +6.00 s of the run: code 2" in only("processes/crashes", crashed).details
     assert only("processes/crashes", killed).verdict is PASS
     assert only("processes/crashes", ended).verdict is PASS
+
+
+@pytest.mark.parametrize("cause", ["killed by somebody else", "killed by the kernel: its limit of memory"])
+def test_an_end_by_neither_of_ours_nor_of_vitess_is_no_finding(cause: str) -> None:
+    builder = calm()
+    builder.event("exit", "vttablet-101", 6.0, status=-9, cause=cause)
+    assert only("processes/crashes", builder).verdict is PASS
+    complete = only("assumptions/complete", builder)
+    assert complete.verdict is UNKNOWN
+    assert complete.summary == f"The run is not complete: vttablet-101 was {cause} (+6.00 s)."

@@ -287,7 +287,9 @@ async def test_a_kill_for_memory_is_told_in_the_log(tmp_path: Path, out_of_memor
         site.api.say(container, b"all is well\n")
         container.out_of_memory = out_of_memory
         site.api.end(container, 137)
-        await site.exit_of("vtgate-1")
+        end = await site.exit_of("vtgate-1")
+        why = "killed by the kernel: its container reached its limit of 256 MB of memory"
+        assert end.cause == (why if out_of_memory else "")
         said = "vtchaos: the kernel killed it: its container reached its limit of 256 MB of memory\n"
         log = site.layout.log(site.node("vtgate-1")).read_text()
         assert log == "all is well\n" + (said if out_of_memory else "")
@@ -403,6 +405,58 @@ def _signalled(site: Site) -> Callable[[], Awaitable[bool]]:
         return False
 
     return signalled
+
+
+async def test_what_somebody_else_kills_is_no_crash(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        await site.processes.spawn(site.node("vtgate-1"), COMMAND)
+        site.api.remove_container(site.api.node("vtgate-1").id, force=True)
+        end = await site.exit_of("vtgate-1")
+        assert (end.asked, end.cause, end.how) == (
+            False,
+            "killed by somebody else",
+            "signal 9, killed by somebody else",
+        )
+        assert await site.spoiled() == "somebody else has sent SIGKILL to vtgate-1"
+
+
+async def test_who_freezes_a_container_or_a_box_is_told(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        await site.processes.spawn(site.node("vttablet-100"), COMMAND)
+        site.api.pause(site.api.node("tablet-100", "vtchaos.box").id)
+        assert await site.spoiled() == "somebody else has paused the container of tablet-100"
+
+
+async def test_a_box_that_loses_its_network_is_told(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        await site.processes.spawn(site.node("vttablet-100"), COMMAND)
+        box = site.api.node("tablet-100", "vtchaos.box").id
+        for container in ("of somebody", box):
+            actor = {"ID": "the network", "Attributes": {"container": container}}
+            site.api.listeners[0].put({"Action": "disconnect", "Actor": actor})
+        assert await site.spoiled() == "somebody else has taken tablet-100 off its network"
+        assert len(site.events) == 1
+
+
+async def test_our_own_signals_spoil_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        node = site.node("vtgate-1")
+        await site.processes.spawn(node, COMMAND)
+        await site.processes.freeze(node, frozen=True)
+        for signum in (signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL):
+            await site.processes.signal(node, signum, ends=signum is signal.SIGKILL)
+        assert (await site.exit_of("vtgate-1")).cause == ""
+        assert not site.events
+
+
+async def test_a_signal_that_was_refused_is_not_expected_later(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        node = site.node("vtgate-1")
+        await site.processes.spawn(node, COMMAND)
+        site.api.fails["kill"] = [refused(409, "is not running")]
+        assert not await site.processes.signal(node, signal.SIGKILL)
+        site.api.kill(site.api.node("vtgate-1").id, signal=9)
+        assert (await site.exit_of("vtgate-1")).cause == "killed by somebody else"
 
 
 # ------------------------------------------------------------ folders
