@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clusters import in_use
 from clusters.common.cluster import NodesCluster
 from clusters.common.keeping import Keeper, Kept
 from clusters.software import Sources
@@ -140,6 +141,16 @@ async def attached(name: str, *, keepers: Keepers, observer: Observer) -> AsyncI
         yield cluster
 
 
+@contextlib.asynccontextmanager
+async def used(name: str, *, keepers: Keepers, observer: Observer) -> AsyncIterator[NodesCluster]:
+    """`attached` for whoever changes something there: nobody else does, and nobody removes it, as long as the block
+    lasts. Raises PlanError also when it is in use."""
+    row = await standing(name, keepers=keepers)
+    with in_use.using(row.folder):
+        async with keepers[row.keeper].attached(row.folder, observer=observer) as cluster:
+            yield cluster
+
+
 async def standing(name: str, *, keepers: Keepers) -> Row:
     """A row whose `kept` has a spec. Raises PlanError when no cluster of that name serves."""
     folder = folder_of(name)
@@ -168,7 +179,8 @@ async def listed(keepers: Keepers) -> tuple[Row, ...]:
 async def stop(name: str, *, keepers: Keepers) -> bool:
     """End a cluster and remove its folder; also a leftover's. False: it was not ours, and stands on.
 
-    Raises PlanError when there is none, HarnessError when it cannot be ended (its folder stays then).
+    Raises PlanError when there is none or a run works on it, HarnessError when it cannot be ended (its folder stays
+    then).
     """
     folder = folder_of(name)
     if not folder.is_dir():
@@ -179,8 +191,9 @@ async def stop(name: str, *, keepers: Keepers) -> bool:
 
 
 async def _remove(folder: Path, keepers: Keepers) -> None:
-    await _keeper(folder, keepers).stop(folder)
-    await asyncio.to_thread(shutil.rmtree, folder)
+    with in_use.using(folder):
+        await _keeper(folder, keepers).stop(folder)
+        await asyncio.to_thread(shutil.rmtree, folder)
 
 
 # ---------------------------------------------------------------- folders

@@ -79,8 +79,8 @@ def status(name: str | None) -> None:
 
 
 def attached(name: str, observer: Observer) -> AbstractAsyncContextManager[Cluster]:
-    """A kept cluster for a run; it stays when the run ends."""
-    return kept.attached(name, keepers=KEEPERS, observer=observer)
+    """A kept cluster for a run; it stays when the run ends. Raises PlanError while another run works on it."""
+    return kept.used(name, keepers=KEEPERS, observer=observer)
 
 
 async def known(name: str) -> tuple[ClusterSpec, Kept]:
