@@ -69,7 +69,7 @@ def read(text: str, programs: tuple[str, ...], reference: str) -> Found:
     binaries = {}
     for name in programs:
         path = answers.get(f"path {name}", "")
-        if path.startswith("/"):
+        if _is_path(path):
             said = (answers.get(f"version {name}", ""), answers.get(f"help {name}", ""))
             binaries[name] = flags.parsed(Path(path), *said)
     return Found(
@@ -77,7 +77,7 @@ def read(text: str, programs: tuple[str, ...], reference: str) -> Found:
         binaries=binaries,
         etcd=_etcd(answers, reference),
         mysql=_mysql(answers, reference),
-        nft=answers.get("nft", "").startswith("/"),
+        nft=_is_path(answers.get("nft", "")),
         ours=frozenset(_paths(answers, "templates")),
     )
 
@@ -97,12 +97,17 @@ def _answers(text: str) -> dict[str, str]:
 
 def _etcd(answers: Mapping[str, str], reference: str) -> EtcdInstall | None:
     path, version = answers.get("path etcd", ""), versions.parse(answers.get("version etcd", ""))
-    return EtcdInstall(version=version, etcd=Path(path), source=reference) if path.startswith("/") and version else None
+    return EtcdInstall(version=version, etcd=Path(path), source=reference) if _is_path(path) and version else None
 
 
 def _paths(answers: Mapping[str, str], what: str) -> list[str]:
     """What `ls -d` found, without what it said of the rest."""
-    return [row for row in answers.get(what, "").splitlines() if row.startswith("/")]
+    return [row for row in answers.get(what, "").splitlines() if _is_path(row)]
+
+
+def _is_path(answer: str) -> bool:
+    """A shell's complaint begins with "/" too: `/bin/sh: 3: readlink: not found`."""
+    return answer.startswith("/") and not any(sign.isspace() or sign == ":" for sign in answer)
 
 
 def _mysql(answers: Mapping[str, str], reference: str) -> MysqlInstall | None:
@@ -110,7 +115,7 @@ def _mysql(answers: Mapping[str, str], reference: str) -> MysqlInstall | None:
     base, there = Path(path).parent.parent, _paths(answers, "folders")
     plugins = next((base / folder for folder in _PLUGINS if str(base / folder) in there), None)
     messages = next((base / folder for folder in _MESSAGES if str(base / folder / "english") in there), None)
-    if not path.startswith("/") or version is None or plugins is None or messages is None:
+    if not _is_path(path) or version is None or plugins is None or messages is None:
         return None
     names = answers.get("plugins", "").split()
     return MysqlInstall(

@@ -45,6 +45,18 @@ def test_a_program_that_is_not_there_is_not_found() -> None:
     assert (found.etcd, found.mysql, found.nft) == (None, None, False)
 
 
+def test_a_complaint_of_the_shell_is_no_path() -> None:
+    said = {name: f"/bin/sh: 3: {name}: not found" for name in ("nft", "path vtgate", "path etcd", "path mysqld")}
+    text = "".join(f"{asked.MARK}{what}\n{answer}\n" for what, answer in said.items())
+    for what in ("folders", "templates"):
+        text += f"{asked.MARK}{what}\n/bin/sh: ls: not found\n"
+    for name in ("etcd", "mysqld"):
+        text += f"{asked.MARK}version {name}\n/bin/{name} 9.7.4: Permission denied\n"
+    found = asked.read(text, ("vtgate",), "bare")
+    assert (found.binaries, found.etcd, found.mysql, found.nft) == ({}, None, None, False)
+    assert found.ours == frozenset()
+
+
 def test_an_image_of_ours_has_templates() -> None:
     templates = "/vt/config/vtchaos_init_db.sql\n/vt/template/ks"
     found = asked.read(transcript(user="999", nft="/usr/sbin/nft", templates=templates), (), "ours")
