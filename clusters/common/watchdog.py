@@ -64,7 +64,7 @@ async def guarding(backend: str, run: str, *, log: Path) -> AsyncIterator[Guard]
 
 def command(backend: str, run: str) -> list[str]:
     """A watchdog's command line."""
-    return [sys.executable, "-c", _START, backend, run]
+    return [sys.executable, "-P", "-c", _START, backend, run]  # -P: nothing of the current folder is imported
 
 
 def main(*, told: bool) -> int:

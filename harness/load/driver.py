@@ -94,7 +94,7 @@ class LoadHandle:
         jsonio.save(path, config)
         process = await stack.enter_async_context(
             spawned(
-                [sys.executable, "-m", "harness.load.worker", path],
+                [sys.executable, "-P", "-m", "harness.load.worker", path],
                 log=self._run.logs / f"load-{config.worker}.log",
             )
         )

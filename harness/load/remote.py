@@ -99,7 +99,7 @@ class Station:
         path = self._run.path / f"load-worker-{config.worker}.json"
         jsonio.save(path, config)
         log = self._run.logs / f"load-{config.worker}.log"
-        argv: list[str | Path] = [sys.executable, "-m", "harness.load.worker", path]
+        argv: list[str | Path] = [sys.executable, "-P", "-m", "harness.load.worker", path]
         self._processes[config.worker] = await self._stack.enter_async_context(spawned(argv, log=log))
 
     async def _orders(self, frame: Frame) -> None:

@@ -103,7 +103,7 @@ class StreamsHandle:
         jsonio.save(path, config)
         self._processes[config.worker] = await stack.enter_async_context(
             spawned(
-                [sys.executable, "-m", "harness.load.stream_worker", path],
+                [sys.executable, "-P", "-m", "harness.load.stream_worker", path],
                 log=self._run.logs / f"streams-{config.worker}.log",
             )
         )

@@ -37,6 +37,15 @@ async def test_a_block_that_comes_to_its_end_is_not_healed(tmp_path: Path) -> No
     assert not child.is_running()
 
 
+async def test_a_module_of_the_users_is_not_taken_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "clusters.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="as planned"):
+        async with guarding("local", "r1", log=tmp_path / "log"):
+            raise ValueError("as planned")
+    assert "removed: nothing" in (tmp_path / "log").read_text()
+
+
 async def test_a_block_that_fails_is_healed_at_once(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="as planned"):
         async with guarding("local", "r1", log=tmp_path / "log"):
