@@ -14,7 +14,7 @@ from clusters.docker.labels import RUN, Marks
 from clusters.docker.standup import Wanted
 from clusters.docker.store import DockerImageStore
 from clusters.images import provided
-from harness.base.errors import ClusterError
+from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Cluster, Observer
 from harness.model import ClusterSpec, Placement
 
@@ -77,8 +77,10 @@ async def guarded(docker: engine.Engine, marks: Marks, *, log: Path) -> AsyncIte
         try:
             yield
         except BaseException:
-            if not (await removal.labelled(docker, f"{RUN}={marks.run}")).all:
-                guard.release()
+            with contextlib.suppress(HarnessError):  # then the watchdog looks
+                await docker.settled()  # what a call makes whose caller was cancelled is there then
+                if not (await removal.labelled(docker, f"{RUN}={marks.run}")).all:
+                    guard.release()
             raise
 
 

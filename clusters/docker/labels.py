@@ -43,6 +43,8 @@ def abandoned(labels: Mapping[str, str], *, state: str) -> bool:
         maker = owner.owner_of(labels[OWNER])
     except (KeyError, ValueError):
         return False
-    if labels.get(KEPT) and (Path(labels.get(FOLDER, "")) / state).is_file():
+    try:
+        stays = bool(labels.get(KEPT)) and (Path(labels.get(FOLDER, "")) / state).is_file()
+    except OSError:  # another user's folder: nothing is known of it
         return False
-    return maker.dead
+    return not stays and maker.dead

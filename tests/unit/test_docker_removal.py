@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clusters.docker import removal, store
+from clusters.common import watchdog
+from clusters.docker import backend, removal, store
 from clusters.docker.engine import Engine
 from clusters.docker.following import LogFollower, Mark
 from clusters.docker.keeper import DockerKeeper, State
-from clusters.docker.labels import KEPT, OWNER, Marks, abandoned
+from clusters.docker.labels import FOLDER, KEPT, OWNER, Marks, abandoned
 from clusters.docker.store import DockerImageStore, registry_of
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, WaitTimeout
@@ -234,6 +237,53 @@ async def test_running_a_program_of_an_image(api: FakeApi, images: DockerImageSt
 async def _ended(follower: LogFollower) -> bytes:
     await wait.finish("the log ends", follower.ended.wait(), timeout_s=10)
     return follower._path.read_bytes()
+
+
+def test_a_folder_that_may_not_be_read_is_not_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    dead = replace(this_process(), started=1)
+    labels = {OWNER: dead.text, KEPT: "mine", FOLDER: "/home/somebody/kept"}
+    assert abandoned(labels, state=STATE)
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    assert not abandoned(labels, state=STATE)
+
+
+async def test_what_a_cancelled_call_makes_is_left_to_the_watchdog(api: FakeApi, tmp_path: Path) -> None:
+    engine, gate, words = Engine(api), threading.Event(), list[bool]()
+    api.held["create_container"] = gate
+
+    @contextlib.asynccontextmanager
+    async def guarding(_: str, __: str, *, log: Path) -> AsyncIterator[watchdog.Guard]:
+        guard = watchdog.Guard()
+        try:
+            yield guard
+        finally:
+            words.append(guard.released)
+
+    async def asks() -> None:
+        async with backend.guarded(engine, Marks(run="r1"), log=tmp_path / "log"):
+            make = api.create_container
+            await engine.call("make", make, name="a", labels=Marks(run="r1").plain(), host_config={})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend.watchdog, "guarding", guarding)
+        asking = asyncio.create_task(asks())
+        await wait.until("it is asked", asked_to_make(api), timeout_s=10)
+        asking.cancel()
+        asyncio.get_running_loop().call_later(0.1, gate.set)
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert words == [False]
+    engine.close()
+
+
+def asked_to_make(api: FakeApi) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        return "create_container" in api.calls
+
+    return asked
 
 
 async def test_a_log_goes_on_exactly_where_it_stopped(api: FakeApi, tmp_path: Path) -> None:
