@@ -82,8 +82,9 @@ def require_dead(folder: RunDir, *, force: bool = False) -> None:
     if owner.elsewhere:
         if not force:
             raise UsageError(
-                f"the harness of {folder.path} ran on the host {owner.host} as process {owner.pid}; whether it is dead "
-                "cannot be seen here: heal it there, or add --force"
+                f"the harness of {folder.path} ran on the host {owner.host} as process {owner.pid}, on another "
+                "machine, in a container or before the last boot; whether it is dead cannot be seen here: heal it "
+                "there, or add --force"
             )
     elif not owner.dead:
         raise UsageError(

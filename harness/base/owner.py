@@ -1,6 +1,7 @@
 """Who made a thing that outlives a process, and whether that one still lives.
 
-A process number alone comes back after a while; with the moment at which its process began it does not.
+A process number alone comes back after a while; with the moment at which its process began it does not. A host's name
+is not enough either: containers and machines share names. So what counts is the boot and the namespace of processes.
 """
 
 from __future__ import annotations
@@ -15,21 +16,23 @@ import psutil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """A process of a host. `started`: what the system says of its start (Linux: ticks since the boot)."""
+    """A process of a host. `started`: what the system says of its start (Linux: ticks since the boot). `place`: which
+    boot of which machine, and which numbering of processes; "" where the system does not say, or in older records."""
 
     host: str
     pid: int
     started: int
+    place: str = ""
 
     @property
     def text(self) -> str:
-        """`host:pid:started`, as labels have it."""
-        return f"{self.host}:{self.pid}:{self.started}"
+        """`host:pid:started` or `host:pid:started@place`, as labels have it."""
+        return f"{self.host}:{self.pid}:{self.started}" + (f"@{self.place}" if self.place else "")
 
     @property
     def elsewhere(self) -> bool:
-        """It ran on another host (or in a container with a name of its own): nothing can be said of it here."""
-        return self.host != socket.gethostname()
+        """It ran on another host, in a container, or before the last boot: nothing can be said of it here."""
+        return self.host != socket.gethostname() or (self.place != "" and self.place != _place())
 
     @property
     def dead(self) -> bool:
@@ -43,13 +46,23 @@ def this_process() -> Owner:
 
 def process(pid: int) -> Owner:
     """A process of this host."""
-    return Owner(host=socket.gethostname(), pid=pid, started=_started(pid))
+    return Owner(host=socket.gethostname(), pid=pid, started=_started(pid), place=_place())
 
 
 def owner_of(text: str) -> Owner:
     """What `Owner.text` gave. Raises ValueError."""
-    host, pid, started = text.rsplit(":", 2)
-    return Owner(host=host, pid=int(pid), started=int(started))
+    who, _, place = text.partition("@")
+    host, pid, started = who.rsplit(":", 2)
+    return Owner(host=host, pid=int(pid), started=int(started), place=place)
+
+
+def _place() -> str:
+    """The boot's id and the number of the namespace, e.g. 1b4e28ba.4026531836; "" where there is no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot.partition('-')[0]}.{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return ""
 
 
 def _started(pid: int) -> int:
