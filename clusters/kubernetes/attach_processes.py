@@ -120,7 +120,8 @@ class AttachedProcesses:
         if isinstance(change, Ended):
             asked = change.node in self._asked
             self._asked.discard(change.node)
-            self._on_exit(Exit(name=change.node, status=change.status, asked=asked, at_ns=now_ns()))
+            cause = "" if asked else change.cause
+            self._on_exit(Exit(name=change.node, status=change.status, asked=asked, at_ns=now_ns(), cause=cause))
         elif self._reach.direct:
             for port, number in self._layout.ports[change.node].items():
                 self._addresses[change.node, port] = (change.life.program.ip, number)

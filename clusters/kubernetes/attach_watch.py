@@ -9,9 +9,11 @@ from typing import Any
 from clusters.kubernetes import discovery
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.discovery import Program
+from clusters.kubernetes.pods import POD_DELETED
 from clusters.kubernetes.requests import ApiError
-from clusters.kubernetes.resources import POD
+from clusters.kubernetes.resources import NAMESPACE, POD
 from harness.base import wait
+from harness.base.errors import ClusterError
 
 WATCH_AGAIN_S = 0.5
 _SIGTERM = 15  # what a pod's processes get when the pod is deleted
@@ -31,10 +33,11 @@ class Life:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A node's process ended; `status` is negative for a signal."""
+    """A node's process ended; `status` is negative for a signal. `cause`: as `Exit` has it."""
 
     node: str
     status: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,11 @@ class Lives:
         """None while it does not run."""
         return self._now.get(node)
 
+    @property
+    def over(self) -> bool:
+        """None of them runs."""
+        return not self._now
+
     def take(self, kind: str, manifest: Mapping[str, Any]) -> list[Ended | Begun]:
         """What one word of the watch changes."""
         if kind == "LISTED":
@@ -77,7 +85,7 @@ class Lives:
             life = Life(program=program, restarts=restarts) if program and restarts is not None else None
             before = self._now.get(node)
             if before is not None and (life is None or life.key != before.key):
-                changes.append(Ended(node=node, status=_status(self._pods.get(before.program.pod), before)))
+                changes.append(_ended(node, self._pods.get(before.program.pod), before))
                 del self._now[node]
             if life is not None and (before is None or life.key != before.key):
                 self._now[node], self._places[node] = life, life.program
@@ -123,10 +131,14 @@ def _container_status(pod: Mapping[str, Any], container: str) -> Mapping[str, An
     return next((each for each in statuses if each["name"] == container), {})
 
 
-def _status(pod: Mapping[str, Any] | None, before: Life) -> int:
+def _ended(node: str, pod: Mapping[str, Any] | None, before: Life) -> Ended:
     """How the last life ended, as far as the API tells: 137 is what a SIGKILL looks like from outside."""
     if pod is None or pod["metadata"].get("uid") != before.program.pod_uid or pod["metadata"].get("deletionTimestamp"):
-        return -_SIGTERM
+        return Ended(node=node, status=-_SIGTERM, cause=POD_DELETED)
+    return Ended(node=node, status=_status(pod, before))
+
+
+def _status(pod: Mapping[str, Any], before: Life) -> int:
     status = _container_status(pod, before.program.container)
     for state in (status.get("state") or {}, status.get("lastState") or {}):
         ended = state.get("terminated")
@@ -137,11 +149,22 @@ def _status(pod: Mapping[str, Any] | None, before: Life) -> int:
 
 
 async def watch(api: Api, namespace: str, lives: Lives, on_change: Callable[[Ended | Begun], None]) -> None:
-    """Tells of every change until cancelled. An API server that is away for a while ends nothing."""
+    """Tells of every change until cancelled. An API server that is away for a while ends nothing.
+
+    Raises ClusterError when the namespace is gone or about to go: whatever the run sees then says nothing of Vitess.
+    """
     while True:
         try:
             async for kind, manifest in api.watch(POD, namespace):
                 for change in lives.take(kind, manifest):
                     on_change(change)
+                if lives.over:
+                    await _require(api, namespace)
         except ApiError:
             await wait.hold(WATCH_AGAIN_S)
+
+
+async def _require(api: Api, namespace: str) -> None:
+    there = await api.get(NAMESPACE, namespace)
+    if there is None or there["metadata"].get("deletionTimestamp"):
+        raise ClusterError(f"the namespace {namespace} was deleted while it was in use, and Vitess went with it")

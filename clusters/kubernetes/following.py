@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.names import Box
-from clusters.kubernetes.pods import Instance, Pods
+from clusters.kubernetes.pods import POD_DELETED, Instance, Pods
 from clusters.kubernetes.requests import ApiError
 
 FOLLOW_AGAIN_S = 0.2
@@ -25,10 +25,11 @@ _MARK = b"\x1evtchaos-exit "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The program of an order ended. `number` 0: with its container."""
+    """The program of an order ended. `number` 0: with its container. `cause`: as `Exit` has it."""
 
     number: int
     status: int  # of a shell: 128 + n for signal n
+    cause: str = ""
 
     @property
     def negative(self) -> int:
@@ -112,7 +113,8 @@ async def _follow(
             continue
         while pods.instance(box) == life:
             await _one_stream(api, namespace, box, pods, printed, life)
-        on_end(Ended(number=0, status=128 + signal.SIGKILL))
+        cause = POD_DELETED if pods.deleted(box.pod, life) else ""
+        on_end(Ended(number=0, status=128 + signal.SIGKILL, cause=cause))
 
 
 async def _one_stream(api: Api, namespace: str, box: Box, pods: Pods, printed: Printed, life: Instance) -> None:

@@ -16,6 +16,7 @@ from harness.base import wait
 from harness.base.errors import ClusterError, WaitTimeout
 
 WATCH_AGAIN_S = 0.5
+POD_DELETED = "gone: its pod was deleted"  # clusters.common.processes.Exit.cause
 # Reasons for which a container waits that do not pass by themselves.
 _HOPELESS = (
     "ErrImagePull",
@@ -103,6 +104,11 @@ class Pods:
         """The container's present life; None while it does not run."""
         pod = self._pods.get(box.pod)
         return pod.running.get(box.container) if pod else None
+
+    def deleted(self, name: str, life: Instance) -> bool:
+        """The pod of that life is gone, or about to go."""
+        pod = self._pods.get(name)
+        return pod is None or pod.uid != life.pod or pod.leaving
 
     def address(self, name: str) -> str:
         """Raises ClusterError while the pod has none."""

@@ -129,7 +129,8 @@ class PodProcesses:
             return
         self._numbers[node.name] = 0
         asked = node.name in self._asked
-        self._on_exit(Exit(name=node.name, status=end.negative, asked=asked, at_ns=now_ns()))
+        cause = "" if asked else end.cause
+        self._on_exit(Exit(name=node.name, status=end.negative, asked=asked, at_ns=now_ns(), cause=cause))
 
     def expect_end(self, nodes: Sequence[Node]) -> None:
         """Their ends are asked for: their pod is about to go."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from clusters.common.processes import Exit
 from clusters.kubernetes import attach_permits, rbac
 from clusters.kubernetes.attach import State
 from clusters.kubernetes.attach_keeper import AttachedKeeper, refuse_changed
+from clusters.kubernetes.attach_processes import AttachedProcesses
 from clusters.kubernetes.attach_reach import _same_process
 from clusters.kubernetes.attach_schema import Added, LoadTable, merged, without
-from clusters.kubernetes.attach_watch import Begun, Ended, Lives
+from clusters.kubernetes.attach_watch import Begun, Ended, Lives, watch
 from clusters.kubernetes.discovery import Owner, Program, programs
 from clusters.kubernetes.discovery_layout import assembled
 from clusters.kubernetes.requests import ApiError
@@ -162,13 +165,58 @@ def test_a_container_that_was_killed_has_ended_by_signal_9() -> None:
 
 def test_a_pod_that_replaces_another_takes_its_place() -> None:
     lives = lives_of(gate("gate-a"), gate("gate-b"))
-    assert lives.take("DELETED", gate("gate-a")) == [Ended(node="vtgate-1", status=-15)]
+    deleted = Ended(node="vtgate-1", status=-15, cause="gone: its pod was deleted")
+    assert lives.take("DELETED", gate("gate-a")) == [deleted]
     (begun,) = lives.take("ADDED", gate("gate-c"))
     assert isinstance(begun, Begun)
     assert (begun.node, begun.life.program.pod) == ("vtgate-1", "gate-c")
     second = lives.now("vtgate-2")
     assert second is not None
     assert second.program.pod == "gate-b"
+
+
+@pytest.mark.parametrize("how", ["leaving", "another"])
+def test_a_pod_that_was_deleted_is_the_cause_of_the_end(how: str) -> None:
+    lives = lives_of(gate("gate-a"))
+    now = gate("gate-a", running=False)
+    now["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z"} if how == "leaving" else {"uid": "another"}
+    (ended,) = lives.take("MODIFIED", now)
+    assert ended == Ended(node="vtgate-1", status=-15, cause="gone: its pod was deleted")
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_cause_of_an_end_that_was_asked_for_is_ours(asked: bool) -> None:
+    exits: list[Exit] = []
+    lives = lives_of(gate("gate-a"))
+    reach: Any = SimpleNamespace(direct=False)
+    processes = AttachedProcesses(None, "vitess", None, None, reach, lives)  # type: ignore[arg-type]
+    processes.on_exit(exits.append)
+    processes._asked |= {"vtgate-1"} if asked else set()
+    for change in lives.take("DELETED", gate("gate-a")):
+        processes.take(change)
+    assert [(each.asked, each.cause) for each in exits] == [(asked, "" if asked else "gone: its pod was deleted")]
+
+
+@pytest.mark.parametrize("space", [None, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}])
+async def test_a_namespace_that_goes_ends_the_watch_with_a_sentence(space: Any) -> None:
+    class Going:
+        def __init__(self, *spaces: Any) -> None:
+            self._spaces = list(spaces)
+
+        async def watch(self, resource: Resource, namespace: str) -> AsyncIterator[tuple[str, Any]]:
+            yield "LISTED", {"items": [gate("gate-a")]}
+            yield "DELETED", gate("gate-a")
+            yield "ADDED", gate("gate-b")
+            yield "DELETED", gate("gate-b")
+
+        async def get(self, resource: Resource, name: str) -> Any:
+            return self._spaces.pop(0)
+
+    seen: list[Begun | Ended] = []
+    lives = Lives({"vtgate-1": programs([gate("gate-a")])[0]})
+    with pytest.raises(ClusterError, match="the namespace vitess was deleted while it was in use"):
+        await watch(Going({"metadata": {}}, space), "vitess", lives, seen.append)  # type: ignore[arg-type]
+    assert [type(each) for each in seen] == [Begun, Ended, Begun, Ended]
 
 
 def test_a_pod_of_somebody_elses_takes_no_place() -> None:

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from clusters.common.commands import Command
 from clusters.kubernetes import manifests, orders, pods
-from clusters.kubernetes.following import Ended, Printed
+from clusters.kubernetes.following import Ended, Printed, followed
 from clusters.kubernetes.names import Box
 from clusters.kubernetes.pods import Instance, Pods
 from clusters.kubernetes.resources import Manifest
@@ -215,6 +215,35 @@ def test_what_runs_and_in_which_of_its_lives() -> None:
     assert known.instance(BOX) is None
     with pytest.raises(ClusterError, match="has no address yet"):
         known.address("tablet-100-0")
+
+
+@pytest.mark.parametrize(
+    ("change", "deleted"),
+    [({}, False), ({"uid": "u2"}, True), ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, True), (None, True)],
+)
+async def test_a_life_that_ended_with_its_pod_is_told_from_one_that_was_killed(
+    tmp_path: Path, change: dict[str, str] | None, deleted: bool
+) -> None:
+    known, ends = Pods(), list[Ended]()
+    known.take("LISTED", {"items": [pod()]})
+
+    class Quiet:
+        async def log(self, *_: object, **__: object) -> AsyncIterator[bytes]:
+            known.take("DELETED", pod())
+            if change is not None:
+                later = pod(restarts=1)
+                later["metadata"] |= change
+                known.take("ADDED", later)
+            for piece in (b"",):
+                yield piece
+
+    async def told() -> bool:
+        return bool(ends)
+
+    box, log = BOX, tmp_path / "log"
+    async with followed(Quiet(), "x", box, known, log=log, since=None, on_end=ends.append):  # type: ignore[arg-type]
+        await wait.until("the end is told", told, timeout_s=5)
+    assert ends[0] == Ended(number=0, status=137, cause="gone: its pod was deleted" if deleted else "")
 
 
 async def test_an_image_that_is_not_there_is_told_at_once() -> None:
