@@ -11,6 +11,7 @@ from clusters.docker.engine import Engine, Refused
 from clusters.docker.labels import NODE, OWNER, RUN, abandoned
 from harness.base import wait
 from harness.base.clock import now_ns
+from harness.base.errors import WaitTimeout
 
 TIMEOUT_S = 90.0
 QUIET_S = 2.0  # after the death of a harness: what it has asked of the engine may still be under way
@@ -66,7 +67,13 @@ async def removed(engine: Engine, label: str, *, quiet_s: float = 0.0) -> tuple[
     Returns what it was, in words. Raises ClusterError, WaitTimeout with what cannot be removed.
     """
     work = _Removal(engine, label, int(quiet_s * 1e9))
-    await wait.until(f"nothing of {label} is left on the Docker engine", work.done, timeout_s=TIMEOUT_S)
+    what = f"nothing of {label} is left on the Docker engine"
+    try:
+        await wait.until(what, work.done, timeout_s=TIMEOUT_S)
+    except WaitTimeout as error:
+        if not work.stays:
+            raise
+        raise WaitTimeout(what, TIMEOUT_S, "; ".join(work.stays)) from error
     return tuple(work.found)
 
 
@@ -76,6 +83,7 @@ class _Removal:
     label: str
     quiet_ns: int
     found: dict[str, None] = field(default_factory=dict)
+    stays: list[str] = field(default_factory=list)  # what could not be removed the last time, and why
     last_ns: int = field(default_factory=now_ns)  # when something was there
 
     async def done(self) -> Sequence[str] | bool:
@@ -83,28 +91,38 @@ class _Removal:
         if not left.all:
             return now_ns() - self.last_ns >= self.quiet_ns
         self.found |= dict.fromkeys(left.words())
-        await _remove(self.engine, left)
+        self.stays = await _remove(self.engine, left)
         self.last_ns = now_ns()
         return False
 
 
-async def _remove(engine: Engine, left: Left) -> None:
-    """In reverse: programs, boxes, then what they have used. What is still in use is there at the next look."""
+async def _remove(engine: Engine, left: Left) -> list[str]:
+    """In reverse: programs, boxes, then what they have used. What is still in use is told, and
+    there at the next look."""
     api = engine.api
     for wave in (True, False):
         ids = [thing.key for thing in left.containers if (NODE in thing.labels) is wave]
         await asyncio.gather(*(engine.remove_container(each) for each in ids))
-    rest = [("remove a network", api.remove_network, thing.key) for thing in left.networks]
-    rest += [("remove a volume", api.remove_volume, thing.key) for thing in left.volumes]
-    await asyncio.gather(*(_tried(engine, *each) for each in rest))
+    rest = [("network", api.remove_network, thing) for thing in left.networks]
+    rest += [("volume", api.remove_volume, thing) for thing in left.volumes]
+    stays = await asyncio.gather(*(_tried(engine, *each) for each in rest))
+    return [why_not for why_not in stays if why_not]
 
 
-async def _tried(engine: Engine, what: str, function: Any, key: str) -> None:
+async def _tried(engine: Engine, kind: str, function: Any, thing: Thing) -> str:
+    """Why it stays for now; "" when it is gone."""
     try:
-        await engine.call(what, function, key)
+        await engine.call(f"remove a {kind}", function, thing.key)
     except Refused as refused:
-        if not (refused.gone or refused.unfitting or "active endpoints" in str(refused)):
+        if refused.gone:
+            return ""
+        if not (refused.unfitting or "active endpoints" in str(refused)):
             raise
+        users = await engine.call("list containers", engine.api.containers, all=True, filters={kind: thing.name})
+        names = ", ".join(sorted(_container(row).name for row in users))
+        used = f"is used by the container {names}" if names else f"cannot be removed: {refused}"
+        return f"the {kind} {thing.name} {used}"
+    return ""
 
 
 async def orphans(engine: Engine, *, state: str) -> dict[str, tuple[str, ...]]:

@@ -82,6 +82,7 @@ class FakeApi:
         self.programs: dict[str, Program] = {}
         self.exec_answer: tuple[int, bytes] = (0, b"")
         self.signals: list[tuple[str, int]] = []
+        self.users: list[str] = []  # names of others' containers that use all networks and volumes
         self.listeners: list[Stream] = []
         self.asked_since: list[str] = []  # by those who listen
         self.calls: list[str] = []
@@ -209,6 +210,8 @@ class FakeApi:
 
     def containers(self, all: bool, filters: Mapping[str, str]) -> list[dict[str, Any]]:
         assert all
+        if "label" not in filters:  # who uses a network or a volume
+            return [{"Id": name, "Names": [f"/{name}"]} for name in self.users]
         return [
             {"Id": each.id, "Names": [f"/{each.asked['name']}"], "Labels": each.labels, "State": each.state}
             for each in self.containers_by_id.values()

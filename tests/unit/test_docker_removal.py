@@ -239,6 +239,19 @@ async def _ended(follower: LogFollower) -> bytes:
     return follower._path.read_bytes()
 
 
+async def test_who_uses_what_cannot_be_removed_is_told(
+    fake: Engine, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "TIMEOUT_S", 0.3)
+    api.volumes_by_name["v1"] = {"Name": "v1", "Labels": Marks(run="r1").plain()}
+    api.fails["remove_volume"] = [refused(409, "volume is in use") for _ in range(1000)]
+    with pytest.raises(WaitTimeout, match="volume is in use"):
+        await removal.removed(fake, "vtchaos.run=r1")
+    api.users = ["theirs"]
+    with pytest.raises(WaitTimeout, match="the volume v1 is used by the container theirs"):
+        await removal.removed(fake, "vtchaos.run=r1")
+
+
 def test_a_folder_that_may_not_be_read_is_not_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")
