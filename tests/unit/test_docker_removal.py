@@ -281,7 +281,7 @@ async def test_what_a_cancelled_call_makes_is_left_to_the_watchdog(api: FakeApi,
             await engine.call("make", make, name="a", labels=Marks(run="r1").plain(), host_config={})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backend.watchdog, "guarding", guarding)
+        patch.setattr(watchdog, "guarding", guarding)
         asking = asyncio.create_task(asks())
         await wait.until("it is asked", asked_to_make(api), timeout_s=10)
         asking.cancel()
