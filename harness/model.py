@@ -351,7 +351,8 @@ class Event:
     """Something that happened once: a phase began, a process ended.
 
     Kinds: `phase` (subject = its name; it lasts until the next), `cluster`, `exit` (subject = node),
-    `note`, `interrupt`, `harness-error`, `image` (subject = one of ours that the run is about to load).
+    `note`, `interrupt`, `harness-error`, `image` (subject = one of ours that the run is about to load),
+    `spoiled` (something from outside makes the run prove nothing: detail `why`).
     """
 
     at_ns: int
