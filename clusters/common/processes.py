@@ -42,5 +42,7 @@ class Processes(Protocol):
     # ^ the node's folder, with the files in it; for a mysqld (`keyspace` given) with a data directory of that keyspace
     async def spawn(self, node: Node, command: Command) -> None: ...  # "already running" is part of its error then
     async def signal(self, node: Node, signum: int, *, ends: bool = False) -> bool: ...  # False: it is not running
+
+    # ^ signal 0 does nothing but ask
     async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
     def outside(self, node: Node, port: str) -> tuple[str, int]: ...  # where this harness reaches it

@@ -161,10 +161,10 @@ class OwnContainers:
         return self._running.get(container, "")
 
     async def signal(self, name: str, signum: int, *, ends: bool) -> bool:
-        """SIGKILL returns when the program is gone."""
+        """SIGKILL returns when the program is gone. Signal 0, which only asks, the engine refuses as invalid."""
         container = self.container(name)
-        if not container:
-            return False
+        if not container or signum == 0:
+            return bool(container)
         if ends:
             self._asked.add(container)
         return await self._send(container, signum)

@@ -187,6 +187,17 @@ async def test_a_paused_node_can_be_stopped(ground: Ground) -> None:
     await ground.whole()
 
 
+async def test_signal_0_only_asks_whether_it_runs(ground: Ground) -> None:
+    node, before = ground.node("vtgate-2"), len(ground.exits())
+    await ground.cluster.signal(node, 0)
+    assert len(ground.exits()) == before
+    await ground.cluster.stop(node, timeout_s=STOP_TIMEOUT_S)
+    with pytest.raises(ClusterError, match="vtgate-2 is not running"):
+        await ground.cluster.signal(node, 0)
+    await ground.cluster.start(node, timeout_s=START_TIMEOUT_S)
+    await ground.whole()
+
+
 # ------------------------------------------------------------ single links
 
 

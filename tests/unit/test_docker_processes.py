@@ -255,6 +255,15 @@ async def test_it_ended_while_the_signal_was_on_its_way(tmp_path: Path) -> None:
         assert not await site.processes.signal(node, signal.SIGTERM, ends=True)
 
 
+async def test_signal_0_only_asks(tmp_path: Path) -> None:
+    async with opened(tmp_path) as site:
+        node = site.node("vtgate-1")
+        assert not await site.processes.signal(node, 0)
+        await site.processes.spawn(node, COMMAND)
+        assert await site.processes.signal(node, 0)
+        assert "kill" not in site.api.calls  # it would refuse: "Invalid signal: 0"
+
+
 async def test_other_refusals_of_a_signal_are_errors(tmp_path: Path) -> None:
     async with opened(tmp_path) as site:
         await site.processes.spawn(site.node("vtgate-1"), COMMAND)
