@@ -16,6 +16,7 @@ import click
 
 from clusters import BACKENDS, KEEPERS, kept
 from clusters.common.cluster import NodesCluster
+from clusters.docker import engine
 from clusters.images import removal, shelves
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, HarnessError, PlanError, RunDirError, UsageError
@@ -46,6 +47,7 @@ def heal(run_dir: Path, force: bool, keep_images: bool) -> None:
     folder = RunDir.open(run_dir)
     plan = plan_of(folder)
     require_dead(folder, force=force)
+    require_engine(folder)
     said, in_force = asyncio.run(healed(plan, folder, backends=BACKENDS, keepers=KEEPERS))
     if not plan.cluster_name and not keep_images:
         said += asyncio.run(images_removed(plan.backend, plan.place, only=brought(folder)))
@@ -91,6 +93,21 @@ def require_dead(folder: RunDir, *, force: bool = False) -> None:
             f"the harness of {folder.path} is alive (process {owner.pid}) and removes everything when it ends; "
             f"`kill {owner.pid}` or Ctrl-C ends it"
         )
+
+
+def require_engine(folder: RunDir) -> None:
+    """Raises UsageError when the run's containers are on another Docker engine than the one that is asked now."""
+    for event in _events(folder, "engine"):
+        if event.subject != engine.address():
+            raise UsageError(
+                f"the containers of {folder.path} are on the engine at {event.subject}, and {engine.address()} is the "
+                f"one that is asked now: DOCKER_HOST={event.subject} vtchaos heal {folder.path}"
+            )
+
+
+def _events(folder: RunDir, kind: str) -> list[Event]:
+    events = (jsonio.structure(row, Event) for row in jsonio.read_lines(folder.events))
+    return [event for event in events if event.kind == kind]
 
 
 async def healed(
@@ -221,8 +238,7 @@ async def healed_orphans(backends: Backends, *, say: Callable[[str], None]) -> l
 
 def brought(folder: RunDir) -> tuple[str, ...]:
     """The images that a run loaded; those that were there before are not its own."""
-    events = (jsonio.structure(row, Event) for row in jsonio.read_lines(folder.events))
-    return tuple(event.subject for event in events if event.kind == "image")
+    return tuple(event.subject for event in _events(folder, "image"))
 
 
 async def images_removed(

@@ -352,6 +352,7 @@ class Event:
 
     Kinds: `phase` (subject = its name; it lasts until the next), `cluster`, `exit` (subject = node),
     `note`, `interrupt`, `harness-error`, `image` (subject = one of ours that the run is about to load),
+    `engine` (subject = address of the one that holds the run's containers),
     `spoiled` (something from outside makes the run prove nothing: detail `why`).
     """
 

@@ -14,9 +14,10 @@ from clusters.docker.labels import RUN, Marks
 from clusters.docker.standup import Wanted
 from clusters.docker.store import DockerImageStore
 from clusters.images import provided
+from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Cluster, Observer
-from harness.model import ClusterSpec, Placement
+from harness.model import ClusterSpec, Event, Placement
 
 NAME = "docker"
 WATCHDOG_LOG = "watchdog.log"
@@ -65,6 +66,7 @@ class DockerBackend:
         marks = Marks(run=run)
         logs.mkdir(parents=True, exist_ok=True)
         async with engine.connected() as docker, guarded(docker, marks, log=logs / WATCHDOG_LOG):
+            observer.on_event(Event(at_ns=now_ns(), kind="engine", subject=docker.where))
             plan = await wanted(docker, spec, place, marks, logs=logs, observer=observer, publish=self._publish)
             async with standup.stood_up(docker, plan, observer=observer) as cluster:
                 yield cluster

@@ -92,6 +92,20 @@ def test_it_says_what_it_removed_and_the_second_time_that_nothing_is_left(tmp_pa
     assert (second.exit_code, second.output) == (0, f"nothing of {RUN} is left\n")
 
 
+def test_another_engine_is_not_asked(tmp_path: Path, docker: FakeBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would say that nothing is left."""
+    run = killed(tmp_path / "run")
+    LineLog(run.events).append(Event(at_ns=1, kind="engine", subject="unix:///one.sock"))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///two.sock")
+    done = vtchaos("heal", run.path)
+    assert done.exit_code == 2
+    assert f"DOCKER_HOST=unix:///one.sock vtchaos heal {run.path}" in done.stderr
+    assert docker.left
+    monkeypatch.setenv("DOCKER_HOST", "unix:///one.sock")
+    assert vtchaos("heal", run.path).exit_code == 0
+    assert docker.left == {}
+
+
 def test_a_living_harness_is_not_disturbed(tmp_path: Path, docker: FakeBackend) -> None:
     run = killed(tmp_path / "run", by=HERE)
     for words in (("heal", run.path), ("heal", run.path, "--force")):
