@@ -30,6 +30,7 @@ from clusters.kubernetes.attach_reach import Reach
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.operator_manifest import NAME, as_it_will_be
 from clusters.kubernetes.resources import DEFINITION, POD, ROLE, VITESS_CLUSTER
+from harness.attach_command import _shown_file
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, PlanError
 from harness.base.procs import Completed
@@ -63,6 +64,7 @@ def theirs(*, operator: bool) -> Iterator[Theirs]:
     finally:
         asyncio.run(_removed(namespace))
         shutil.rmtree(folder)
+        _shown_file(namespace).unlink(missing_ok=True)  # shown and not answered
 
 
 async def _deployed(namespace: str, *, operator: bool, volumes: str) -> Theirs:
