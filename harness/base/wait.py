@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from harness.base.clock import now_ns
@@ -57,3 +57,14 @@ async def finish(name: str, work: Awaitable[T], *, timeout_s: float) -> T:
         if now_ns() - started_ns < int(timeout_s * 1e9) - 1_000_000:
             raise
         raise WaitTimeout(name, timeout_s, None) from None
+
+
+async def together(works: Iterable[Awaitable[None]]) -> None:
+    """All of them at once; the first error cancels the others and is raised itself, not in a group."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

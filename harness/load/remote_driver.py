@@ -10,16 +10,15 @@ if the workers had run here. `load-pods.json` says what ran where and how well i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.errors import HarnessError, WaitTimeout
 from harness.base.rundir import RunDir
-from harness.base.wait import hold_until, until
+from harness.base.wait import hold_until, together, until
 from harness.contracts import LoadPlace
 from harness.items import ItemsSpec
 from harness.load.config import Target, WorkerConfig, place_of, plan_lanes
@@ -118,15 +117,15 @@ class RemoteLoad:
 
     async def begin(self, connect_within_s: float) -> None:
         """Connect everything, and begin at one instant. Raises HarnessError, WaitTimeout."""
-        await _all(pod.greet(timeout_s=GREET_WITHIN_S) for pod in self._pods)
+        await together(pod.greet(timeout_s=GREET_WITHIN_S) for pod in self._pods)
         self._save()
-        await _all(pod.work() for pod in self._pods)
+        await together(pod.work() for pod in self._pods)
         try:
             await until("all load connections made", self._connected, timeout_s=connect_within_s)
         except WaitTimeout:
             raise WaitTimeout("all load connections made", connect_within_s, self._progress()) from None
         orders = Orders(start_ns=now_ns() + self._lead_ns(), stop_ns=0, abandon_ns=0)
-        await _all(pod.order(orders) for pod in self._pods)
+        await together(pod.order(orders) for pod in self._pods)
         self._live.order(orders)
         await hold_until(orders.start_ns)
 
@@ -221,14 +220,3 @@ async def running(
 
 def _of_place(configs: Sequence[WorkerConfig], which: int, places: int) -> list[WorkerConfig]:
     return [config for config in configs if place_of(config.lanes[0].number, places) == which]
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """At once; the first error is raised as it is, and ends the others."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

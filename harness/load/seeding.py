@@ -111,7 +111,7 @@ class _Seeding:
             async with gate:
                 await work(thing)
 
-        await _together(one(thing) for thing in things)
+        await wait.together(one(thing) for thing in things)
 
     async def _dba(self, alias: str, sql: str, *, binlogs: bool = False) -> list[dict[str, str]]:
         return await self._vtctld.execute_as_dba(alias, sql, timeout_s=self._left_s, binlogs=binlogs)
@@ -155,7 +155,7 @@ class _Seeding:
                     self._done += rows
                     self._progress("item rows seeded", self._done, total)
 
-        await _together(one(primary) for primary in primaries)
+        await wait.together(one(primary) for primary in primaries)
 
     async def _replicated(self, primary: _Tablet, tablets: list[_Tablet]) -> None:
         (row,) = await self._dba(primary.alias, "SELECT @@global.gtid_executed AS gtids")
@@ -235,14 +235,3 @@ def _insert(table: str, after: int, rows: int) -> str:
         f" UNION ALL SELECT id + 1 FROM seeded WHERE id < {after + rows})"
         f" SELECT id, 1, 0, {pad_sql('id', '1')} FROM seeded"
     )
-
-
-async def _together(works: Iterable[Awaitable[None]]) -> None:
-    """All of them; the first error cancels the others and is raised itself, not in a group."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
