@@ -211,10 +211,7 @@ def _root() -> Path:
 
 
 def _made(folder: Path) -> Made | None:
-    try:
-        return jsonio.load(folder / MADE, Made)
-    except (FileNotFoundError, ValueError):
-        return None
+    return jsonio.load_if_whole(folder / MADE, Made)
 
 
 def _keeper(folder: Path, keepers: Keepers) -> Keeper:

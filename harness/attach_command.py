@@ -114,10 +114,7 @@ def _bound(name: str, shown: Showing) -> None:
 
 
 def _earlier(path: Path) -> Target | None:
-    try:
-        return jsonio.load(path, Target)
-    except (FileNotFoundError, ValueError):
-        return None
+    return jsonio.load_if_whole(path, Target)
 
 
 def _shown_file(name: str) -> Path:

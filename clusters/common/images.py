@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clusters.common.commands import Programs
-from harness.contracts import Observer
-from harness.model import ClusterSpec, Node, Placement, Role
+from harness.model import ClusterSpec, Node, Role
 
 DATA = Path("/vt/vtdataroot")  # where the nodes' folders are, in every container
 
@@ -60,11 +59,3 @@ class ImageShelf(Protocol):
 
     async def ours(self) -> Sequence[Held]: ...
     async def remove(self, reference: str) -> str: ...  # "" = it is gone; otherwise why not (a container uses it)
-
-
-class Provider(Protocol):
-    """`clusters.images.provided`: pulled if it can be, else built from the installed software and loaded."""
-
-    async def __call__(
-        self, spec: ClusterSpec, place: Placement, *, store: ImageStore, observer: Observer
-    ) -> Images: ...

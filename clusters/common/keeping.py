@@ -7,17 +7,21 @@ CACHE/clusters/NAME/...          whatever else the keeper keeps there
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from clusters.common.cluster import NodesCluster
+from clusters.common.commands import Command
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Placement
 
 STATE = "state.json"
+FOLLOWED, FOLLOWED_LOCK = "followed.json", "followed.lock"  # how far the logs are, and whose they are to write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,36 @@ class Kept:
     alive: bool
     stopped: Sequence[str] = ()  # nodes that are not running
     ours: bool = True  # False: we were only attached to it; `down` leaves it standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedCommand:
+    """How a node is started, as STATE keeps it."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+
+
+def saved(commands: Mapping[str, Command]) -> dict[str, SavedCommand]:
+    return {node: SavedCommand(argv=row.argv, cwd=str(row.cwd), env=dict(row.env)) for node, row in commands.items()}
+
+
+def restored(commands: Mapping[str, SavedCommand]) -> dict[str, Command]:
+    return {node: Command(argv=row.argv, cwd=Path(row.cwd), env=row.env) for node, row in commands.items()}
+
+
+@contextlib.contextmanager
+def writing_logs(folder: Path) -> Iterator[bool]:
+    """Whether the logs in `folder` are ours to write while the block lasts: False when somebody else is attached,
+    who does. For backends whose logs are fetched by who is attached."""
+    with (folder / FOLLOWED_LOCK).open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 class Keeper(Protocol):

@@ -8,7 +8,6 @@ FOLDER/followed.json   how far that is
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import ipaddress
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -18,9 +17,8 @@ from pathlib import Path
 
 from clusters.common.bringup import Bringup
 from clusters.common.cluster import NodesCluster
-from clusters.common.commands import Command
 from clusters.common.images import DATA
-from clusters.common.keeping import STATE, Kept
+from clusters.common.keeping import FOLLOWED, STATE, Kept, SavedCommand, restored, saved, writing_logs
 from clusters.common.layout import Layout
 from clusters.docker import backend, engine, removal, standup
 from clusters.docker.boxes import Boxes, Ground, name_of
@@ -39,16 +37,6 @@ from harness.contracts import Observer
 from harness.model import ClusterSpec, Node, Placement
 
 LOGS = "logs"
-FOLLOWED, LOCK = "followed.json", "followed.lock"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedCommand:
-    """How a node is started."""
-
-    argv: tuple[str, ...]
-    cwd: str
-    env: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +162,7 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
         running = await processes.adopt(found)
         try:
             async with _following(folder, processes, found):
-                yield NodesCluster(plan, _commands(state), processes, observer, running=running)
+                yield NodesCluster(plan, restored(state.commands), processes, observer, running=running)
         finally:
             await processes.close(kill=False)
 
@@ -182,10 +170,8 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
 @contextlib.asynccontextmanager
 async def _following(folder: Path, processes: DockerProcesses, found: Mapping[str, Found]) -> AsyncIterator[None]:
     """The logs go on, unless somebody else is attached already, who writes them."""
-    with (folder / LOCK).open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with writing_logs(folder) as mine:
+        if not mine:
             yield
             return
         processes.on_follow(lambda: jsonio.save(folder / FOLLOWED, processes.marks()))
@@ -240,21 +226,11 @@ def _runs(thing: Thing | None) -> bool:
 
 
 def _load(folder: Path) -> State | None:
-    try:
-        return jsonio.load(folder / STATE, State)
-    except (FileNotFoundError, ValueError):
-        return None
+    return jsonio.load_if_whole(folder / STATE, State)
 
 
 def _followed(folder: Path) -> dict[str, Mark]:
-    try:
-        return jsonio.load(folder / FOLLOWED, dict[str, Mark])
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _commands(state: State) -> Mapping[str, Command]:
-    return {name: Command(argv=row.argv, cwd=Path(row.cwd), env=row.env) for name, row in state.commands.items()}
+    return jsonio.load_if_whole(folder / FOLLOWED, dict[str, Mark]) or {}
 
 
 def _state(docker: Engine, name: str, site: Site) -> State:
@@ -278,8 +254,5 @@ def _state(docker: Engine, name: str, site: Site) -> State:
         publish_on=ground.publish_on,
         outside={box: dict(ports) for box, ports in processes.reached.items()},
         no_links=processes.no_links,
-        commands={
-            node: SavedCommand(argv=row.argv, cwd=str(row.cwd), env=dict(row.env))
-            for node, row in site.cluster.commands.items()
-        },
+        commands=saved(site.cluster.commands),
     )

@@ -274,10 +274,7 @@ def refuse_second(folder: Path, target: Target, keyspace: str) -> None:
 
 def load_state(folder: Path) -> State | None:
     """None where no attached cluster is kept."""
-    try:
-        return jsonio.load(folder / STATE, State)
-    except (FileNotFoundError, ValueError):
-        return None
+    return jsonio.load_if_whole(folder / STATE, State)
 
 
 async def _taken_back(vtctld: VtctldClient, state: State, folder: Path, error: BaseException) -> None:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clusters.common.cluster import NodesCluster
-from clusters.common.commands import Command
 from clusters.common.images import DATA
-from clusters.common.keeping import STATE, Kept
+from clusters.common.keeping import FOLLOWED, STATE, Kept, SavedCommand, restored, saved, writing_logs
 from clusters.common.layout import Layout
 from clusters.kubernetes import backend, ground, healing, load_job, names, pods, records, standup
 from clusters.kubernetes.api import Api
@@ -35,18 +33,8 @@ from harness.contracts import Observer
 from harness.model import ClusterSpec, Node, Placement
 
 LOGS = "logs"
-FOLLOWED, LOCK = "followed.json", "followed.lock"
 ASK_TIMEOUT_S = 20.0
 _RUNNING = f"cd {DATA}/.agent && for node in *; do [ -s $node/pid ] && echo $node; done; true"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedCommand:
-    """How a node is started."""
-
-    argv: tuple[str, ...]
-    cwd: str
-    env: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +121,14 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
     async with _api_of(state) as api:
         if not await _stands(api, state):
             raise ClusterError(f"the pods of {folder.name} are gone, or some of them")
-        with _writing(folder) as mine:
+        with writing_logs(folder) as mine:
             taken = Taken(
                 image=state.image,
                 no_links=state.no_links,
                 durable=bool(state.place.storage_class),
                 stamps=_followed(folder) if mine else None,
             )
-            commands = {
-                name: Command(argv=row.argv, cwd=Path(row.cwd), env=row.env) for name, row in state.commands.items()
-            }
+            commands = restored(state.commands)
             taking = standup.taken_over(
                 api, state.layout(folder), commands, taken, marks=state.marks, observer=observer
             )
@@ -152,18 +138,6 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
                 yield site.cluster
             if mine:
                 jsonio.save(folder / FOLLOWED, site.stamps())
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[bool]:
-    """Whether the logs are ours to write: False when somebody else is attached, who does."""
-    with (folder / LOCK).open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 @contextlib.asynccontextmanager
@@ -195,20 +169,14 @@ async def _running(api: Api, state: State) -> frozenset[str]:
 
 
 def _load(folder: Path) -> State | None:
-    try:
-        return jsonio.load(folder / STATE, State)
-    except (FileNotFoundError, ValueError):
-        return None
+    return jsonio.load_if_whole(folder / STATE, State)
 
 
 def _followed(folder: Path) -> dict[str, str]:
     """Taken away: who does not come to his end leaves none, and the logs are then read anew."""
-    try:
-        return jsonio.load(folder / FOLLOWED, dict[str, str])
-    except (FileNotFoundError, ValueError):
-        return {}
-    finally:
-        (folder / FOLLOWED).unlink(missing_ok=True)
+    found = jsonio.load_if_whole(folder / FOLLOWED, dict[str, str])
+    (folder / FOLLOWED).unlink(missing_ok=True)
+    return found or {}
 
 
 def _state(name: str, record: Record, wanted: standup.Wanted, site: Site) -> State:
@@ -225,8 +193,5 @@ def _state(name: str, record: Record, wanted: standup.Wanted, site: Site) -> Sta
         image=wanted.images.of_version[plan.spec.vitess],
         no_links=site.links.why_not,
         user=wanted.images.user,
-        commands={
-            node: SavedCommand(argv=row.argv, cwd=str(row.cwd), env=dict(row.env))
-            for node, row in site.cluster.commands.items()
-        },
+        commands=saved(site.cluster.commands),
     )

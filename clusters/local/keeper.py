@@ -22,8 +22,7 @@ from typing import Any
 from clusters.common import obtained
 from clusters.common.bringup import Bringup
 from clusters.common.cluster import NodesCluster
-from clusters.common.commands import Command
-from clusters.common.keeping import STATE, Kept
+from clusters.common.keeping import STATE, Kept, SavedCommand, restored, saved
 from clusters.common.layout import Layout
 from clusters.local import capacity, host, links, standup, supervision, template
 from clusters.local.network import Network
@@ -37,15 +36,6 @@ from harness.model import ClusterSpec, Node, Placement
 STOP_TIMEOUT_S = 15.0
 _SOCKET = "control.sock"
 _LOGS = "logs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedCommand:
-    """How a node is started, as state.json keeps it."""
-
-    argv: tuple[str, ...]
-    cwd: str
-    env: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +148,10 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
     if state is None:
         raise ClusterError(f"there is no cluster in {folder} that serves")
     async with _joined(folder) as supervisor:
-        commands = {
-            node: Command(argv=row.argv, cwd=Path(row.cwd), env=row.env) for node, row in state.commands.items()
-        }
         running = await supervisor.running()
         plan = state.layout()
         processes = SupervisedProcesses(plan, supervisor, kernel_cleanup=state.kernel_cleanup, templates={})
-        yield NodesCluster(plan, commands, processes, observer, running=tuple(running))
+        yield NodesCluster(plan, restored(state.commands), processes, observer, running=tuple(running))
 
 
 async def _shut_down(folder: Path, channel: socket.socket) -> None:
@@ -203,10 +190,7 @@ def _alive(folder: Path) -> bool:
 
 
 def _load(folder: Path) -> State | None:
-    try:
-        return jsonio.load(folder / STATE, State)
-    except (FileNotFoundError, ValueError):
-        return None
+    return jsonio.load_if_whole(folder / STATE, State)
 
 
 def _state(name: str, cluster: NodesCluster, link: Network, kernel_cleanup: str) -> State:
@@ -221,8 +205,5 @@ def _state(name: str, cluster: NodesCluster, link: Network, kernel_cleanup: str)
         data=str(plan.data),
         logs=str(plan.logs),
         kernel_cleanup=kernel_cleanup,
-        commands={
-            node: SavedCommand(argv=row.argv, cwd=str(row.cwd), env=dict(row.env))
-            for node, row in cluster.commands.items()
-        },
+        commands=saved(cluster.commands),
     )

@@ -50,6 +50,14 @@ def load(path: Path, kind: type[T]) -> T:
     return structure(_parsed(path.read_bytes(), path.name), kind)
 
 
+def load_if_whole(path: Path, kind: type[T]) -> T | None:
+    """The same; None when the file is not there or does not fit."""
+    try:
+        return load(path, kind)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON-lines file; a torn last line (the writer was killed) is left out.
 
