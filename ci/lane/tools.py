@@ -66,9 +66,9 @@ async def obtained(sources: Sources, progress: Progress) -> Tools:
         coredns=dns.programs["coredns"],
         pause=pause.programs["pause"],
         etcd=topology.etcd,
-        runc=await program(RUNC, sources=sources, progress=progress),
+        runc=(await program(RUNC, sources=sources, progress=progress)).path,
         nft=await _nft(sources, progress),
-        openssl=await program(OPENSSL, sources=sources, progress=progress),
+        openssl=(await program(OPENSSL, sources=sources, progress=progress)).path,
     )
 
 

@@ -1,4 +1,4 @@
-"""Single programs in C that a lane needs: the machine's own if new enough, else Debian's, unpacked into the cache."""
+"""Single programs in C: the machine's own if new enough, else Debian's, unpacked into the cache."""
 
 from __future__ import annotations
 
@@ -19,16 +19,28 @@ class DebianProgram:
     """`path` is the program's in its package; `fixed` as in `elf.bind`; `says` finds its version in its answer."""
 
     name: str
+    package: str = ""  # "" = of the program's name
     path: str
     ask: str
     says: re.Pattern[str]
-    oldest: tuple[int, ...]
+    oldest: tuple[int, ...] = ()  # () = any
     fixed: bool = False
 
     @property
     def instead(self) -> str:
+        if not self.oldest:
+            return f"install the package {self.package or self.name} yourself and have {self.name} on PATH"
         oldest = ".".join(str(number) for number in self.oldest)
         return f"install {self.name} {oldest} or newer yourself and have it on PATH"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A program, where it is, and where it came from."""
+
+    version: str
+    path: Path
+    source: str
 
 
 # 1.1 is the first that knows cgroup v2 well. It starts a copy of itself from memory, which has no folder.
@@ -51,7 +63,17 @@ OPENSSL = DebianProgram(
 )
 
 
-async def program(wanted: DebianProgram, *, sources: Sources, progress: Progress | None = None) -> Path:
+# 1.0.6 and 1.1.7 were tried. Whether one takes the rules, and the kernel with it, shows when it is given them.
+NFT = DebianProgram(
+    name="nft",
+    package="nftables",
+    path="usr/sbin/nft",
+    ask="--version",
+    says=re.compile(r"^\w+ v?(\d+\.\d+\.\d+)"),
+)
+
+
+async def program(wanted: DebianProgram, *, sources: Sources, progress: Progress | None = None) -> Found:
     """Where it is; obtained now if it is nowhere. Raises SoftwareError."""
     found = await find(wanted, sources=sources)
     if found is not None:
@@ -68,12 +90,12 @@ async def program(wanted: DebianProgram, *, sources: Sources, progress: Progress
     return there
 
 
-async def find(wanted: DebianProgram, *, sources: Sources) -> Path | None:
+async def find(wanted: DebianProgram, *, sources: Sources) -> Found | None:
     """A given folder's, PATH's, or the cache's."""
-    for path, _ in sources.candidates(wanted.name):
+    for path, where in sources.candidates(wanted.name):
         version = await _version(wanted, path)
         if version is not None and versions.key(version) >= wanted.oldest:
-            return path
+            return Found(version=version, path=path, source=f"{where}: {path}")
     return _installed(wanted, sources.store)
 
 
@@ -87,23 +109,24 @@ async def _version(wanted: DebianProgram, path: Path) -> str | None:
 
 
 async def _unpack(wanted: DebianProgram, kept: Store, staging: Path, progress: Progress) -> None:
-    debs = await debian.download((wanted.name,), staging / "apt", progress, instead=wanted.instead)
-    package = next(deb for deb in debs if deb.package == wanted.name)
+    wanted_package = wanted.package or wanted.name
+    debs = await debian.download((wanted_package,), staging / "apt", progress, instead=wanted.instead)
+    package = next(deb for deb in debs if deb.package == wanted_package)
     version = versions.parse(f"{wanted.name} {package.upstream_version}") or package.upstream_version
     entry, staged = f"{wanted.name}-{version}", staging / "prefix"
     await debian.unpack(debs, staged, progress)
     await prefix.make_runnable(
         staged, kept.path(entry), keep=wanted.name, probe=(wanted.path, wanted.ask), fixed=wanted.fixed
     )
-    how = f"Debian {debian.SUITE}, {wanted.name} {package.version}"
+    how = f"Debian {debian.SUITE}, {wanted_package} {package.version}"
     facts = store.facts(staged)
     manifest = Manifest(name=entry, version=version, how=how, files=facts, parts=debian.parts(debs))
     kept.commit(staged, manifest)
 
 
-def _installed(wanted: DebianProgram, kept: Store) -> Path | None:
+def _installed(wanted: DebianProgram, kept: Store) -> Found | None:
     manifests = [row for row in (kept.installed(name) for name in kept.names(f"{wanted.name}-")) if row is not None]
     if not manifests:
         return None
     best = max(manifests, key=lambda row: versions.key(row.version))
-    return kept.path(best.name) / wanted.path
+    return Found(version=best.version, path=kept.path(best.name) / wanted.path, source=best.how)
