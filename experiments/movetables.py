@@ -21,7 +21,7 @@ from experiments.moving import TARGET, WORKFLOW, created, settle, target_shards,
 from harness.checks import WORKFLOW as CHECKS
 from harness.checks import WORKFLOW_CLIENTS
 from harness.contracts import Check, Experiment, Stage
-from harness.faults.limits import StatementTimeLimit
+from harness.faults.mysql import StatementTimeLimit
 from harness.faults.process import KilledVttablet
 from harness.faults.reparent import PlannedReparent
 from harness.items import ItemsSpec

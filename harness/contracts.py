@@ -16,11 +16,13 @@ from harness.model import (
     ClusterSpec,
     Event,
     KnownBug,
+    Limits,
     LinkRule,
     LoadSpec,
     Node,
     Placement,
     Plan,
+    Remedy,
     Role,
     Suite,
 )
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from harness.history import History
 
 T = TypeVar("T")
+
+RECOVER_WITHIN_S = 60.0
 
 
 class Cluster(Protocol):
@@ -46,6 +50,29 @@ class Cluster(Protocol):
     async def stop(self, node: Node, *, timeout_s: float) -> None: ...
     async def signal(self, node: Node, signum: int) -> None: ...
     async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
+
+
+@runtime_checkable
+class OffersLimits(Protocol):
+    """A Cluster that can take from a node what its host gives it."""
+
+    async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the whole desired state; Limits() heals
+
+    # ^ survives a restart of the node; raises ClusterError when it cannot be done (see `Cluster.capabilities`)
+
+
+@runtime_checkable
+class OffersVersions(Protocol):
+    """A Cluster whose nodes may be started again with another release."""
+
+    async def set_version(self, node: Node, version: str) -> None: ...  # of its next start; raises ClusterError
+
+
+@runtime_checkable
+class OffersTraces(Protocol):
+    """A Cluster that can look for what faults left in force."""
+
+    async def traces(self) -> Sequence[str]: ...  # seen, not remembered: "vttablet-100 is stopped"; () = clean
 
 
 class Conversation(Protocol):
@@ -105,10 +132,18 @@ class Backend(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
     """What a fault is about to hit, resolved before the intent is written. `details` also hold what the
-    world was like before, so that the evidence afterwards has something to differ from."""
+    world was like before, so that the evidence afterwards has something to differ from.
+
+    `undo`: everything that takes it back, last to first; the stage does it when the block is left, and whoever heals a
+    dead run. What only our own process holds (a connection) needs none. `claims`: what no second fault may touch
+    meanwhile ("process vttablet-100").
+    """
 
     targets: tuple[str, ...]
     details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    undo: tuple[Remedy, ...] = ()
+    claims: frozenset[str] = frozenset()
+    recover_within_s: float = RECOVER_WITHIN_S
 
 
 class SpanRecorder(Protocol):
@@ -128,11 +163,20 @@ class Streams(Protocol):
     async def stop(self, *, timeout_s: float) -> None: ...  # end the streams; everything is written on return
 
 
-class Stage(Protocol):
-    """What an experiment's timeline and the faults see of a run."""
+class Ground(Protocol):
+    """Where faults are taken back: a run's stage, or a cluster whose run is dead."""
 
     @property
     def cluster(self) -> Cluster: ...
+    async def until(self, name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float) -> T: ...
+    async def shared(self, opener: Callable[[Cluster], AbstractAsyncContextManager[T]]) -> T: ...
+
+    # ^ one client per opener, closed at the end
+
+
+class Stage(Ground, Protocol):
+    """What an experiment's timeline and the faults see of a run."""
+
     @property
     def plan(self) -> Plan: ...
     @property
@@ -140,15 +184,12 @@ class Stage(Protocol):
     def phase(self, name: str) -> None: ...
     def note(self, text: str, **details: str | int | float | bool) -> None: ...
     async def hold(self, seconds: float) -> None: ...
-    async def until(self, name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float) -> T: ...
     def inject(self, fault: Fault) -> AbstractAsyncContextManager[Aim]: ...
-    async def shared(self, opener: Callable[[Cluster], AbstractAsyncContextManager[T]]) -> T: ...
-
-    # ^ one client per opener and run, closed when the run ends
 
 
 class Fault(Protocol):
-    """A frozen dataclass; leaving the block heals, and waits until healed."""
+    """A frozen dataclass. Its block lets go of what our own process holds when it is left; `Aim.undo` does the rest,
+    and `recovered` is waited for."""
 
     @property
     def name(self) -> str: ...
@@ -158,7 +199,10 @@ class Fault(Protocol):
     def one_shot(self) -> bool: ...  # an operation that is over when it returned: nothing to heal
     async def aim(self, stage: Stage) -> Aim: ...
     def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AbstractAsyncContextManager[None]: ...
-    async def observed(self, stage: Stage, aim: Aim) -> bool: ...  # False without injection
+    async def observed(self, stage: Stage, aim: Aim) -> bool: ...  # independent evidence; False without injection
+    async def recovered(self, stage: Stage, aim: Aim) -> object: ...  # true when the cluster has got over it
+
+    # ^ something false says what is missing, when it is shown
 
 
 class Probe(Protocol):

@@ -29,6 +29,7 @@ from harness.model import (
     LogLine,
     Node,
     Plan,
+    Remedy,
     Role,
     Sample,
     Workload,
@@ -185,7 +186,7 @@ def _load(run: RunDir, plan: Plan) -> History:
 
 def fold_ledger(lines: Iterator[dict[str, Any]]) -> tuple[FaultSpan, ...]:
     """Ledger lines into spans. A line is {"number", "at_ns", "step", …}; steps: intent, begin, active,
-    detail, failed, recover, healed, observed."""
+    detail, failed, recover, healed, observed, recovered, unrecovered, unhealthy."""
     spans: dict[int, dict[str, Any]] = {}
     for line in lines:
         number, step, at_ns = int(line["number"]), str(line["step"]), int(line["at_ns"])
@@ -196,6 +197,7 @@ def fold_ledger(lines: Iterator[dict[str, Any]]) -> tuple[FaultSpan, ...]:
                 "targets": tuple(line["targets"]),
                 "details": dict(line.get("details", {})),
                 "intent_ns": at_ns,
+                "undo": tuple(jsonio.structure(remedy, Remedy) for remedy in line.get("undo", ())),
             }
         elif number in spans:
             _fold_step(spans[number], step, at_ns, line)
@@ -203,8 +205,12 @@ def fold_ledger(lines: Iterator[dict[str, Any]]) -> tuple[FaultSpan, ...]:
 
 
 def _fold_step(span: dict[str, Any], step: str, at_ns: int, line: Mapping[str, Any]) -> None:
-    if step in ("begin", "active", "recover", "healed"):
+    if step in ("begin", "active", "recover", "healed", "recovered"):
         span[f"{step}_ns"] = at_ns
+        if "by" in line:
+            span["healed_by"] = str(line["by"])
+    elif step in ("unrecovered", "unhealthy"):
+        span[step] = str(line["why"])
     elif step == "failed":
         span["error"] = str(line["error"])
         span["details"]["failed_ns"] = int(line["at_ns"])  # a call that failed returned, too

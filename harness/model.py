@@ -55,16 +55,56 @@ class Capability(enum.StrEnum):
 
     SIGNAL = "signal"
     RESTART = "restart"
-    LINKS = "links"
+    LINKS = "links"  # drop, reset and rate
+    DELAY = "delay"  # a link's delay
+    CPU = "cpu"
+    DISK = "disk"
+    LOG_SINK = "log-sink"
+    VERSIONS = "versions"  # a node may start again with another release
     KERNEL_CLEANUP = "kernel-cleanup"
+
+
+class LinkEffect(enum.StrEnum):
+    """What happens to what goes over a link. Existing connections are hit too."""
+
+    DROP = "drop"  # a share of the packets never arrives
+    RESET = "reset"  # connections are answered with a TCP reset
+    RATE = "rate"  # packets above a rate never arrive
+    DELAY = "delay"  # everything arrives later; connections that exist are reset once, and made anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRule:
-    """Drop what `source` sends to `target` (node names)."""
+    """What happens to what `source` sends to `target` (node names): one direction."""
 
     source: str
     target: str
+    effect: LinkEffect = LinkEffect.DROP
+    share: float = 1.0  # DROP: of the packets
+    kbytes_per_s: int = 0  # RATE
+    delay_ms: float = 0.0  # DELAY
+    jitter_ms: float = 0.0  # DELAY: up to so much more or less
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a node's process may have of its host; `Limits()` is no limit."""
+
+    cpus: float = 0.0  # cores; 0 = no limit
+    disk_full: bool = False  # its data directory takes no further byte
+    log_bytes_per_s: int = 0  # how fast its log is taken from it; 0 = no limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """One act that takes a fault back, as a value: it is in the ledger before the fault is in force, so that whoever
+    heals later needs nothing else. `kind` is a row of `harness.faults.remedies.REMEDIES`. Doing it twice, or when
+    there is nothing to take back, does no harm.
+    """
+
+    kind: str
+    target: str  # what it acts on: a node's name, a tablet's alias, keyspace/shard, …
+    details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +371,7 @@ class FaultSpan:
 
     For a one-shot operation (PlannedReparentShard): `begin_ns` = the call left, `active_ns` = the call
     returned, nothing is healed. `error` is the operation's own error text, empty if it succeeded.
+    `healed_ns`: everything was taken back; `recovered_ns`: the cluster has got over it.
     """
 
     number: int
@@ -344,6 +385,11 @@ class FaultSpan:
     healed_ns: int = 0
     error: str = ""
     observed: bool = False  # independent evidence that it took effect
+    undo: tuple[Remedy, ...] = ()
+    recovered_ns: int = 0
+    unrecovered: str = ""  # what was seen last when the cluster had not got over it in time
+    unhealthy: str = ""  # what was wrong with the cluster afterwards
+    healed_by: str = ""  # "" = the run itself; who else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

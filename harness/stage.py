@@ -1,28 +1,31 @@
 """What an experiment's timeline acts on: phases, faults with their ledger, shared clients.
 
-The intent of a fault reaches the disk (fsync) before the act, and its healing is recorded after it and only if
-it succeeded, so the ledger tells at any later time what may still be in force.
+The intent of a fault, with all that takes it back, reaches the disk (fsync) before the act, and its healing is recorded
+after it and only if it succeeded, so the ledger tells at any later time what may still be in force, and how to end it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from harness.base import wait
 from harness.base.clock import now_ns
-from harness.base.errors import HarnessError, PlanError
+from harness.base.errors import ClusterError, HarnessError, PlanError
 from harness.base.rundir import LineLog, RunDir
 from harness.contracts import Aim, Cluster, Fault, Observer, Streams
+from harness.faults import health, remedies
 from harness.model import Event, Plan
 from harness.streams import StreamStatus
 
 T = TypeVar("T")
 
 OBSERVE_WITHIN_S = 10.0
+UNDO_WITHIN_S = 90.0
 
 
 class EventLog:
@@ -105,6 +108,7 @@ class RunStage:
         self._streams = streams or NoStreams()
         self._ledger = LineLog(run.faults)
         self._faults = 0
+        self._in_force: dict[object, tuple[str, frozenset[str]]] = {}
         self._clients: dict[Callable[..., Any], Any] = {}
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -148,31 +152,90 @@ class RunStage:
 
     @contextlib.asynccontextmanager
     async def inject(self, fault: Fault) -> AsyncIterator[Aim]:
-        """Aim, write the intent, act, look for independent evidence; heal on leaving."""
+        """Aim, look at the cluster's health, write the intent, act, look for independent evidence; when the block is
+        left take everything back, and wait until the cluster has got over it.
+
+        Raises PlanError: the cluster cannot do it, or another fault has its hands on the target; ClusterError: the
+        cluster was sick before.
+        """
         self._require(fault)
         aim = await fault.aim(self)
+        with self._claimed(fault, aim):
+            span = await self._intended(fault, aim)
+            within: BaseException | None = None
+            try:
+                async with fault.inject(self, aim, span):
+                    try:
+                        await self._observe(fault, aim, span)
+                        yield aim
+                    except BaseException as error:
+                        within = error
+                        raise
+                    finally:
+                        span.recover(fault)
+            except BaseException as error:
+                ours = error is within  # the block's own; else the act's or the letting go's
+                if not ours:
+                    span.failed(f"{type(error).__name__}: {error}")
+                await self._undone(fault, aim, span, known=ours or bool(aim.undo))
+                raise
+            await self._undone(fault, aim, span, known=True)
+            await self._recovered(fault, aim, span)
+
+    async def _intended(self, fault: Fault, aim: Aim) -> LedgerSpan:
+        """The intent, on the disk; after a look at the cluster, unless another fault is in force (the first of a storm
+        looks for all)."""
+        if len(self._in_force) == 1:
+            sick = await health.wrong(self, but=aim.targets)
+            if sick:
+                raise ClusterError(f"{fault.name} was not injected, because something is wrong already: {sick}")
         self._faults += 1
         span = LedgerSpan(self._ledger, self._faults)
-        span.step("intent", fault=fault.name, targets=list(aim.targets), details=dict(aim.details))
+        details = dict(aim.details)
+        span.step("intent", fault=fault.name, targets=list(aim.targets), details=details, undo=list(aim.undo))
         await self._ledger.synced()
-        within: BaseException | None = None
-        try:
-            async with fault.inject(self, aim, span):
-                try:
-                    await self._observe(fault, aim, span)
-                    yield aim
-                except BaseException as error:
-                    within = error
-                    raise
-                finally:
-                    span.recover(fault)
-        except BaseException as error:
-            if error is within:  # the block's own, after which the fault healed
-                span.healed(fault)
-            else:  # the act or the healing itself: it may still be in force
+        return span
+
+    async def _undone(self, fault: Fault, aim: Aim, span: LedgerSpan, *, known: bool) -> None:
+        """Also while we are cancelled, and again. `known`: it is then surely no longer in force."""
+        if aim.undo:
+            try:
+                await wait.through(f"undoing {fault.name}", remedies.undo(self, aim.undo), timeout_s=UNDO_WITHIN_S)
+            except HarnessError as error:
                 span.failed(f"{type(error).__name__}: {error}")
-            raise
-        span.healed(fault)
+                raise
+        if known:
+            span.healed(fault)
+
+    async def _recovered(self, fault: Fault, aim: Aim, span: LedgerSpan) -> None:
+        """That a cluster does not get over a fault is something to judge, not an end of the run."""
+        if fault.one_shot:
+            return
+        what = f"{self._cluster.spec.keyspace} has got over {fault.name}"
+        try:
+            await wait.until(what, partial(fault.recovered, self, aim), timeout_s=aim.recover_within_s)
+        except HarnessError as error:
+            span.step("unrecovered", why=str(error))
+            return
+        span.step("recovered")
+        if len(self._in_force) == 1:
+            sick = await health.wrong(self)
+            if sick:
+                span.step("unhealthy", why=sick)
+
+    @contextlib.contextmanager
+    def _claimed(self, fault: Fault, aim: Aim) -> Iterator[None]:
+        """Two faults that would take each other's healing back do not overlap."""
+        for other, theirs in self._in_force.values():
+            both = aim.claims & theirs
+            if both:
+                raise PlanError(f"{fault.name} cannot overlap {other}: both have their hands on {', '.join(both)}")
+        key = object()
+        self._in_force[key] = (fault.name, aim.claims)
+        try:
+            yield
+        finally:
+            del self._in_force[key]
 
     async def _observe(self, fault: Fault, aim: Aim, span: LedgerSpan) -> None:
         """Evidence that cannot be had is evidence that is missing, not an end of the run."""

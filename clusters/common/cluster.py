@@ -15,7 +15,7 @@ from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import LoadPlace, Observer
-from harness.model import Capability, ClusterSpec, Event, LinkRule, Node, Role
+from harness.model import Capability, ClusterSpec, Event, Limits, LinkRule, Node, Role
 
 _DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
 KILL_TIMEOUT_S = 10.0
@@ -104,6 +104,14 @@ class NodesCluster:
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
         """Raises ClusterError when a link cannot be cut, e.g. because it is no network link."""
         await self.processes.set_links(rules)
+
+    async def set_limits(self, node: Node, limits: Limits) -> None:
+        """Raises ClusterError when it cannot be done (see `capabilities`)."""
+        await self.processes.set_limits(node, limits)
+
+    async def traces(self) -> Sequence[str]:
+        """What faults left in force, as seen on the processes themselves."""
+        return await self.processes.traces()
 
     # ------------------------------------------------------------ for the start
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusters.common.commands import Command
-from harness.model import Capability, LinkRule, Node
+from harness.model import Capability, Limits, LinkRule, Node
+
+NOT_YET = "this backend has no means for it yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,16 @@ class Exit:
         return f"{how}, {self.cause}" if self.cause else how
 
 
+def refused(capabilities: Mapping[Capability, str], limits: Limits) -> str:
+    """Why these limits cannot be set; "" when they can."""
+    wanted = {
+        Capability.CPU: limits.cpus > 0,
+        Capability.DISK: limits.disk_full,
+        Capability.LOG_SINK: limits.log_bytes_per_s > 0,
+    }
+    return "; ".join(capabilities[capability] for capability, asked in wanted.items() if asked)
+
+
 class Processes(Protocol):
     """The processes of one cluster. Every call is bounded, and raises ClusterError when it cannot be done."""
 
@@ -45,4 +57,8 @@ class Processes(Protocol):
 
     # ^ signal 0 does nothing but ask
     async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
+    async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the node's whole desired state
+
+    # ^ also of its next start
+    async def traces(self) -> Sequence[str]: ...  # what is stopped, cut, limited or diverted, as seen; () = nothing
     def outside(self, node: Node, port: str) -> tuple[str, int]: ...  # where this harness reaches it

@@ -11,7 +11,7 @@ from typing import Any
 from clusters.common import links
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
-from clusters.common.processes import Exit
+from clusters.common.processes import NOT_YET, Exit, refused
 from clusters.docker import boxes
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
@@ -22,7 +22,7 @@ from clusters.docker.together import InBoxes
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
-from harness.model import Capability, Event, LinkRule, Node
+from harness.model import Capability, Event, Limits, LinkRule, Node
 
 Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 """Box → port → where this process reaches it."""
@@ -81,6 +81,8 @@ class DockerProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.no_links,
+            **dict.fromkeys((Capability.DELAY, Capability.CPU, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
         }
 
@@ -164,6 +166,14 @@ class DockerProcesses:
         wanted = {box_of[address]: script for address, script in scripts.items()}
         wanted |= {name: links.HEALED for name in self._filtered if name not in wanted}
         await asyncio.gather(*(self._filter(name, script) for name, script in wanted.items()))
+
+    async def set_limits(self, node: Node, limits: Limits) -> None:
+        why = refused(self.capabilities, limits)
+        if why:
+            raise ClusterError(why)
+
+    async def traces(self) -> Sequence[str]:
+        return ()
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         host, number = self._layout.address(node, port)

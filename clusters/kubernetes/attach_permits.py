@@ -13,6 +13,8 @@ from clusters.kubernetes.resources import DEPLOYMENT, STATEFUL_SET, Resource
 from harness.model import Capability, Role
 
 EXEC_TIMEOUT_S = 15.0
+NO_LIMITS = "what its operator gave them is not taken from the nodes of a cluster that is not ours"
+NO_VERSIONS = "the releases of a cluster that is not ours are its operator's"
 NO_LINKS = (
     "the network of a cluster that is not ours is left alone: rules in its pods could outlive us, and what Kubernetes "
     "adds to a pod for it can never be removed"
@@ -44,7 +46,9 @@ class Permits:
         return {
             Capability.SIGNAL: self.signals,
             Capability.RESTART: self.restarts,
-            Capability.LINKS: NO_LINKS,
+            **dict.fromkeys((Capability.LINKS, Capability.DELAY), NO_LINKS),
+            **dict.fromkeys((Capability.CPU, Capability.DISK, Capability.LOG_SINK), NO_LIMITS),
+            Capability.VERSIONS: NO_VERSIONS,
             Capability.KERNEL_CLEANUP: NO_CLEANUP,
         }
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
-from clusters.common.processes import Exit
+from clusters.common.processes import Exit, refused
 from clusters.kubernetes import attach_permits, attach_watch
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.attach_permits import NO_LINKS, Permits
@@ -22,7 +22,7 @@ from clusters.kubernetes.requests import ApiError
 from harness.base import wait
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, LinkRule, Node
+from harness.model import Capability, Limits, LinkRule, Node
 
 EXEC_TIMEOUT_S = 15.0
 START_TIMEOUT_S = 120.0
@@ -88,6 +88,14 @@ class AttachedProcesses:
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
         if rules:
             raise ClusterError(NO_LINKS)
+
+    async def set_limits(self, node: Node, limits: Limits) -> None:
+        why = refused(self.capabilities, limits)
+        if why:
+            raise ClusterError(why)
+
+    async def traces(self) -> Sequence[str]:
+        return ()
 
     def outside(self, node: Node, port: str) -> Address:
         return self._addresses[node.name, port]

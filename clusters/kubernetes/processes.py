@@ -12,7 +12,7 @@ from clusters.common import mysqld
 from clusters.common.commands import Command
 from clusters.common.images import Images
 from clusters.common.layout import Layout
-from clusters.common.processes import Exit
+from clusters.common.processes import NOT_YET, Exit, refused
 from clusters.kubernetes import manifests, names, orders
 from clusters.kubernetes.following import Ended
 from clusters.kubernetes.links import Links
@@ -20,7 +20,7 @@ from clusters.kubernetes.reach import Reach
 from clusters.kubernetes.shells import Shell
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, LinkRule, Node
+from harness.model import Capability, Limits, LinkRule, Node
 
 if TYPE_CHECKING:
     from clusters.kubernetes.replacing import Replacing
@@ -57,6 +57,8 @@ class PodProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self._links.why_not,
+            **dict.fromkeys((Capability.DELAY, Capability.CPU, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: CLEANUP,
         }
 
@@ -103,6 +105,14 @@ class PodProcesses:
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
         await self._links.set(rules)
+
+    async def set_limits(self, node: Node, limits: Limits) -> None:
+        why = refused(self.capabilities, limits)
+        if why:
+            raise ClusterError(why)
+
+    async def traces(self) -> Sequence[str]:
+        return ()
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._reach.outside(node, port)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
-from clusters.common.processes import Exit
+from clusters.common.processes import NOT_YET, Exit, refused
 from clusters.local import links
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError
-from harness.model import Capability, LinkRule, Node
+from harness.model import Capability, Limits, LinkRule, Node
 
 
 class SupervisedProcesses:
@@ -33,6 +33,8 @@ class SupervisedProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.supervisor.no_links,
+            **dict.fromkeys((Capability.DELAY, Capability.CPU, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: self._kernel_cleanup,
         }
 
@@ -57,6 +59,14 @@ class SupervisedProcesses:
             await self.supervisor.links(links.script(self._layout, rules))
         elif rules:
             raise ClusterError(self.supervisor.no_links)
+
+    async def set_limits(self, node: Node, limits: Limits) -> None:
+        why = refused(self.capabilities, limits)
+        if why:
+            raise ClusterError(why)
+
+    async def traces(self) -> Sequence[str]:
+        return ()
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._layout.address(node, port)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from harness.base.clock import now_ns
 from harness.base.errors import WaitTimeout
@@ -68,3 +68,19 @@ async def together(works: Iterable[Awaitable[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def through(name: str, work: Coroutine[Any, Any, T], *, timeout_s: float) -> T:
+    """Await `work` to its end, for at most `timeout_s` seconds, also when we are cancelled meanwhile, however often;
+    the cancellation is raised after it. Raises WaitTimeout."""
+    task = asyncio.ensure_future(finish(name, work, timeout_s=timeout_s))
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result

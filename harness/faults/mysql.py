@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from harness.contracts import Aim, SpanRecorder, Stage
+from harness.contracts import Aim, Ground, SpanRecorder, Stage
 from harness.faults.process import tablet_of
-from harness.model import Capability
-from harness.vitess.vtctld import VtctldError, vtctld_of
+from harness.model import Capability, Remedy
+from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
+
+SQL = "sql"
+_READ_LIMIT = "SELECT @@GLOBAL.max_execution_time AS limit_ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +74,81 @@ class PurgedBinlogs:
         grown = f"SELECT GTID_SUBTRACT(@@global.gtid_purged, '{aim.details['was_purged']}') AS grown"
         (row,) = await vtctld.execute_as_dba(aim.targets[0], grown)
         return bool(row["grown"])
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementTimeLimit:
+    """max_execution_time of a shard's primary: MySQL ends every SELECT of a later session that takes longer, with
+    errno 3024, unless the statement brings a MAX_EXECUTION_TIME hint of its own (vitess#17862)."""
+
+    shard: str
+    limit_ms: int
+    keyspace: str = ""  # "" = the cluster's main one
+
+    @property
+    def name(self) -> str:
+        return "StatementTimeLimit"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return False
+
+    async def aim(self, stage: Stage) -> Aim:
+        keyspace = self.keyspace or stage.cluster.spec.keyspace
+        vtctld = await stage.shared(vtctld_of)
+        primary = await vtctld.shard_primary(keyspace, self.shard)
+        was = await _limit_ms(vtctld, primary)
+        return Aim(
+            targets=(primary,),
+            details={"keyspace": keyspace, "shard": self.shard, "was_ms": was},
+            undo=(sql(primary, _set_limit(was)),),
+            claims=frozenset({f"max_execution_time of {primary}"}),
+        )
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtctld = await stage.shared(vtctld_of)
+        span.begin()
+        await vtctld.execute_as_dba(aim.targets[0], _set_limit(self.limit_ms))
+        span.active()
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The server itself says so, to another session than the one that set it may be."""
+        vtctld = await stage.shared(vtctld_of)
+        return await _limit_ms(vtctld, aim.targets[0]) == self.limit_ms
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return not await self.observed(stage, aim)
+
+
+def _set_limit(limit_ms: int) -> str:
+    return f"SET GLOBAL max_execution_time = {limit_ms}"
+
+
+async def _limit_ms(vtctld: VtctldClient, alias: str) -> int:
+    (row,) = await vtctld.execute_as_dba(alias, _READ_LIMIT)
+    return int(row["limit_ms"])
+
+
+# ---------------------------------------------------------------- taking back
+
+
+def sql(alias: str, statement: str) -> Remedy:
+    """A statement that takes back what was done to a tablet's MySQL, run by its vttablet."""
+    return Remedy(kind=SQL, target=alias, details={"sql": statement})
+
+
+async def _execute(ground: Ground, remedy: Remedy) -> None:
+    vtctld = await ground.shared(vtctld_of)
+    await vtctld.execute_as_dba(remedy.target, str(remedy.details["sql"]))
+
+
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {SQL: _execute}

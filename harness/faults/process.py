@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import aiohttp
 
 from harness.base.errors import ClusterError
-from harness.contracts import Aim, SpanRecorder, Stage
-from harness.model import Capability, Node, Role
+from harness.contracts import Aim, Ground, SpanRecorder, Stage
+from harness.model import Capability, Node, Remedy, Role
 from harness.mysql.session import admin_session
 from harness.vitess.debug_vars import VarsClient
 from harness.vitess.vtctld import TabletRecord, vtctld_of
 
-START_WITHIN_S = 30.0
+RUNS = "runs"
+START_WITHIN_S = 25.0
 SERVE_WITHIN_S = 60.0
 CONNECT_WITHIN_S = 2.0
 STATEMENT_WITHIN_S = 5.0
@@ -39,7 +39,6 @@ class KilledVttablet:
     tablet_type: str = "primary"  # as the topology has it: primary | replica | rdonly
     number: int = 1  # which of the tablets of this type, in the order of their aliases
     keyspace: str = ""  # "" = the cluster's main one
-    start_within_s: float = START_WITHIN_S
     serve_within_s: float = SERVE_WITHIN_S
 
     @property
@@ -59,31 +58,20 @@ class KilledVttablet:
         keyspace = self.keyspace or stage.cluster.spec.keyspace
         tablet = await tablet_of(stage, keyspace, self.shard, tablet_type=self.tablet_type, number=self.number)
         (node,) = [node for node in stage.cluster.nodes(Role.VTTABLET) if node.tablet_alias == tablet.alias]
-        where = {"keyspace": keyspace, "shard": self.shard, "tablet_type": tablet.type, "alias": tablet.alias}
-        return Aim(targets=(node.name,), details=where)
+        return Aim(
+            targets=(node.name,),
+            details={"keyspace": keyspace, "shard": self.shard, "tablet_type": tablet.type, "alias": tablet.alias},
+            undo=(runs_again(node.name),),
+            claims=frozenset({f"process {node.name}"}),
+            recover_within_s=self.serve_within_s,
+        )
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
-        node = _target(stage, aim)
-        try:
-            span.begin()
-            await stage.cluster.signal(node, signal.SIGKILL)
-            span.active()
-            yield
-        finally:
-            await self._heal(stage, aim, node)
-
-    async def _heal(self, stage: Stage, aim: Aim, node: Node) -> None:
-        """Raises ClusterError: it does not start; WaitTimeout: it started and does not serve."""
-        if not await _runs(stage, node):  # else somebody was quicker, or it was never killed
-            await stage.cluster.start(node, timeout_s=self.start_within_s)
-        keyspace, shard = str(aim.details["keyspace"]), str(aim.details["shard"])
-        bound_s = self.serve_within_s
-        async with VarsClient.open() as client:
-            serving = partial(_serving, client, stage.cluster.address(node, "web"))
-            await stage.until(f"{node.name} serves again", serving, timeout_s=bound_s)
-        writable = partial(_writable, stage, keyspace, shard)
-        await stage.until(f"the primary of {keyspace}/{shard} takes writes", writable, timeout_s=bound_s)
+        span.begin()
+        await stage.cluster.signal(_target(stage, aim), signal.SIGKILL)
+        span.active()
+        yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """The kernel refuses connections to its web port: nobody listens there. A process that only hangs is
@@ -98,6 +86,12 @@ class KilledVttablet:
             return False
         writer.close()
         return False
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        """The vttablet says that it serves; then the shard's primary takes writes through every vtgate."""
+        async with VarsClient.open() as client:
+            serving = await _serving(client, stage.cluster.address(_target(stage, aim), "web"))
+        return serving and await _writable(stage, str(aim.details["keyspace"]), str(aim.details["shard"]))
 
 
 async def tablet_of(stage: Stage, keyspace: str, shard: str, *, tablet_type: str, number: int = 1) -> TabletRecord:
@@ -123,7 +117,24 @@ def _target(stage: Stage, aim: Aim) -> Node:
     return node
 
 
-async def _runs(stage: Stage, node: Node) -> bool:
+def runs_again(node: str) -> Remedy:
+    """A process continues if it is stopped, and is started if it does not run."""
+    return Remedy(kind=RUNS, target=node)
+
+
+async def _run_again(ground: Ground, remedy: Remedy) -> None:
+    """Raises ClusterError: it cannot be started, or dies."""
+    (node,) = [node for node in ground.cluster.nodes() if node.name == remedy.target]
+    if await _runs(ground, node):
+        await ground.cluster.signal(node, signal.SIGCONT)
+    else:
+        await ground.cluster.start(node, timeout_s=START_WITHIN_S)
+
+
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {RUNS: _run_again}
+
+
+async def _runs(stage: Ground, node: Node) -> bool:
     """Signal 0 asks only whether somebody could be signalled."""
     try:
         await stage.cluster.signal(node, 0)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from harness.base.clock import now_ns
 from harness.base.errors import WaitTimeout
-from harness.contracts import Aim, SpanRecorder, Stage
-from harness.model import Capability, Role
+from harness.contracts import Aim, Ground, SpanRecorder, Stage
+from harness.model import Capability, Remedy, Role
 from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
+NO_DELAY = "no-delay"
 STATEMENT_TIMEOUT_S = 10.0
 OLD_WITHIN_S = 5.0
 # InnoDB refreshes innodb_trx only when nobody has read it for 100 ms (trx0i_s.cc, CACHE_MIN_IDLE_TIME): who looks
@@ -110,6 +111,9 @@ class PlannedReparent:
         now = await vtctld.shard_primary(self._keyspace(stage), self.shard)
         return bool(now) and now != aim.details["was_primary"]
 
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return True
+
     def _keyspace(self, stage: Stage) -> str:
         return self.keyspace or stage.cluster.spec.keyspace
 
@@ -141,38 +145,41 @@ class LaggingReplicas:
         vtctld = await stage.shared(vtctld_of)
         tablets = await vtctld.tablets(stage.cluster.spec.keyspace, self.shard)
         replicas = tuple(tablet.alias for tablet in tablets if tablet.type != "primary")
-        return Aim(targets=replicas, details={"shard": self.shard, "delay_s": self.delay_s})
+        return Aim(
+            targets=replicas,
+            details={"shard": self.shard, "delay_s": self.delay_s},
+            undo=tuple(Remedy(kind=NO_DELAY, target=alias) for alias in replicas),
+            claims=frozenset(f"replication delay of {alias}" for alias in replicas),
+        )
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         vtctld = await stage.shared(vtctld_of)
-        try:
-            span.begin()
-            for alias in aim.targets:
-                await _set_delay(vtctld, alias, self.delay_s)
-            span.active()
-            yield
-        finally:
-            await self._heal(vtctld, aim)
-
-    async def _heal(self, vtctld: VtctldClient, aim: Aim) -> None:
-        """Every target is tried; the first error wins. A promoted replica has no source any more: RESET REPLICA ALL
-        took the delay with it, and a CHANGE REPLICATION SOURCE would make the next reparent of the shard fail."""
-        errors = []
+        span.begin()
         for alias in aim.targets:
-            try:
-                if await vtctld.execute_as_dba(alias, "SHOW REPLICA STATUS"):
-                    await _set_delay(vtctld, alias, 0)
-            except VtctldError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+            await _set_delay(vtctld, alias, self.delay_s)
+        span.active()
+        yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """What the replicas' own SHOW REPLICA STATUS says."""
         vtctld = await stage.shared(vtctld_of)
         delays = [await vtctld.configured_delay_s(alias) for alias in aim.targets]
         return bool(delays) and all(delay == self.delay_s for delay in delays)
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return not await self.observed(stage, aim)
+
+
+async def _no_delay(ground: Ground, remedy: Remedy) -> None:
+    """A promoted replica has no source any more: RESET REPLICA ALL took the delay with it, and a CHANGE REPLICATION
+    SOURCE would make the next reparent of the shard fail."""
+    vtctld = await ground.shared(vtctld_of)
+    if await vtctld.execute_as_dba(remedy.target, "SHOW REPLICA STATUS"):
+        await _set_delay(vtctld, remedy.target, 0)
+
+
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {NO_DELAY: _no_delay}
 
 
 async def _set_delay(vtctld: VtctldClient, alias: str, delay_s: int) -> None:
@@ -223,18 +230,8 @@ class HeldTransaction:
             span.active()
             try:
                 yield
-            finally:  # what a reparent has killed already is none to vtgate, too
-                answer = await session.query("ROLLBACK", timeout_s=STATEMENT_TIMEOUT_S)
-                if not answer.ok:
-                    await self._killed(stage, aim)
-
-    async def _killed(self, stage: Stage, aim: Aim) -> None:
-        """The connection is gone: MySQL ends the transaction when it notices. Raises WaitTimeout."""
-
-        async def none() -> bool:
-            return not await _old_transaction(stage, aim)
-
-        await stage.until("the held transaction is gone", none, timeout_s=STATEMENT_TIMEOUT_S)
+            finally:  # an answer is none where a reparent has killed it already
+                await session.query("ROLLBACK", timeout_s=STATEMENT_TIMEOUT_S)
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """The primary's own InnoDB lists a transaction that is older than any statement of the load takes."""
@@ -246,6 +243,10 @@ class HeldTransaction:
             return await stage.until("an old transaction", old, timeout_s=OLD_WITHIN_S)
         except WaitTimeout:
             return False
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        """It is gone: MySQL ends the transaction of a connection that was killed when it notices."""
+        return not await _old_transaction(stage, aim)
 
 
 async def _old_transaction(stage: Stage, aim: Aim) -> bool:

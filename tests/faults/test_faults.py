@@ -17,7 +17,8 @@ from harness.faults.mysql import PurgedBinlogs
 from harness.faults.process import KilledVttablet
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.vitess.vtctld import VtctldError, vtctld_of
-from tests.faults.rows import ROWS, clients_are_served
+from tests.faults.rows import ROWS
+from tests.faults.rows.row import clients_are_served
 from tests.unit.run_fakes import spans, steps
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="session")]

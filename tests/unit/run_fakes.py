@@ -18,7 +18,7 @@ from harness.base.clock import ClockBase
 from harness.base.rundir import RunDir
 from harness.contracts import Aim, Cluster, Experiment, Probe, SpanRecorder, Stage
 from harness.history import History, fold_ledger
-from harness.model import Capability, ClusterSpec, Event, FaultSpan, LinkRule, LoadSpec, Node, Plan, Role, Suite
+from harness.model import Capability, ClusterSpec, Event, FaultSpan, LinkRule, LoadSpec, Node, Plan, Remedy, Role, Suite
 from harness.stage import EventLog, RunStage
 
 Diary = list[str]
@@ -58,7 +58,8 @@ class FakeCluster:
         raise NotImplementedError
 
     async def signal(self, node: Node, signum: int) -> None:
-        raise NotImplementedError
+        if signum:
+            raise NotImplementedError
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
         raise NotImplementedError
@@ -87,11 +88,20 @@ class DiaryFault:
     evidence: Callable[[], Awaitable[bool]] | None = None
     acted: Callable[[], Awaitable[None]] | None = None
     healing: Callable[[], Awaitable[None]] | None = None
+    gone: Callable[[], Awaitable[object]] | None = None
+    undo: tuple[Remedy, ...] = ()
+    claims: frozenset[str] = frozenset()
     name: str = "Diary"
 
     async def aim(self, stage: Stage) -> Aim:
         self.diary.append("aim")
-        return Aim(targets=("vttablet-100",), details={"was": "primary"})
+        return Aim(
+            targets=("vttablet-100",),
+            details={"was": "primary"},
+            undo=self.undo,
+            claims=self.claims,
+            recover_within_s=0.2,
+        )
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
@@ -111,6 +121,9 @@ class DiaryFault:
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         self.diary.append("look")
         return await self.evidence() if self.evidence is not None else True
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return await self.gone() if self.gone is not None else True
 
 
 @dataclass(frozen=True)

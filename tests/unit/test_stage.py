@@ -18,7 +18,8 @@ from harness.contracts import Cluster
 from harness.model import Capability
 from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, a_stage, ledger, spans, steps, told
 
-WHOLE = ["intent", "begin", "active", "observed", "recover", "healed"]
+HEALED = ["intent", "begin", "active", "observed", "recover", "healed"]
+WHOLE = [*HEALED, "recovered"]
 
 
 async def fail() -> None:
@@ -60,7 +61,7 @@ async def test_an_exception_in_the_block_is_healed_and_recorded_as_healed(tmp_pa
         async with a_stage(tmp_path) as acting, acting.inject(DiaryFault(diary)):
             raise ZeroDivisionError
     assert diary[-1] == "heal"
-    assert steps(tmp_path) == WHOLE
+    assert steps(tmp_path) == HEALED
 
 
 async def test_a_cancelled_block_is_healed_and_recorded_as_healed(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ async def test_a_cancelled_block_is_healed_and_recorded_as_healed(tmp_path: Path
     with pytest.raises(asyncio.CancelledError):
         await task
     assert diary[-1] == "heal"
-    assert steps(tmp_path) == WHOLE
+    assert steps(tmp_path) == HEALED
 
 
 async def nothing() -> None:

@@ -1,16 +1,12 @@
-"""The one table of faults under test: a fault without a row here is not merged."""
+"""A row of the table of faults under test, and who must not feel a fault."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from harness.base import wait
 from harness.contracts import Aim, Cluster, Fault
-from harness.faults.limits import StatementTimeLimit
-from harness.faults.mysql import PurgedBinlogs
-from harness.faults.process import KilledVttablet
-from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.load.config import Target
 from harness.model import Role
 from harness.mysql.session import admin_session
@@ -72,13 +68,3 @@ class Row:
 
     fault: Fault
     bystander: Callable[[Cluster, Aim], Awaitable[None]]
-
-
-ROWS: Mapping[str, Row] = {
-    "PlannedReparent": Row(fault=PlannedReparent(shard="0"), bystander=clients_are_served),
-    "LaggingReplicas": Row(fault=LaggingReplicas(shard="0", delay_s=3), bystander=the_primary_is_not_delayed),
-    "HeldTransaction": Row(fault=HeldTransaction(shard="0"), bystander=clients_are_served),
-    "KilledVttablet": Row(fault=KilledVttablet(shard="0"), bystander=the_replica_is_read),
-    "PurgedBinlogs": Row(fault=PurgedBinlogs(shard="0"), bystander=clients_are_served),
-    "StatementTimeLimit": Row(fault=StatementTimeLimit(shard="0", limit_ms=5000), bystander=the_replica_is_not_limited),
-}

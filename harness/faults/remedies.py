@@ -1,0 +1,52 @@
+"""Taking faults back, from nothing but what the ledger says.
+
+The stage does it when a fault is left; the watchdog and `vtchaos heal` do it for a run whose harness is dead. It
+is the same code, so that what heals after `kill -9` is what every run has tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from harness.base import wait
+from harness.base.errors import HarnessError
+from harness.contracts import Ground
+from harness.faults import mysql, network, process, reparent
+from harness.model import Remedy
+
+EACH_WITHIN_S = 30.0
+
+Undo = Callable[[Ground, Remedy], Awaitable[None]]
+
+# First what others need: a paused vttablet answers no statement.
+FIRST: Mapping[str, Undo] = {**process.REMEDIES, **network.REMEDIES}
+REMEDIES: Mapping[str, Undo] = {**FIRST, **mysql.REMEDIES, **reparent.REMEDIES}
+
+
+async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
+    """All of them, whatever fails; the first error is raised. What is for different targets is done at once, what is
+    for one target from the last to the first. Raises HarnessError."""
+    backwards = list(remedies)[::-1]
+    errors: list[HarnessError] = []
+    for group in (
+        [remedy for remedy in backwards if remedy.kind in FIRST],
+        [remedy for remedy in backwards if remedy.kind not in FIRST],
+    ):
+        targets = dict.fromkeys(remedy.target for remedy in group)
+        chains = [[remedy for remedy in group if remedy.target == target] for target in targets]
+        for found in await asyncio.gather(*(_chain(ground, chain) for chain in chains)):
+            errors += found
+    if errors:
+        raise errors[0]
+
+
+async def _chain(ground: Ground, remedies: Sequence[Remedy]) -> list[HarnessError]:
+    errors = []
+    for remedy in remedies:
+        what = f"undoing {remedy.kind} on {remedy.target}"
+        try:
+            await wait.finish(what, REMEDIES[remedy.kind](ground, remedy), timeout_s=EACH_WITHIN_S)
+        except HarnessError as error:
+            errors.append(error)
+    return errors

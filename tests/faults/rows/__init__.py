@@ -1,0 +1,10 @@
+"""The one table of faults under test: a fault without a row here is not merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.faults.rows import mysql, process, reparent
+from tests.faults.rows.row import Row
+
+ROWS: Mapping[str, Row] = {**reparent.ROWS, **process.ROWS, **mysql.ROWS}
