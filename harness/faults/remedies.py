@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from harness.base import wait
 from harness.base.errors import HarnessError
 from harness.contracts import Ground
-from harness.faults import mysql, network, process, reparent
+from harness.faults import limits, mysql, network, process, reparent
 from harness.model import Remedy
 
 EACH_WITHIN_S = 30.0
@@ -20,7 +20,7 @@ EACH_WITHIN_S = 30.0
 Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
 # First what others need: a paused vttablet answers no statement.
-FIRST: Mapping[str, Undo] = {**process.REMEDIES, **network.REMEDIES}
+FIRST: Mapping[str, Undo] = {**process.REMEDIES, **limits.REMEDIES, **network.REMEDIES}
 REMEDIES: Mapping[str, Undo] = {**FIRST, **mysql.REMEDIES, **reparent.REMEDIES}
 
 
