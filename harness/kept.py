@@ -15,7 +15,7 @@ from clusters import BACKENDS, KEEPERS, kept
 from clusters.common.hints import connect_hints
 from clusters.common.keeping import Kept
 from experiments.reparent import CLUSTER
-from harness import heal, placement, planning
+from harness import orphans, placement, planning
 from harness.base.errors import HarnessError, PlanError
 from harness.contracts import Cluster, Observer
 from harness.interrupts import Interrupted, Interrupts
@@ -122,22 +122,22 @@ async def _down_all(*, images: bool) -> None:
         except (HarnessError, PlanError) as error:
             click.echo(f"{row.name} is not gone: {error}", err=True)
             errors.append(error)
-    errors += await heal.healed_orphans(BACKENDS, say=click.echo)
+    errors += await orphans.healed_orphans(BACKENDS, say=click.echo)
     if images:
         for backend in BACKENDS:
-            for line in await heal.images_removed(backend, Placement(), tell_used=True):
+            for line in await orphans.images_removed(backend, Placement(), tell_used=True):
                 click.echo(line)
     if errors:
         raise errors[0]
 
 
 async def _status() -> None:
-    rows, orphans = await asyncio.gather(kept.listed(KEEPERS), heal.orphans_of(BACKENDS))
+    rows, left = await asyncio.gather(kept.listed(KEEPERS), orphans.orphans_of(BACKENDS))
     if rows:
         table_console().print(_table(rows))
     else:
         click.echo("no cluster is kept; `vtchaos up NAME` stands one up")
-    for line in heal.told(orphans):
+    for line in orphans.told(left):
         click.echo(line)
 
 

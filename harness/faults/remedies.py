@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from harness.base import wait
-from harness.base.errors import HarnessError
+from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
 from harness.faults import limits, mysql, network, process, reparent
 from harness.model import Remedy
@@ -27,8 +27,14 @@ REMEDIES: Mapping[str, Undo] = {**FIRST, **mysql.REMEDIES, **reparent.REMEDIES}
 async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
     """All of them, whatever fails; the first error is raised. What is for different targets is done at once, what is
     for one target from the last to the first. Raises HarnessError."""
+    for _, error in await tried(ground, remedies):
+        raise error
+
+
+async def tried(ground: Ground, remedies: Iterable[Remedy]) -> list[tuple[Remedy, HarnessError]]:
+    """The same; which ones failed, and why."""
     backwards = list(remedies)[::-1]
-    errors: list[HarnessError] = []
+    errors: list[tuple[Remedy, HarnessError]] = []
     for group in (
         [remedy for remedy in backwards if remedy.kind in FIRST],
         [remedy for remedy in backwards if remedy.kind not in FIRST],
@@ -37,16 +43,22 @@ async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
         chains = [[remedy for remedy in group if remedy.target == target] for target in targets]
         for found in await asyncio.gather(*(_chain(ground, chain) for chain in chains)):
             errors += found
-    if errors:
-        raise errors[0]
+    return errors
 
 
-async def _chain(ground: Ground, remedies: Sequence[Remedy]) -> list[HarnessError]:
+async def _chain(ground: Ground, remedies: Sequence[Remedy]) -> list[tuple[Remedy, HarnessError]]:
     errors = []
     for remedy in remedies:
         what = f"undoing {remedy.kind} on {remedy.target}"
         try:
-            await wait.finish(what, REMEDIES[remedy.kind](ground, remedy), timeout_s=EACH_WITHIN_S)
+            await wait.finish(what, _act(remedy)(ground, remedy), timeout_s=EACH_WITHIN_S)
         except HarnessError as error:
-            errors.append(error)
+            errors.append((remedy, error))
     return errors
+
+
+def _act(remedy: Remedy) -> Undo:
+    """Raises ClusterError: the ledger is of another version."""
+    if remedy.kind not in REMEDIES:
+        raise ClusterError(f"this version of vtchaos does not know how to undo {remedy.kind!r} on {remedy.target}")
+    return REMEDIES[remedy.kind]

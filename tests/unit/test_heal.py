@@ -16,18 +16,18 @@ import pytest
 
 import harness.heal
 import harness.kept
-from clusters import kept
+from clusters import in_use, kept
 from clusters.common.images import Held
 from clusters.images import shelves
 from harness.base import jsonio, owner
-from harness.base.errors import ClusterError
+from harness.base.errors import ClusterError, PlanError
 from harness.base.rundir import LineLog, RunDir
 from harness.cli import main
-from harness.heal import Orphans, told
-from harness.model import Event, Placement
+from harness.model import Event, Placement, Remedy
+from harness.orphans import Orphans, told
 from tests.unit.kept_fakes import SPEC, FakeBackend, FakeKeeper, MendedCluster
 from tests.unit.local_fakes import Recorder
-from tests.unit.run_fakes import plan
+from tests.unit.run_fakes import plan, spans
 
 RUN = "run-1"  # of run_fakes.plan
 CONTAINERS = ["container etcd", "network vtchaos-run-1"]
@@ -182,9 +182,57 @@ def intents(run: RunDir, *rows: tuple[str, str, bool]) -> None:
 
 
 async def mended(run: RunDir, keeper: FakeKeeper) -> tuple[list[str], list[str]]:
-    await stands(keeper)
+    if not keeper.alive:
+        await stands(keeper)
     made = harness.heal.plan_of(run)
-    return await harness.heal.healed(made, run, backends={"docker": FakeBackend()}, keepers={"docker": keeper})
+    found = await harness.heal.healed(made, run, backends={"docker": FakeBackend()}, keepers={"docker": keeper})
+    return found.done, found.in_force
+
+
+def remedies(run: RunDir, *rows: tuple[str, str]) -> None:
+    """(kind, target) of faults in force, one remedy each, in a ledger that has all that takes them back."""
+    ledger = LineLog(run.faults)
+    for number, (kind, target) in enumerate(rows, start=1):
+        intent = {"fault": f"Fault{number}", "targets": [target], "undo": [Remedy(kind=kind, target=target)]}
+        ledger.append({"number": number, "at_ns": 1, "step": "intent", "details": {}, **intent})
+    ledger.close()
+
+
+async def test_faults_are_taken_back_as_the_ledger_says_and_once(tmp_path: Path) -> None:
+    cluster = MendedCluster(running={"vtgate-1", "vtgate-2"})
+    keeper = FakeKeeper(cluster=cluster)
+    run = killed(tmp_path / "run", cluster_name="mine")
+    remedies(run, ("runs", "vttablet-100"), ("runs", "vtgate-1"))
+    done = ["taken back: Fault1 on vttablet-100", "taken back: Fault2 on vtgate-1"]
+    assert await mended(run, keeper) == (done, [])
+    assert {"start vttablet-100", f"signal {int(signal.SIGCONT)} vtgate-1"} < set(cluster.done)
+    assert [span.healed_by for span in spans(run.path)] == ["heal", "heal"]
+    assert await mended(run, keeper) == ([], [])
+    assert len(cluster.done) == 3
+
+
+async def test_what_cannot_be_taken_back_hinders_nothing_else_and_may_be_tried_again(tmp_path: Path) -> None:
+    cluster = MendedCluster(running={"vtgate-1"})
+    keeper = FakeKeeper(cluster=cluster)
+    run = killed(tmp_path / "run", cluster_name="mine")
+    remedies(run, ("runs", "vtctld"), ("of another version", "x"), ("runs", "vttablet-100"))
+    done, (line,) = await mended(run, keeper)
+    assert done == ["taken back: Fault1 on vtctld", "taken back: Fault3 on vttablet-100"]
+    assert line.startswith("Fault2 on x may still be in force: of another version on x: this version of vtchaos does")
+    assert (await mended(run, keeper))[1] == [line]
+
+
+async def test_a_cluster_that_another_run_works_on_is_left_alone(tmp_path: Path) -> None:
+    keeper = FakeKeeper()
+    await stands(keeper)
+    run = killed(tmp_path / "run", cluster_name="mine")
+    remedies(run, ("runs", "vttablet-100"))
+    with in_use.using(kept.folder_of("mine")), pytest.raises(PlanError, match=f"in use by process {HERE.pid}"):
+        await mended(run, keeper)
+    assert keeper.cluster.done == []
+
+
+# ---------------------------------------------------------------- ledgers of earlier versions
 
 
 async def test_a_target_that_does_not_run_is_started(tmp_path: Path) -> None:

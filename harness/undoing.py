@@ -1,0 +1,145 @@
+"""Taking back what a dead run's faults left in force on a cluster that stays, from nothing but the run directory.
+
+The run itself does the same with the same remedies (harness.stage). What was taken back is written into the ledger, so
+that it is done once, by whom, and a second time finds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from harness.base import jsonio, wait
+from harness.base.clock import now_ns
+from harness.base.errors import ClusterError
+from harness.base.rundir import LineLog, RunDir
+from harness.contracts import Cluster
+from harness.faults import remedies
+from harness.history import fold_ledger
+from harness.model import Capability, FaultSpan, Node
+
+T = TypeVar("T")
+
+START_TIMEOUT_S = 60.0
+ONE_SHOT = ("PlannedReparent", "PurgedBinlogs")  # of ledgers without remedies: nothing of these stays in force
+
+
+@dataclass(slots=True)
+class Undone:
+    """What was done, a line each, and what may still be in force, and why."""
+
+    done: list[str] = field(default_factory=list)
+    in_force: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "; ".join((*self.done, *self.in_force)) or "nothing was in force"
+
+
+class DeadRun:
+    """`harness.contracts.Ground` on a cluster whose run is dead."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._clients: dict[Callable[..., Any], Any] = {}
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def on(cls, cluster: Cluster) -> AsyncIterator[DeadRun]:
+        ground = cls(cluster)
+        async with ground._stack:
+            yield ground
+
+    @property
+    def cluster(self) -> Cluster:
+        return self._cluster
+
+    async def until(self, name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float) -> T:
+        return await wait.until(name, condition, timeout_s=timeout_s)
+
+    async def shared(self, opener: Callable[[Cluster], AbstractAsyncContextManager[T]]) -> T:
+        async with self._opening:
+            if opener not in self._clients:
+                self._clients[opener] = await self._stack.enter_async_context(opener(self._cluster))
+        return cast(T, self._clients[opener])
+
+
+def open_spans(run: RunDir) -> tuple[FaultSpan, ...]:
+    """Faults that have something to take back, which nobody is on record to have done."""
+    return tuple(span for span in fold_ledger(jsonio.read_lines(run.faults)) if span.undo and not span.healed_ns)
+
+
+async def undone(cluster: Cluster, run: RunDir, *, by: str) -> Undone:
+    """Take back all that the ledger has in force; `by` is written there. A fault without a remedy held only what its
+    own process held. Of a ledger that knows no remedies: what can be told from its targets."""
+    if _knows_remedies(run):
+        return await _by_remedies(cluster, run, by)
+    return await _by_targets(cluster, run)
+
+
+def _knows_remedies(run: RunDir) -> bool:
+    intents = [line for line in jsonio.read_lines(run.faults) if line["step"] == "intent"]
+    return all("undo" in line for line in intents)
+
+
+async def _by_remedies(cluster: Cluster, run: RunDir, by: str) -> Undone:
+    """Of all faults at once: those of one target from the last to the first."""
+    spans = open_spans(run)
+    found = Undone()
+    if not spans:
+        return found
+    async with DeadRun.on(cluster) as ground:
+        failed = await remedies.tried(ground, [remedy for span in spans for remedy in span.undo])
+    ledger = LineLog(run.faults)
+    for span in spans:
+        what = f"{span.fault} on {', '.join(span.targets)}"
+        errors = [f"{remedy.kind} on {remedy.target}: {error}" for remedy, error in failed if remedy in span.undo]
+        if errors:
+            found.in_force.append(f"{what} may still be in force: {'; '.join(errors)}")
+        else:
+            ledger.append({"number": span.number, "step": "healed", "at_ns": now_ns(), "by": by})
+            found.done.append(f"taken back: {what}")
+    ledger.close()
+    return found
+
+
+# ---------------------------------------------------------------- ledgers of earlier versions
+
+
+async def _by_targets(cluster: Cluster, run: RunDir) -> Undone:
+    """Links whole, stopped targets started, paused ones continued; of the rest it is said what may be in force."""
+    spans = fold_ledger(jsonio.read_lines(run.faults))
+    unhealed = [span for span in spans if not span.healed_ns and span.fault not in ONE_SHOT]
+    if not cluster.capabilities.get(Capability.LINKS, "unknown"):
+        await cluster.set_links(())
+    nodes = {node.name: node for node in cluster.nodes()}
+    found = Undone()
+    for target in dict.fromkeys(target for span in unhealed for target in span.targets if target in nodes):
+        found.done += await _running_again(cluster, nodes[target])
+    found.in_force += _not_processes(unhealed, nodes)
+    return found
+
+
+async def _running_again(cluster: Cluster, node: Node) -> list[str]:
+    try:
+        await cluster.signal(node, signal.SIGCONT)
+    except ClusterError:  # it is not running
+        await cluster.start(node, timeout_s=START_TIMEOUT_S)
+        return [f"started again: {node.name}"]
+    return []
+
+
+def _not_processes(spans: Sequence[FaultSpan], nodes: Mapping[str, Node]) -> Iterator[str]:
+    for span in spans:
+        if not all(target in nodes for target in span.targets):
+            yield (
+                f"{span.fault} on {', '.join(span.targets)} may still be in force: undo it by hand, or make the "
+                "cluster anew where it is yours (`vtchaos down NAME`, `vtchaos up NAME`)"
+            )
