@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from harness.base import wait
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
-from harness.faults import limits, mysql, network, process, reparent
+from harness.faults import emergency, limits, mysql, network, process, reparent, tablet_types
 from harness.model import Remedy
 
 EACH_WITHIN_S = 30.0
@@ -21,7 +21,7 @@ Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
 # First what others need: a paused vttablet answers no statement.
 FIRST: Mapping[str, Undo] = {**process.REMEDIES, **limits.REMEDIES, **network.REMEDIES}
-REMEDIES: Mapping[str, Undo] = {**FIRST, **mysql.REMEDIES, **reparent.REMEDIES}
+REMEDIES: Mapping[str, Undo] = {**FIRST, **mysql.REMEDIES, **reparent.REMEDIES, **emergency.REMEDIES, **tablet_types.REMEDIES}
 
 
 async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from harness.base.clock import now_ns
 from harness.base.errors import WaitTimeout
-from harness.contracts import Aim, Ground, SpanRecorder, Stage
+from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.model import Capability, Remedy, Role
 from harness.mysql.session import admin_session
-from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
+from harness.vitess.vtctld import Promotion, VtctldClient, VtctldError, vtctld_of
 
 NO_DELAY = "no-delay"
 STATEMENT_TIMEOUT_S = 10.0
@@ -37,6 +38,24 @@ class Gate:
 
     async def passed(self) -> None:
         await self._barrier.wait()
+
+
+async def told(span: SpanRecorder, reparent: Coroutine[Any, Any, Promotion]) -> None:
+    """Let the call leave, and write down when it left, when it returned and what it said."""
+    left_ns = now_ns()
+    call = asyncio.ensure_future(reparent)
+    await asyncio.sleep(0)  # the call's task, and with the next turn gRPC's own, have run: it has left
+    await asyncio.sleep(0)
+    left_by_ns = now_ns()
+    span.begin(left_ns)
+    span.detail(left_by_ns=left_by_ns)
+    try:
+        promotion = await call
+    except VtctldError as error:
+        span.failed(str(error))
+    else:
+        span.active(now_ns())
+        span.detail(promoted=promotion.promoted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,29 +99,15 @@ class PlannedReparent:
         vtctld = await stage.shared(vtctld_of)
         if self.gate is not None:
             await self.gate.passed()
-        left_ns = now_ns()
-        call = asyncio.ensure_future(
-            vtctld.planned_reparent(
-                self._keyspace(stage),
-                self.shard,
-                new_primary=self.new_primary,
-                wait_replicas_timeout_s=self.wait_replicas_timeout_s,
-                tolerable_replication_lag_s=self.tolerable_replication_lag_s,
-                timeout_s=self.timeout_s or None,
-            )
+        call = vtctld.planned_reparent(
+            self._keyspace(stage),
+            self.shard,
+            new_primary=self.new_primary,
+            wait_replicas_timeout_s=self.wait_replicas_timeout_s,
+            tolerable_replication_lag_s=self.tolerable_replication_lag_s,
+            timeout_s=self.timeout_s or None,
         )
-        await asyncio.sleep(0)  # the call's task, and with the next turn gRPC's own, have run: it has left
-        await asyncio.sleep(0)
-        left_by_ns = now_ns()
-        span.begin(left_ns)
-        span.detail(left_by_ns=left_by_ns)
-        try:
-            promotion = await call
-        except VtctldError as error:
-            span.failed(str(error))
-        else:
-            span.active(now_ns())
-            span.detail(promoted=promotion.promoted)
+        await told(span, call)
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
@@ -120,7 +125,8 @@ class PlannedReparent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaggingReplicas:
-    """Every replica of a shard applies what it receives only `delay_s` later (SOURCE_DELAY).
+    """Replicas of a shard apply what they receive only `delay_s` later (SOURCE_DELAY); all, or the `number`th in the
+    order of their aliases.
 
     PlannedReparentShard of 24.0.3 first points the candidate at the primary anew, which forgets the delay, and
     lets it catch up before it demotes anything (reparentutil/planned_reparenter.go, performGracefulPromotion).
@@ -128,6 +134,7 @@ class LaggingReplicas:
 
     shard: str
     delay_s: int
+    number: int = 0  # 0 = all
 
     @property
     def name(self) -> str:
@@ -144,7 +151,8 @@ class LaggingReplicas:
     async def aim(self, stage: Stage) -> Aim:
         vtctld = await stage.shared(vtctld_of)
         tablets = await vtctld.tablets(stage.cluster.spec.keyspace, self.shard)
-        replicas = tuple(tablet.alias for tablet in tablets if tablet.type != "primary")
+        replicas = tuple(sorted(tablet.alias for tablet in tablets if tablet.type != "primary"))
+        replicas = replicas[self.number - 1 : self.number] if self.number else replicas
         return Aim(
             targets=replicas,
             details={"shard": self.shard, "delay_s": self.delay_s},
@@ -254,3 +262,6 @@ async def _old_transaction(stage: Stage, aim: Aim) -> bool:
     await stage.hold(TRANSACTIONS_CACHED_S)
     rows = await vtctld.execute_as_dba(aim.targets[0], _OLD_TRANSACTIONS)
     return int(rows[0]["n"]) > 0
+
+
+FAULTS: tuple[type[Fault], ...] = (PlannedReparent, LaggingReplicas, HeldTransaction)

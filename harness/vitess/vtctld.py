@@ -60,8 +60,16 @@ class TabletRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A shard's primary as its record has it; `start_ns` is that tablet's own wall clock."""
+
+    primary: str
+    start_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """What PlannedReparentShard answered: the promoted tablet's alias and vtctld's own log lines."""
+    """What a reparent answered: the promoted tablet's alias and vtctld's own log lines."""
 
     promoted: str
     events: tuple[str, ...]
@@ -138,6 +146,53 @@ class VtctldClient:
             events=tuple(event.value.rstrip() for event in answer.events),
         )
 
+    async def emergency_reparent(
+        self,
+        keyspace: str,
+        shard: str,
+        *,
+        new_primary: str = "",
+        ignore_replicas: Sequence[str] = (),
+        wait_replicas_timeout_s: float = 15.0,
+        prevent_cross_cell: bool = False,
+        wait_for_all_tablets: bool = False,
+        timeout_s: float | None = None,
+    ) -> Promotion:
+        """EmergencyReparentShard, for a shard whose primary is gone; `new_primary` "" lets vtctld choose. Raises
+        VtctldError."""
+        request = vtctldata_pb2.EmergencyReparentShardRequest(
+            keyspace=keyspace,
+            shard=shard,
+            ignore_replicas=[alias_message(alias) for alias in ignore_replicas],
+            wait_replicas_timeout=_duration(wait_replicas_timeout_s),
+            prevent_cross_cell_promotion=prevent_cross_cell,
+            wait_for_all_tablets=wait_for_all_tablets,
+        )
+        if new_primary:
+            request.new_primary.CopyFrom(alias_message(new_primary))
+        deadline_s = timeout_s if timeout_s is not None else 4 * wait_replicas_timeout_s + DEADLINE_SLACK_S
+        answer = await self.call("EmergencyReparentShard", request, timeout_s=deadline_s)
+        return Promotion(
+            promoted=alias_text(answer.promoted_primary),
+            events=tuple(event.value.rstrip() for event in answer.events),
+        )
+
+    async def externally_reparented(self, alias: str) -> None:
+        """TabletExternallyReparented: somebody else made this tablet's MySQL the shard's primary."""
+        request = vtctldata_pb2.TabletExternallyReparentedRequest(tablet=alias_message(alias))
+        await self.call("TabletExternallyReparented", request, timeout_s=CALL_TIMEOUT_S)
+
+    async def reparent_tablet(self, alias: str) -> None:
+        """ReparentTablet: let a tablet replicate from whom the shard record names."""
+        request = vtctldata_pb2.ReparentTabletRequest(tablet=alias_message(alias))
+        await self.call("ReparentTablet", request, timeout_s=CALL_TIMEOUT_S)
+
+    async def change_tablet_type(self, alias: str, tablet_type: str) -> None:
+        """`tablet_type` as in `TabletRecord`; not from or to primary (topo.IsTrivialTypeChange, v0.24.3)."""
+        number = topodata_pb2.TabletType.Value(tablet_type.upper())
+        request = vtctldata_pb2.ChangeTabletTypeRequest(tablet_alias=alias_message(alias), db_type=number)
+        await self.call("ChangeTabletType", request, timeout_s=CALL_TIMEOUT_S)
+
     async def apply_schema(self, keyspace: str, sql: Sequence[str], *, timeout_s: float) -> None:
         request = vtctldata_pb2.ApplySchemaRequest(
             keyspace=keyspace, sql=list(sql), ddl_strategy="direct", wait_replicas_timeout=_duration(timeout_s)
@@ -158,9 +213,13 @@ class VtctldClient:
 
     async def shard_primary(self, keyspace: str, shard: str) -> str:
         """The primary's alias in the shard record; empty before the first reparent."""
+        return (await self.shard_term(keyspace, shard)).primary
+
+    async def shard_term(self, keyspace: str, shard: str) -> Term:
+        """Whom the shard record names, and since when."""
         request = vtctldata_pb2.GetShardRequest(keyspace=keyspace, shard_name=shard)
-        answer = await self.call("GetShard", request, timeout_s=CALL_TIMEOUT_S)
-        return alias_text(answer.shard.shard.primary_alias)
+        record = (await self.call("GetShard", request, timeout_s=CALL_TIMEOUT_S)).shard.shard
+        return Term(primary=alias_text(record.primary_alias), start_ns=_time_ns(record.primary_term_start_time))
 
     async def run_health_check(self, alias: str) -> None:
         """Let a tablet look at its replication and tell its state now, not at its next health-check interval."""
@@ -212,7 +271,6 @@ def _duration(seconds: float) -> Any:
 
 
 def _record(tablet: Any) -> TabletRecord:
-    start = tablet.primary_term_start_time
     return TabletRecord(
         alias=alias_text(tablet.alias),
         keyspace=tablet.keyspace,
@@ -220,8 +278,12 @@ def _record(tablet: Any) -> TabletRecord:
         type=topodata_pb2.TabletType.Name(tablet.type).lower(),
         hostname=tablet.mysql_hostname,
         mysql_port=tablet.mysql_port,
-        primary_term_start_ns=start.seconds * 1_000_000_000 + start.nanoseconds,
+        primary_term_start_ns=_time_ns(tablet.primary_term_start_time),
     )
+
+
+def _time_ns(time: Any) -> int:
+    return int(time.seconds * 1_000_000_000 + time.nanoseconds)
 
 
 def rows_of(result: Any) -> list[dict[str, str]]:

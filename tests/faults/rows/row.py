@@ -52,6 +52,13 @@ async def the_replica_is_read(cluster: Cluster, aim: Aim) -> None:
         await wait.until("a replica read", read, timeout_s=ANSWER_WITHIN_S)
 
 
+async def the_primary_is_read(cluster: Cluster, aim: Aim) -> None:
+    """Who reads from the primary is served. Writers are not: the shard's only replica acknowledges nothing."""
+    host, port = cluster.address(cluster.nodes(Role.VTGATE)[0], "mysql")
+    async with admin_session(host, port, database=f"{cluster.spec.keyspace}@primary") as ask:
+        (await ask.query("SELECT COUNT(*) FROM ledger", timeout_s=ANSWER_WITHIN_S)).require("a read of the primary")
+
+
 async def the_replica_is_not_limited(cluster: Cluster, aim: Aim) -> None:
     """Who is no target has no limit; its clients are served."""
     async with vtctld_of(cluster) as vtctld:
@@ -68,3 +75,4 @@ class Row:
 
     fault: Fault
     bystander: Callable[[Cluster, Aim], Awaitable[None]]
+    says: str = ""  # part of the operation's own error, which is recorded and not raised

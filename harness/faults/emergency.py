@@ -1,0 +1,199 @@
+"""Primaries that are replaced without being asked: EmergencyReparentShard, and TabletExternallyReparented.
+
+One-shot operations: an error is recorded, not raised, and nothing is healed. Only of the second, which another tool's
+work belongs to, a part may be left in force when it fails: an old primary that takes no writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from harness.base.clock import now_ns
+from harness.base.errors import ClusterError, WaitTimeout
+from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults.reparent import Gate, told
+from harness.model import Capability, Remedy
+from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
+
+PRIMARY_WRITABLE = "primary-writable"
+TERM_SEEN_WITHIN_S = 3.0
+CATCH_UP_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyReparent:
+    """EmergencyReparentShard of one shard through vtctld's gRPC, as an operator or vtorc calls it when the primary is
+    gone. It may be called while nothing is wrong, too.
+
+    `new_primary` "" lets vtctld choose; it may choose the same tablet again. `timeout_s` 0 = the client's default.
+    """
+
+    shard: str
+    keyspace: str = ""  # "" = the cluster's main one
+    new_primary: str = ""
+    ignore_replicas: tuple[str, ...] = ()  # aliases that nobody waits for
+    wait_replicas_timeout_s: float = 15.0
+    prevent_cross_cell: bool = False
+    wait_for_all_tablets: bool = False
+    timeout_s: float = 0.0
+    gate: Gate | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        return "EmergencyReparent"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return True
+
+    async def aim(self, stage: Stage) -> Aim:
+        return await aim_at_shard(stage, self.keyspace, self.shard)
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtctld = await stage.shared(vtctld_of)
+        if self.gate is not None:
+            await self.gate.passed()
+        call = vtctld.emergency_reparent(
+            str(aim.details["keyspace"]),
+            self.shard,
+            new_primary=self.new_primary,
+            ignore_replicas=self.ignore_replicas,
+            wait_replicas_timeout_s=self.wait_replicas_timeout_s,
+            prevent_cross_cell=self.prevent_cross_cell,
+            wait_for_all_tablets=self.wait_for_all_tablets,
+            timeout_s=self.timeout_s or None,
+        )
+        await told(span, call)
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        return await new_term(stage, aim)
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TabletExternallyReparented:
+    """Another tool than Vitess moves a shard's primary, and tells vtctld afterwards.
+
+    The tool's part: the old primary's MySQL becomes read-only, the new one catches up, forgets its source and takes
+    writes. Then TabletExternallyReparented for the new one, and ReparentTablet for the replicas that are left. The old
+    primary is left to Vitess: its vttablet sees the other one's term in the shard record and steps down
+    (go/vt/vttablet/tabletmanager/shard_sync.go, endPrimaryTerm, v0.24.3).
+    """
+
+    shard: str
+    keyspace: str = ""  # "" = the cluster's main one
+    new_primary: str = ""  # "" = the first replica in the order of the aliases
+
+    @property
+    def name(self) -> str:
+        return "TabletExternallyReparented"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return True
+
+    async def aim(self, stage: Stage) -> Aim:
+        """Raises ClusterError: the shard has no replica."""
+        aim = await aim_at_shard(stage, self.keyspace, self.shard)
+        keyspace, was = str(aim.details["keyspace"]), str(aim.details["was_primary"])
+        vtctld = await stage.shared(vtctld_of)
+        others = sorted(t.alias for t in await vtctld.tablets(keyspace, self.shard) if t.alias != was)
+        new = self.new_primary or next(iter(others), "")
+        if not new:
+            raise ClusterError(f"{keyspace}/{self.shard} has nobody beside {was} who could become primary")
+        left = Remedy(kind=PRIMARY_WRITABLE, target=was, details={"keyspace": keyspace, "shard": self.shard})
+        return Aim(
+            targets=aim.targets,
+            details={**aim.details, "new_primary": new, "others": " ".join(a for a in others if a != new)},
+            undo=(left,),
+            claims=frozenset({f"primary of {keyspace}/{self.shard}"}),
+        )
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        vtctld = await stage.shared(vtctld_of)
+        new = str(aim.details["new_primary"])
+        span.begin()
+        try:
+            await _move_mysql(vtctld, str(aim.details["was_primary"]), new)
+            await vtctld.externally_reparented(new)
+            span.active(now_ns())
+            span.detail(promoted=new)
+            for alias in str(aim.details["others"]).split():
+                await vtctld.reparent_tablet(alias)
+        except VtctldError as error:
+            span.failed(str(error))
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        return await new_term(stage, aim)
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return True
+
+
+async def aim_at_shard(stage: Stage, keyspace: str, shard: str) -> Aim:
+    """What every reparent of a shard writes down before."""
+    vtctld = await stage.shared(vtctld_of)
+    name = keyspace or stage.cluster.spec.keyspace
+    was = await vtctld.shard_term(name, shard)
+    details: Mapping[str, str | int | float | bool] = {
+        "keyspace": name,
+        "shard": shard,
+        "was_primary": was.primary,
+        "was_term_ns": was.start_ns,
+    }
+    return Aim(targets=(f"{keyspace}/{shard}" if keyspace else shard,), details=details)
+
+
+async def new_term(stage: Stage, aim: Aim) -> bool:
+    """The topology's shard record, which the promoted tablet writes itself a moment after its promotion, has a new
+    term; of the same tablet, perhaps."""
+    vtctld = await stage.shared(vtctld_of)
+
+    async def another() -> bool:
+        term = await vtctld.shard_term(str(aim.details["keyspace"]), str(aim.details["shard"]))
+        return bool(term.primary) and term.start_ns != aim.details["was_term_ns"]
+
+    try:
+        return await stage.until("a new term", another, timeout_s=TERM_SEEN_WITHIN_S)
+    except WaitTimeout:
+        return False
+
+
+async def _move_mysql(vtctld: VtctldClient, was: str, new: str) -> None:
+    """What an outside tool does to the two servers."""
+    await vtctld.execute_as_dba(was, "SET GLOBAL super_read_only = ON")
+    (row,) = await vtctld.execute_as_dba(was, "SELECT @@global.gtid_executed AS executed")
+    wait = f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{row['executed']}', {CATCH_UP_WITHIN_S:g}) AS late"
+    (row,) = await vtctld.execute_as_dba(new, wait)
+    if row["late"] != "0":
+        raise VtctldError("ExecuteFetchAsDBA", "DEADLINE_EXCEEDED", f"{new} did not catch up with {was}")
+    for sql in ("STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL read_only = OFF"):
+        await vtctld.execute_as_dba(new, sql)
+
+
+async def _writable(ground: Ground, remedy: Remedy) -> None:
+    """As long as the shard record names it. A primary that was replaced must stay read-only."""
+    vtctld = await ground.shared(vtctld_of)
+    keyspace, shard = str(remedy.details["keyspace"]), str(remedy.details["shard"])
+    if await vtctld.shard_primary(keyspace, shard) == remedy.target:
+        await vtctld.execute_as_dba(remedy.target, "SET GLOBAL read_only = OFF")
+
+
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {PRIMARY_WRITABLE: _writable}
+FAULTS: tuple[type[Fault], ...] = (EmergencyReparent, TabletExternallyReparented)
