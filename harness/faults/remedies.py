@@ -21,7 +21,13 @@ Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
 # First what others need: a paused vttablet answers no statement.
 FIRST: Mapping[str, Undo] = {**process.REMEDIES, **limits.REMEDIES, **network.REMEDIES}
-REMEDIES: Mapping[str, Undo] = {**FIRST, **mysql.REMEDIES, **reparent.REMEDIES, **emergency.REMEDIES, **tablet_types.REMEDIES}
+REMEDIES: Mapping[str, Undo] = {
+    **FIRST,
+    **mysql.REMEDIES,
+    **reparent.REMEDIES,
+    **emergency.REMEDIES,
+    **tablet_types.REMEDIES,
+}
 
 
 async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
