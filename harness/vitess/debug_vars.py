@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from harness.contracts import Cluster
 from harness.model import Scalar
 
 ANSWER_WITHIN_S = 2.0
@@ -40,6 +41,13 @@ class VarsClient:
         if not isinstance(found, dict):
             raise ValueError(f"/debug/vars is a {type(found).__name__}, not an object")
         return found
+
+
+@asynccontextmanager
+async def vars_of(_: Cluster) -> AsyncIterator[VarsClient]:
+    """For `Ground.shared`."""
+    async with VarsClient.open() as client:
+        yield client
 
 
 def flatten(variables: Mapping[str, Any], keep: Collection[str]) -> dict[str, Scalar]:
