@@ -32,7 +32,7 @@ lane-down: $(STAMP)
 
 # before the tests, so that no test waits for a build
 software: $(STAMP)
-	$(BIN)/python -m clusters.software install --mysql --etcd --nft --vitess 24.0.3 --programs vtgate,vttablet,vtctld,vtorc
+	$(BIN)/python -m clusters.software install --mysql --etcd --nft --toxiproxy --vitess 24.0.3 --programs vtgate,vttablet,vtctld,vtorc
 	$(BIN)/python -m clusters.software install --vitess 21.0.2 --programs vtgate
 
 check: $(STAMP)

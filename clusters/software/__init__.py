@@ -2,7 +2,14 @@
 
 from clusters.software.etcd_server import etcd
 from clusters.software.host import HostRow, host_permits
-from clusters.software.installs import EtcdInstall, MysqlInstall, NftInstall, SysbenchInstall, VitessInstall
+from clusters.software.installs import (
+    EtcdInstall,
+    MysqlInstall,
+    NftInstall,
+    SysbenchInstall,
+    ToxiproxyInstall,
+    VitessInstall,
+)
 from clusters.software.mysql_server import mysql
 from clusters.software.mysql_server import series_for as mysql_series_for
 from clusters.software.nft_program import nft
@@ -11,6 +18,7 @@ from clusters.software.releases import DEFAULT_RELEASE, RELEASES
 from clusters.software.sources import Sources
 from clusters.software.stock import InventoryRow, inventory, verify
 from clusters.software.sysbench_program import sysbench
+from clusters.software.toxiproxy_program import toxiproxy
 from clusters.software.vitess_release import PROGRAMS, vitess
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "Silent",
     "Sources",
     "SysbenchInstall",
+    "ToxiproxyInstall",
     "VitessInstall",
     "etcd",
     "host_permits",
@@ -35,6 +44,7 @@ __all__ = [
     "nft",
     "shown",
     "sysbench",
+    "toxiproxy",
     "verify",
     "vitess",
 ]

@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--etcd", action="store_true")
     parser.add_argument("--sysbench", action="store_true")
     parser.add_argument("--nft", action="store_true")
+    parser.add_argument("--toxiproxy", action="store_true")
     parser.add_argument("--dir", action="append", type=Path, default=[], help="folder to look into first")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--no-install", action="store_true")
@@ -63,6 +64,8 @@ async def _install(words: argparse.Namespace, sources: software.Sources) -> list
             done.append(await software.vitess(version, programs, sources=sources, progress=progress))
         if words.nft:
             done.append(await software.nft(sources=sources, progress=progress))
+        if words.toxiproxy:
+            done.append(await software.toxiproxy(sources=sources, progress=progress))
         if words.sysbench:
             done.append(await software.sysbench(sources=sources, progress=progress))
     return done

@@ -57,6 +57,15 @@ class NftInstall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToxiproxyInstall:
+    """The proxy that delays connections."""
+
+    version: str
+    server: Path
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SysbenchInstall:
     """The load generator of the benchmarks. `scripts` holds oltp_*.lua; `env` lets them find each other."""
 

@@ -15,6 +15,7 @@ from clusters.software import (
     nft_program,
     releases,
     sysbench_program,
+    toxiproxy_program,
     vitess_release,
 )
 from clusters.software.sources import Sources
@@ -49,6 +50,7 @@ async def inventory(
         await _mysql(mysql_wanted, sources),
         await _etcd(sources),
         await _nft(sources),
+        await _toxiproxy(sources),
         await _sysbench(sources),
     ]
 
@@ -111,6 +113,15 @@ async def _nft(sources: Sources) -> InventoryRow:
         return InventoryRow(name="nft", wanted="any", state="found", version=found.version, where=str(found.nft))
     where = f"for cutting links: {_plan(f'unpacked from Debian {debian.SUITE}', debian.why_not())}"
     return InventoryRow(name="nft", wanted="any", state="missing", where=where)
+
+
+async def _toxiproxy(sources: Sources) -> InventoryRow:
+    name, wanted = toxiproxy_program.PROGRAM, "2.0+"
+    found = await toxiproxy_program.find(sources=sources)
+    if found is not None:
+        return InventoryRow(name=name, wanted=wanted, state="found", version=found.version, where=str(found.server))
+    where = f"for delays: {await _go_plan(toxiproxy_program.GO, sources)}"
+    return InventoryRow(name=name, wanted=wanted, state="missing", where=where)
 
 
 async def _sysbench(sources: Sources) -> InventoryRow:

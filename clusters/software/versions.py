@@ -17,7 +17,9 @@ _PATTERNS = (
     ),  # vtgate version Version: 24.0.3 (Git…; etcd Version: 3.6.1
     re.compile(r"\bVer (\d+\.\d+\.\d+)"),  # mysqld  Ver 9.7.1 for Linux on x86_64
     re.compile(r"\bgo(\d+\.\d+(?:\.\d+)?)\b"),  # go version go1.26.8 linux/amd64
-    re.compile(r"^\w+ v?(\d+\.\d+\.\d+)"),  # sysbench 1.0.20; nftables v1.0.6
+    re.compile(
+        r"^[\w-]+ (?:version )?v?(\d+\.\d+\.\d+)"
+    ),  # sysbench 1.0.20; nftables v1.0.6; toxiproxy-server version 2.12.0
 )
 
 

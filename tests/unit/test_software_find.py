@@ -60,6 +60,7 @@ async def into_cache(where: Sources, version: str, *programs: str) -> None:
         ("etcd Version: 3.4.23\nGit SHA: Not provided\nGo Version: go1.19.8", "3.4.23"),
         ("go version go1.26.8 linux/amd64", "1.26.8"),
         ("sysbench 1.0.20", "1.0.20"),
+        ("toxiproxy-server version 2.12.0", "2.12.0"),
         ("nftables v1.0.6 (Lester Gooch #5)", "1.0.6"),
         ("command not understood", None),
     ],
@@ -275,7 +276,7 @@ async def test_the_inventory_says_what_is_there_and_how_the_rest_would_come(tmp_
     assert rows["vtorc"].state == "missing"
     assert "would be built" in rows["vtorc"].where
     assert "(PATH) is 23.0.0" in rows["vtorc"].where
-    assert {rows[name].state for name in ("mysqld", "etcd", "nft", "sysbench")} == {"missing"}
+    assert {rows[name].state for name in ("mysqld", "etcd", "nft", "toxiproxy-server", "sysbench")} == {"missing"}
     assert software.verify(where) == []
     assert not where.cache_dir.exists(), "looking must not create anything"
 
