@@ -8,7 +8,7 @@ from pathlib import Path
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import NOT_YET, Exit, refused
-from clusters.local import links
+from clusters.local import links, shortages
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError
 from harness.model import Capability, Limits, LinkRule, Node
@@ -33,7 +33,9 @@ class SupervisedProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.supervisor.no_links,
-            **dict.fromkeys((Capability.DELAY, Capability.CPU, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            **dict.fromkeys((Capability.DELAY, Capability.CPU), NOT_YET),
+            Capability.DISK: self.supervisor.no_disks,
+            Capability.LOG_SINK: self.supervisor.no_sinks,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: self._kernel_cleanup,
         }
@@ -64,9 +66,10 @@ class SupervisedProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+        await shortages.set_disk_and_log(self.supervisor, self._layout, node, limits)
 
     async def traces(self) -> Sequence[str]:
-        return ()
+        return await shortages.limited(self.supervisor, self._layout)
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._layout.address(node, port)

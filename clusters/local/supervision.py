@@ -19,16 +19,21 @@ from harness.base import procs, wait
 from harness.base.errors import ClusterError
 
 ANSWER_TIMEOUT_S = 60.0
+NO_DISKS = "this cluster was stood up without a file system for each data directory"
+NO_SINKS = "this cluster was stood up with nothing between its programs and their logs"
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from supervisor.main import main; main()"
 
 
 class Supervisor:
     """A connection to the process that owns the cluster's programs.
 
-    `no_links` is why links cannot be cut, "" if they can; the supervisor tells it before it answers anything.
+    `no_links` is why links cannot be cut, "" if they can, and so on; the supervisor tells them before it answers
+    anything.
     """
 
     no_links: str = NO_LINKS
+    no_disks: str = NO_DISKS
+    no_sinks: str = NO_SINKS
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log: Path) -> None:
         self._reader = reader
@@ -81,6 +86,19 @@ class Supervisor:
         """Feed rules to nft where the cluster's network is, after those that were given before. Raises ClusterError."""
         await self._ask("links", script=script)
 
+    async def disk(self, folder: Path, *, full: bool) -> None:
+        """Let a data folder take no further byte, or as many as there are. Raises ClusterError."""
+        await self._ask("disk", folder=str(folder), full=full)
+
+    async def sink(self, name: str, bytes_per_s: int) -> None:
+        """How fast a program's log is taken from it, also after its next start; 0 = at once. Raises ClusterError."""
+        await self._ask("sink", name=name, bytes_per_s=bytes_per_s)
+
+    async def limited(self) -> dict[str, dict[str, list[int]]]:
+        """What the kernel says is limited: `disks` by folder (free bytes, all bytes), `sinks` by program (bytes that
+        wait, room for them, threads that wait to write)."""
+        return dict(await self._ask("limited"))
+
     async def running(self) -> dict[str, int]:
         return dict(await self._ask("list"))
 
@@ -130,6 +148,8 @@ class Supervisor:
             return
         if "no_links" in message:
             self.no_links = message["no_links"]
+            self.no_disks = message.get("no_disks", NO_DISKS)  # a kept cluster may be of an earlier version
+            self.no_sinks = message.get("no_sinks", NO_SINKS)
             return
         answer = self._answers.get(message["id"])
         if answer is None or answer.done():

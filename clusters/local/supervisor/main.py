@@ -20,6 +20,7 @@ import sys
 from typing import Any
 
 from . import kernel, netlink
+from .disks import Disks
 from .links import Links
 from .server import Server
 
@@ -87,7 +88,7 @@ def _serve_here(config: Config, lifeline: socket.socket | None, listener: socket
     if lifeline is not None:
         kernel.signal_when_parent_dies(signal.SIGTERM)
     links = Links(config["links"])
-    server = Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links)
+    server = Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links, disks=Disks(""))
     server.serve()
     server.kill_all()
     return 0
@@ -154,4 +155,5 @@ def _inner(
         netlink.add_address(INSIDE, config["cluster_address"], PREFIX)
     if not config.get("probe"):
         links = Links(config["links"])
-        Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links).serve()
+        disks = Disks(config["memory"])
+        Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links, disks=disks).serve()

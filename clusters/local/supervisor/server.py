@@ -1,7 +1,7 @@
 """Spawns, signals and reaps the programs of one cluster, as asked over unix sockets in JSON lines.
 
 One thread, one selector. Requests carry an `id` that the answer repeats; exits are told to every client. Each is told
-first whether links can be cut.
+first what cannot be done here, and why.
 The first client may be an inherited socket: it is the lifeline, and when its other end is gone (the owner
 was killed, even with SIGKILL) the server ends, and with it the pid namespace and everything in it.
 
@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from . import datadir, kernel
+from .disks import Disks
 from .links import Links
+from .sinks import Sinks
 
 Request = dict[str, Any]
 
@@ -46,9 +48,17 @@ class Server:
     """State of the supervisor; `serve` returns when the cluster shall end."""
 
     def __init__(
-        self, *, lifeline: socket.socket | None, listener: socket.socket | None, uid: int | None, links: Links
+        self,
+        *,
+        lifeline: socket.socket | None,
+        listener: socket.socket | None,
+        uid: int | None,
+        links: Links,
+        disks: Disks,
     ) -> None:
         self._selector = selectors.DefaultSelector()
+        self._sinks = Sinks(self._selector)
+        self._disks = disks
         self._lifeline = lifeline
         self._uid = uid
         self._links = links
@@ -69,8 +79,9 @@ class Server:
 
     def serve(self) -> None:
         while not self._ending:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._sinks.wait_s()):
                 key.data()
+            self._sinks.take_due()
 
     def kill_all(self) -> None:
         """SIGKILL every program's process group and reap. In a pid namespace the kernel does it faster."""
@@ -96,7 +107,7 @@ class Server:
         client.settimeout(5)  # for sends: a client that does not read is dropped
         self._buffers[client] = bytearray()
         self._selector.register(client, selectors.EVENT_READ, lambda: self._receive(client))
-        self._send(client, {"no_links": self._links.why_not})
+        self._send(client, {"no_links": self._links.why_not, "no_disks": self._disks.why_not, "no_sinks": ""})
 
     def _leave(self, client: socket.socket) -> None:
         if self._buffers.pop(client, None) is None:
@@ -145,6 +156,9 @@ class Server:
             "tie": lambda _: self._tie(client),
             "untie": lambda _: self._tie(None),
             "usage": self._usage,
+            "disk": lambda request: self._disks.order(request["folder"], full=request["full"]),
+            "sink": lambda request: self._sinks.limit(request["name"], request["bytes_per_s"]),
+            "limited": self._limited,
             "shutdown": self._shutdown,
         }
         try:
@@ -156,20 +170,17 @@ class Server:
         name = request["name"]
         if name in self._programs:
             raise ValueError(f"{name} is already running")
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
+        with self._sinks.opened(name, request["log"]) as output:
             process = subprocess.Popen(
                 request["argv"],
                 cwd=request["cwd"],
                 env=request["env"],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,  # not a session, see the module's last paragraph
                 preexec_fn=lambda: self._prepare_child(request["gid"]),  # noqa: PLW1509  one thread
             )
-        finally:
-            os.close(log)
         self._programs[name] = Program(name, process)
         return process.pid
 
@@ -196,6 +207,11 @@ class Server:
             name: _usage_of(program.process.pid, pss=bool(request.get("pss")))
             for name, program in self._programs.items()
         }
+
+    def _limited(self, _: Request) -> dict[str, Any]:
+        """What is smaller than it was made: data folders, and the programs' pipes."""
+        pids = self._list({})
+        return {"disks": self._disks.limited(), "sinks": self._sinks.limited(lambda name: pids.get(name, 0))}
 
     def _tie(self, client: socket.socket | None) -> bool:
         """From here on we end when this client goes: a start that is broken off leaves nothing behind."""
@@ -228,6 +244,7 @@ class Server:
     def _make_folder(self, request: Request) -> None:
         folder = Path(request["folder"])
         folder.mkdir(parents=True)
+        self._disks.make(folder)
         if self._uid is not None:
             os.chown(folder, self._uid, self._uid)
             kernel.become(self._uid)
@@ -273,6 +290,7 @@ class Server:
             return
         program.process.returncode = status  # reaped here; Popen must not wait for it
         del self._programs[program.name]
+        self._sinks.ended(program.name)
         report = {
             "exit": program.name,
             "status": status,
