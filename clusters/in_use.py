@@ -19,8 +19,10 @@ LOCK = "used.lock"
 
 
 @contextlib.contextmanager
-def using(folder: Path) -> Iterator[None]:
-    """Does not wait. Raises PlanError: it is in use, and by whom; or it is gone."""
+def using(folder: Path) -> Iterator[int]:
+    """Does not wait. Gives the open file that is locked: a process that inherits it holds the lock on when we die.
+
+    Raises PlanError: it is in use, and by whom; or it is gone."""
     try:
         lock = (folder / LOCK).open("a+")
     except FileNotFoundError:
@@ -33,7 +35,7 @@ def using(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(this_process().text)
         lock.flush()
-        yield
+        yield lock.fileno()
 
 
 def _user(lock: IO[str]) -> str:
@@ -42,6 +44,8 @@ def _user(lock: IO[str]) -> str:
         owner = owner_of(lock.read())
     except ValueError:  # it is just writing its name
         return "another process, which has just begun; try again when that has ended"
+    if owner.dead:
+        return f"the watchdog of process {owner.pid}, which is dead: it takes back its faults; try again in a moment"
     if owner.elsewhere:
         return f"process {owner.pid} on the host {owner.host}; try again when that has ended"
     return f"process {owner.pid}; try again when that has ended (`kill {owner.pid}` ends it)"

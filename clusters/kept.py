@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ MADE = "made.json"
 LOGS = "logs"
 
 Keepers = Mapping[str, Keeper]
+Guarded = Callable[[int], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +144,15 @@ async def attached(name: str, *, keepers: Keepers, observer: Observer) -> AsyncI
 
 
 @contextlib.asynccontextmanager
-async def used(name: str, *, keepers: Keepers, observer: Observer) -> AsyncIterator[NodesCluster]:
+async def used(
+    name: str, *, keepers: Keepers, observer: Observer, guarded: Guarded = lambda _: contextlib.nullcontext()
+) -> AsyncIterator[NodesCluster]:
     """`attached` for whoever changes something there: nobody else does, and nobody removes it, as long as the block
-    lasts. Raises PlanError also when it is in use."""
+    lasts. `guarded` is entered with the lock's open file, before anything is changed. Raises PlanError also when it is
+    in use."""
     row = await standing(name, keepers=keepers)
-    with in_use.using(row.folder):
-        async with keepers[row.keeper].attached(row.folder, observer=observer) as cluster:
+    with in_use.using(row.folder) as lock:
+        async with guarded(lock), keepers[row.keeper].attached(row.folder, observer=observer) as cluster:
             yield cluster
 
 

@@ -39,6 +39,7 @@ from harness.checks.judge import judge
 from harness.contracts import Backend, Cluster, Experiment
 from harness.heal import heal
 from harness.image_commands import image
+from harness.lease import Lease
 from harness.load.live import NAME as LIVE_NAME
 from harness.load.live import LiveFile
 from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
@@ -295,8 +296,9 @@ async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: boo
         else:
             view = LiveView(snapshot, title=f"{made.experiment}  seed {made.seed}")
         stack.enter_context(view)
-        runner = Runner(made, experiment, folder, view)
-        opened = stack.enter_context(_opened(made, folder, runner))
+        lease = Lease(folder) if made.cluster_name else None
+        runner = Runner(made, experiment, folder, view, lease=lease)
+        opened = stack.enter_context(_opened(made, folder, runner, lease))
         watching = asyncio.create_task(view.run(), name="live view")
         try:
             return await runner.run(opened)
@@ -306,10 +308,12 @@ async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: boo
 
 
 @contextlib.contextmanager
-def _opened(made: Plan, folder: RunDir, runner: Runner) -> Iterator[AbstractAsyncContextManager[Cluster]]:
+def _opened(
+    made: Plan, folder: RunDir, runner: Runner, lease: Lease | None
+) -> Iterator[AbstractAsyncContextManager[Cluster]]:
     """The cluster of the plan: a kept one, or one of its own in a short-lived folder."""
     if made.cluster_name:
-        yield kept.attached(made.cluster_name, runner.cluster_observer)
+        yield kept.attached(made.cluster_name, runner.cluster_observer, lease)
         return
     with scratch_folder() as scratch:
         yield _backend(made.backend).cluster(

@@ -19,6 +19,7 @@ from harness import orphans, placement, planning
 from harness.base.errors import HarnessError, PlanError
 from harness.contracts import Cluster, Observer
 from harness.interrupts import Interrupted, Interrupts
+from harness.lease import Lease
 from harness.model import ClusterSpec, Placement
 from harness.options import cluster_options, overrides, place_options
 from harness.reports.live import PlainObserver
@@ -78,9 +79,11 @@ def status(name: str | None) -> None:
 # ---------------------------------------------------------------- for runs
 
 
-def attached(name: str, observer: Observer) -> AbstractAsyncContextManager[Cluster]:
+def attached(name: str, observer: Observer, lease: Lease | None = None) -> AbstractAsyncContextManager[Cluster]:
     """A kept cluster for a run; it stays when the run ends. Raises PlanError while another run works on it."""
-    return kept.used(name, keepers=KEEPERS, observer=observer)
+    if lease is None:
+        return kept.used(name, keepers=KEEPERS, observer=observer)
+    return kept.used(name, keepers=KEEPERS, observer=observer, guarded=lease.held)
 
 
 async def known(name: str) -> tuple[ClusterSpec, Kept]:

@@ -61,6 +61,13 @@ class Ended:
     error: VtchaosError | None
 
 
+class Guard(Protocol):
+    """Who would heal the cluster if we died."""
+
+    async def lost(self) -> str: ...  # returns when nobody would any more, with the reason
+    async def healed(self) -> None: ...  # what it was about to take back is taken back; raises WaitTimeout
+
+
 class ClusterEvents:
     """Completes what a backend tells about ended processes: whether we asked for it, and the log's tail."""
 
@@ -84,8 +91,12 @@ class ClusterEvents:
 class Runner:
     """One run of one experiment."""
 
-    def __init__(self, plan: Plan, experiment: Experiment, run: RunDir, observer: Observer) -> None:
+    def __init__(
+        self, plan: Plan, experiment: Experiment, run: RunDir, observer: Observer, *, lease: Guard | None = None
+    ) -> None:
+        """`lease`: of a run on a cluster that stays."""
         self._plan = plan
+        self._lease = lease
         self._experiment = experiment
         self._run = run
         self._events = EventLog(run, observer)
@@ -182,12 +193,22 @@ class Runner:
         gc.collect()
         gc.freeze()  # what exists now lives to the end: no full collections that pause the loop
         try:
-            await self._interrupts.may_end(_beside(clients.watch(), self._bounded(stage)))
+            await self._interrupts.may_end(_beside(self._lost(), _beside(clients.watch(), self._bounded(stage))))
         except Interrupted:
             self._events.add("interrupt", "while the experiment ran")
         finally:
             gc.unfreeze()
             await clients.stop(timeout_s=STREAMS_STOP_TIMEOUT_S)
+
+    async def _lost(self) -> None:
+        """A run that stood still so long that its faults were taken back proves nothing. Raises HarnessError."""
+        if self._lease is None:
+            await asyncio.Event().wait()
+            return
+        why = await self._lease.lost()
+        self._events.add("spoiled", "the run's lease", why=why)
+        await self._lease.healed()  # two that start a process at once are in each other's way
+        raise HarnessError(why)
 
     async def _bounded(self, stage: RunStage) -> None:
         await wait.finish("the experiment's timeline", self._under_load(stage), timeout_s=self._plan.timeout_s)

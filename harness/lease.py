@@ -1,0 +1,153 @@
+"""A run on a cluster that stays holds a lease: when it dies or hangs, its watchdog takes the faults back.
+
+The watchdog is a process in a session of its own with the other end of a pipe, into which the harness's loop writes a
+byte a second. End of file: the harness is dead, even by SIGKILL. No byte for `LEASE_S`: it hangs (SIGSTOP, a debugger).
+Then the watchdog closes the pipe, so that a harness that goes on after all learns of it at the next byte, and does what
+`vtchaos heal` does. It also holds the lock of the kept cluster (clusters.in_use), so that no other run begins on it
+before it is healed. Of a cluster made for one run everything is removed instead: see clusters.common.watchdog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from harness.base import procs, wait
+from harness.base.clock import now_ns
+from harness.base.errors import VtchaosError
+from harness.base.rundir import RunDir
+
+LEASE_S = 10.0
+RENEW_S = 1.0
+HEAL_TIMEOUT_S = 120.0
+END_TIMEOUT_S = 10.0
+DONE, HEAL = b"D", b"H"
+BY = "watchdog"
+LOG = "watchdog.log"
+# It waits with nothing imported: what it needs then takes half a second of processor time and 60 MB.
+_START = f"""
+import os, select, sys
+why, said = "", b""
+while not why and {DONE!r} not in said:
+    if not select.select([0], [], [], float(sys.argv[2]))[0]:
+        why = "hangs"
+    else:
+        said = os.read(0, 65536)
+        why = "is dead" if not said else "could not take back its faults itself" if {HEAL!r} in said else ""
+if not why:
+    sys.exit(0)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+from harness import lease
+sys.exit(lease.main(why))
+"""
+
+
+class Lease:
+    """Of one run. `held` goes around the run, `lost` is awaited beside it."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self._why = ""
+        self._lost = asyncio.Event()
+        self._watchdog: asyncio.subprocess.Process | None = None
+
+    @contextlib.asynccontextmanager
+    async def held(self, lock: int) -> AsyncIterator[None]:
+        """When the block is left with something in force, the watchdog heals, and we wait. `lock`: an open file that
+        the watchdog keeps open as long as it lives."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(write, False)
+        try:
+            words, log = command(self._run.path), self._run.logs / LOG
+            async with procs.spawned(words, log=log, stdin=read, pass_fds=(lock,), die_with_us=False) as watchdog:
+                os.close(read)
+                read = -1
+                self._watchdog = watchdog
+                renewing = asyncio.create_task(self._renew(write), name="lease")
+                try:
+                    yield
+                finally:
+                    renewing.cancel()
+                    await asyncio.gather(renewing, return_exceptions=True)
+                    await wait.through("the run's watchdog ends", self._end(write), timeout_s=HEAL_TIMEOUT_S)
+        finally:
+            os.close(write)
+            if read >= 0:
+                os.close(read)
+
+    async def lost(self) -> str:
+        """Why nobody would heal the run any more, once that is so."""
+        await self._lost.wait()
+        return self._why
+
+    async def healed(self) -> None:
+        """The watchdog has done what it can. Raises WaitTimeout."""
+        if self._watchdog is not None:
+            await wait.finish("the run's watchdog has healed", self._watchdog.wait(), timeout_s=HEAL_TIMEOUT_S)
+
+    async def _renew(self, write: int) -> None:
+        last_ns = now_ns()
+        while True:
+            try:
+                os.write(write, b".")
+            except BlockingIOError:  # it is stopped itself, since hours
+                pass
+            except BrokenPipeError:
+                self._lose((now_ns() - last_ns) / 1e9)
+                return
+            last_ns = now_ns()
+            await wait.hold(RENEW_S)
+
+    def _lose(self, silent_s: float) -> None:
+        if silent_s >= LEASE_S - RENEW_S:
+            self._why = f"the harness stood still for {silent_s:.0f} s, and its watchdog takes the faults back"
+        else:
+            self._why = "the watchdog of the run was ended by somebody: nothing would heal the cluster if the run died"
+        self._lost.set()
+
+    async def _end(self, write: int) -> None:
+        from harness.undoing import open_spans  # late: the watchdog imports this module before it needs the other
+
+        with contextlib.suppress(BrokenPipeError, BlockingIOError):  # it heals already, or somebody has killed it
+            os.write(write, HEAL if open_spans(self._run) else DONE)
+        assert self._watchdog is not None
+        await self._watchdog.wait()
+
+
+def command(run: Path, *, lease_s: float = LEASE_S) -> list[str]:
+    """A watchdog's command line."""
+    return [sys.executable, "-P", "-c", _START, str(run), str(lease_s)]
+
+
+# ---------------------------------------------------------------- in the watchdog
+
+
+def main(why: str) -> int:
+    """Take back what the run's faults left in force; what was done is in the ledger and on the standard output."""
+    run = RunDir.open(Path(sys.argv[1]))
+    begun_ns = now_ns()
+    try:
+        said = asyncio.run(wait.finish(f"healing {run.path.name}", _healed(run), timeout_s=HEAL_TIMEOUT_S))
+    except VtchaosError as error:
+        said = f"{error}; `vtchaos heal {run.path}` tries again"
+    print(f"the harness of {run.path.name} {why}: {said} ({(now_ns() - begun_ns) / 1e9:.1f} s)", flush=True)
+    return 0
+
+
+async def _healed(run: RunDir) -> str:
+    """Imports here: every backend takes a while, and is not needed when nothing is in force."""
+    from harness.undoing import open_spans
+
+    if not open_spans(run):
+        return "nothing was in force"
+    from clusters import KEEPERS, kept
+    from harness.heal import Silent, plan_of
+    from harness.undoing import undone
+
+    name = plan_of(run).cluster_name
+    async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:  # its lock is ours already
+        return (await undone(cluster, run, by=BY)).text
