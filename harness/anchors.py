@@ -92,7 +92,7 @@ async def _first(waits: Iterable[Awaitable[Moment | Unseen]]) -> Moment | Unseen
 
 
 async def buffering(stage: Stage, *, shards: Collection[str] = (), keyspace: str = "") -> Anchor:
-    """When the first shard (of `shards`) starts buffering, at any vtgate: its BufferStarts grows. `what` is the shard."""
+    """When the first shard (of `shards`) starts buffering at any vtgate: BufferStarts grows. `what` is the shard."""
     keyspace = keyspace or stage.cluster.spec.keyspace
     client = await stage.shared(vars_of)
     vtgates = stage.cluster.nodes(Role.VTGATE)
