@@ -6,12 +6,18 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from harness.contracts import Aim, Ground, SpanRecorder, Stage
+from harness.base.errors import ClusterError
+from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults import mysql_replication, mysql_sessions
+from harness.faults.mysql_servers import PRIMARIES, Missing, ask, named, replica_status, servers
 from harness.faults.process import tablet_of
+from harness.faults.targets import Targets
 from harness.model import Capability, Remedy
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 SQL = "sql"
+WRITABLE = "writable"
+_READ_ONLY = "SELECT @@GLOBAL.read_only AS plain, @@GLOBAL.super_read_only AS super"
 _READ_LIMIT = "SELECT @@GLOBAL.max_execution_time AS limit_ms"
 
 
@@ -138,6 +144,79 @@ async def _limit_ms(vtctld: VtctldClient, alias: str) -> int:
     return int(row["limit_ms"])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOnlyPrimary:
+    """SET GLOBAL read_only = 1 on primaries, behind Vitess's back: writes fail with errno 1290.
+
+    vttablet calls that a cluster event and vtgate begins to buffer, as for a reparent (tabletserver.go,
+    convertErrorCode; buffer.CausedByFailover, v0.24.3). Taken back only where it is still as it was left: a tablet
+    that Vitess has demoted meanwhile is read-only for a reason.
+    """
+
+    targets: Targets = PRIMARIES
+
+    @property
+    def name(self) -> str:
+        return "ReadOnlyPrimary"
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return frozenset()
+
+    @property
+    def one_shot(self) -> bool:
+        return False
+
+    async def aim(self, stage: Stage) -> Aim:
+        """Raises ClusterError: a target is read-only already."""
+        nodes = await servers(stage, self.targets)
+        sick = [node.name for node in nodes if await _read_only(stage, node.name) != (0, 0)]
+        if sick:
+            raise ClusterError(f"read-only already: {', '.join(sick)}")
+        return Aim(
+            targets=tuple(node.name for node in nodes),
+            details={"shards": ", ".join(f"{node.keyspace}/{node.shard}" for node in nodes)},
+            undo=tuple(Remedy(kind=WRITABLE, target=node.name) for node in nodes),
+            claims=frozenset(f"read_only of {node.name}" for node in nodes),
+        )
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        span.begin()
+        for name in aim.targets:
+            await ask(stage, named(stage, name), "SET GLOBAL read_only = 1")
+        span.active()
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The servers say so, and that they are nobody's replica."""
+        return all([await _read_only_primary(stage, name) for name in aim.targets])
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        """Each takes writes, or is a replica now."""
+        return Missing(tuple([f"{name} is read-only" for name in aim.targets if await _read_only_primary(stage, name)]))
+
+
+async def _read_only(ground: Ground, name: str) -> tuple[int, int]:
+    """(read_only, super_read_only) of a server."""
+    (row,) = await ask(ground, named(ground, name), _READ_ONLY)
+    return int(row["plain"]), int(row["super"])
+
+
+async def _read_only_primary(ground: Ground, name: str) -> bool:
+    read_only = (await _read_only(ground, name))[0] == 1
+    return read_only and not await replica_status(ground, named(ground, name))
+
+
+FAULTS: tuple[type[Fault], ...] = (
+    ReadOnlyPrimary,
+    StatementTimeLimit,
+    PurgedBinlogs,
+    *mysql_replication.FAULTS,
+    *mysql_sessions.FAULTS,
+)
+
+
 # ---------------------------------------------------------------- taking back
 
 
@@ -151,4 +230,15 @@ async def _execute(ground: Ground, remedy: Remedy) -> None:
     await vtctld.execute_as_dba(remedy.target, str(remedy.details["sql"]))
 
 
-REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {SQL: _execute}
+async def _writable(ground: Ground, remedy: Remedy) -> None:
+    """super_read_only, too: that was not us but a demotion, and making it writable would make two primaries."""
+    as_left = await _read_only(ground, remedy.target) == (1, 0)
+    if as_left and not await replica_status(ground, named(ground, remedy.target)):
+        await ask(ground, named(ground, remedy.target), "SET GLOBAL read_only = 0")
+
+
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {
+    SQL: _execute,
+    WRITABLE: _writable,
+    **mysql_replication.REMEDIES,
+}
