@@ -69,7 +69,12 @@ class SupervisedProcesses:
         await shortages.set_disk_and_log(self.supervisor, self._layout, node, limits)
 
     async def traces(self) -> Sequence[str]:
-        return await shortages.limited(self.supervisor, self._layout)
+        return (*await self._standing_still(), *await shortages.limited(self.supervisor, self._layout))
+
+    async def _standing_still(self) -> Sequence[str]:
+        states = await self.supervisor.states()
+        strays = (f"a process belongs to no node: {stray}" for stray in states["strays"])
+        return (*(f"{name} is stopped" for name in states["stopped"]), *strays)
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._layout.address(node, port)

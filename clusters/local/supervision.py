@@ -106,6 +106,10 @@ class Supervisor:
         """Per program: `cpu_s`, `rss` and, if asked for, `pss` (bytes)."""
         return dict(await self._ask("usage", pss=pss))
 
+    async def states(self) -> dict[str, list[str]]:
+        """`stopped`: programs that stand still; `strays`: processes that belong to none of the programs, in words."""
+        return dict(await self._ask("states"))
+
     async def tie(self) -> None:
         """Let the cluster end when this connection does."""
         await self._ask("tie")

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import datadir, kernel
+from . import datadir, kernel, states
 from .disks import Disks
 from .links import Links
 from .sinks import Sinks
@@ -156,6 +156,7 @@ class Server:
             "tie": lambda _: self._tie(client),
             "untie": lambda _: self._tie(None),
             "usage": self._usage,
+            "states": lambda _: states.seen(self._list({})),
             "disk": lambda request: self._disks.order(request["folder"], full=request["full"]),
             "sink": lambda request: self._sinks.limit(request["name"], request["bytes_per_s"]),
             "limited": self._limited,
