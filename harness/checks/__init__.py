@@ -12,7 +12,9 @@ from harness.checks.atomicity import TransactionsAtomic
 from harness.checks.buffering import Conservation, KeyspaceConsistency
 from harness.checks.clients import ClientErrors, ClientStall
 from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
+from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected
 from harness.checks.evictions import BufferEvictions
+from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.processes import NoCrash
 from harness.checks.reads import AcknowledgedReadable
@@ -50,6 +52,21 @@ PROMISES: tuple[Check, ...] = (
     NoCrash(),
 )
 STANDARD: tuple[Check, ...] = (*ASSUMPTIONS, *SAFETY, *PROMISES)  # what a reparent experiment asks for
+EMERGENCY: tuple[Check, ...] = (  # what an emergency experiment asks for: a primary dies with what is on its way to it
+    RunComplete(),
+    HarnessFit(),
+    HostFit(),
+    RateReached(),
+    ReparentsHappened(),
+    ProbesAlive(),
+    *SAFETY,
+    EmergencyReparents(),
+    EmergencyService(),
+    OthersUnaffected(),
+    OnePrimary(),
+    Conservation(),
+    NoCrash(),
+)
 VSTREAM: tuple[Check, ...] = (  # what a vstream experiment asks for
     RunComplete(),
     HarnessFit(),
@@ -77,6 +94,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
     WorkflowCuts(),
     NoCrash(),
 )
+FAULTS: tuple[Check, ...] = (FaultsFelt(), FaultsHealed(), ServedAgain())  # where a run's faults are the question
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
 
 
@@ -90,4 +108,4 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(dict.fromkeys((*STANDARD, *VSTREAM, *WORKFLOW)))
+CHECKS: Mapping[str, Check] = table(dict.fromkeys((*STANDARD, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS)))

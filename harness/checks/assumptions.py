@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from harness.checks.results import Finding, offset, passed, per_vtgate, result, 
 from harness.facts.buffer import settings
 from harness.facts.processes import faults_on, in_force
 from harness.facts.storm import (
+    EMERGENCY_REPARENT,
+    PLANNED_REPARENT,
+    REPARENTS,
     SECOND_NS,
     Reparent,
     baseline,
@@ -34,6 +38,11 @@ OK_SHARE = 0.99  # in the baseline: a cluster that fails without a fault cannot 
 POISSON_SIGMAS = 3.0  # arrivals of an open loop scatter by the root of their number
 SAMPLES_HZ = 4.0  # BufferStops must be told apart from the reparent's return by less than half a second
 SAMPLES_JITTER = 1.15  # a timer of 250 ms gives 251 ms
+COUNTERS: Mapping[str, str] = {
+    PLANNED_REPARENT: "PlannedReparentCounts",
+    EMERGENCY_REPARENT: "EmergencyReparentCounts",
+}
+JUDGES_EMERGENCIES = "emergency/reparents"
 HOLE_S = 2.0  # longer, and a whole failover fits in between
 
 
@@ -115,11 +124,12 @@ def _stopped(history: History, load: LoadSpec, lanes: tuple[Lane, ...]) -> list[
 class ReparentsHappened:
     """Every reparent that was meant to happen did, by more than one account.
 
-    Accounts: the RPC's own answer, the fault's independent evidence (`observed`), and vtctld's counter
-    `PlannedReparentCounts` (ks.shard.success; go/vt/vtctl/reparentutil, 0.20 and later). Whether each
-    *vtgate* counted the promotion (`HealthcheckPrimaryPromoted`) is reported, not required: a vtgate that
-    misses one is what some bugs look like. Parameters: `reparents` (how many at least; 0 for a control),
-    `expect_reparent_errors`.
+    Accounts: the RPC's own answer, the fault's independent evidence (`observed`), and vtctld's counters
+    `PlannedReparentCounts` and `EmergencyReparentCounts` (ks.shard.success; go/vt/vtctl/reparentutil, 0.20 and
+    later; TabletExternallyReparented has none). Where `emergency/reparents` is asked for, it judges the errors of
+    EmergencyReparentShard. Whether each *vtgate* counted the promotion (`HealthcheckPrimaryPromoted`) is reported,
+    not required: a vtgate that misses one is what some bugs look like. Parameters: `reparents` (how many at least; 0
+    for a control), `expect_reparent_errors`.
     """
 
     name: str = "assumptions/reparents"
@@ -133,8 +143,9 @@ def _reparents(history: History) -> Finding:
     found = reparents(history)
     wanted = int(history.plan.params.get("reparents", 0))
     errors_expected = bool(history.plan.params.get("expect_reparent_errors", 0))
-    never_left = sum(1 for span in history.spans("PlannedReparent") if not span.begin_ns)
-    wrong = [line for reparent in found for line in _doubts(reparent, errors_expected)]
+    never_left = sum(1 for kind in REPARENTS for span in history.spans(kind) if not span.begin_ns)
+    judged = EMERGENCY_REPARENT if JUDGES_EMERGENCIES in history.plan.checks else ""
+    wrong = [line for r in found for line in _doubts(r, errors_expected or r.fault == judged)]
     wrong += _vtctld_disagrees(history, found)
     if never_left:
         wrong.append(f"{counted(never_left, 'reparent')} never left the harness")
@@ -174,7 +185,8 @@ def _doubts(reparent: Reparent, errors_expected: bool) -> list[str]:
         return [] if errors_expected else [f"{reparent.shard}: the call failed: {reparent.error[:300]}"]
     if not reparent.end_ns:
         return [f"{reparent.shard}: the call never returned"]
-    if reparent.promoted and reparent.promoted == reparent.was_primary:
+    again = reparent.promoted and reparent.promoted == reparent.was_primary
+    if again and reparent.fault != EMERGENCY_REPARENT:  # which may choose the same tablet, for a new term
         return [f"{reparent.shard}: {reparent.promoted} was the primary before and after"]
     if not reparent.observed:
         return [f"{reparent.shard}: the call returned, but nothing else shows a new primary"]
@@ -182,20 +194,25 @@ def _doubts(reparent: Reparent, errors_expected: bool) -> list[str]:
 
 
 def _vtctld_disagrees(history: History, found: tuple[Reparent, ...]) -> list[str]:
-    wrong = []
-    for node, series in sorted(history.series.items()):
-        if not series.labels("PlannedReparentCounts"):
+    return [
+        line
+        for kind, counter in COUNTERS.items()
+        for node, series in sorted(history.series.items())
+        if series.labels(counter)
+        for line in _miscounted(node, series, counter, [r for r in found if r.fault == kind and r.returned_ok])
+    ]
+
+
+def _miscounted(node: str, series: Series, counter: str, good: list[Reparent]) -> Iterator[str]:
+    for shard in dict.fromkeys(reparent.shard for reparent in good):
+        own = [reparent for reparent in good if reparent.shard == shard]
+        seen_ns = series.answered_ns[-1] if series.answered_ns else 0
+        if seen_ns <= max(reparent.end_ns for reparent in own):
             continue
-        for shard in dict.fromkeys(reparent.shard for reparent in found):
-            own = [reparent for reparent in found if reparent.shard == shard and reparent.returned_ok]
-            seen_ns = series.answered_ns[-1] if series.answered_ns else 0
-            if not own or seen_ns <= max(reparent.end_ns for reparent in own):
-                continue
-            key = f"PlannedReparentCounts:{own[0].keyspace}.{shard}.success"
-            counts = series.growth(key, min(reparent.begin_ns for reparent in own)) or 0.0
-            if counts < len(own):
-                wrong.append(f"{shard}: {node} counted {counts:g} successes, {len(own)} calls returned one")
-    return wrong
+        key = f"{counter}:{own[0].keyspace}.{shard}.success"
+        counts = series.growth(key, min(reparent.begin_ns for reparent in own)) or 0.0
+        if counts < len(own):
+            yield f"{shard}: {node} counted {counts:g} successes, {len(own)} calls returned one"
 
 
 def _uncounted(history: History, found: tuple[Reparent, ...]) -> list[str]:

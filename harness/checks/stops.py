@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.checks.results import Finding, offset, passed, per_vtgate, unknown
 from harness.facts.buffer import by_reason, settings
 from harness.facts.processes import restarted
-from harness.facts.storm import PLANNED_REPARENT, Reparent, reparents_of_shards, trouble
+from harness.facts.storm import REPARENTS, Reparent, reparents_of_shards, trouble
 from harness.facts.words import counted, listed, seconds
 from harness.history import History, Series
 from harness.model import CheckKind, CheckResult, Node, Verdict
@@ -80,7 +80,7 @@ def _judged(
     rises = series.rises(key, since_ns)
     if reason == NEW_PRIMARY:
         early = [rise for rise in rises if not any(reparent.begin_ns <= rise[1] for reparent in own)]
-        if early and all(span.fault == PLANNED_REPARENT for span in history.faults):
+        if early and all(span.fault in REPARENTS for span in history.faults):
             when = offset(early[0][1], since_ns)
             return Verdict.FAIL, f"{shard}: a new primary was seen ({when}) before its own reparent began (like #16438)"
         return Verdict.PASS, ""

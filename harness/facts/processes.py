@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.facts.storm import PLANNED_REPARENT
+from harness.facts.storm import REPARENTS
 from harness.history import History
 from harness.model import Event, FaultSpan
 
@@ -17,7 +17,7 @@ def exits(history: History) -> tuple[Event, ...]:
 def faults_on(history: History, node: str) -> tuple[FaultSpan, ...]:
     """The faults that were aimed at a process (a reparent is aimed at a shard, not at a process)."""
     return tuple(
-        span for span in history.faults if span.begin_ns and node in span.targets and span.fault != PLANNED_REPARENT
+        span for span in history.faults if span.begin_ns and node in span.targets and span.fault not in REPARENTS
     )
 
 

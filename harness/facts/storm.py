@@ -10,6 +10,9 @@ from harness.model import FaultSpan
 
 SECOND_NS = 1_000_000_000
 PLANNED_REPARENT = "PlannedReparent"
+EMERGENCY_REPARENT = "EmergencyReparent"
+EXTERNAL_REPARENT = "TabletExternallyReparented"
+REPARENTS = (PLANNED_REPARENT, EMERGENCY_REPARENT, EXTERNAL_REPARENT)
 CALM_PHASES = ("baseline", "recovery", "settle", "quiet")  # in which nothing is done to the cluster
 
 
@@ -19,9 +22,10 @@ def seconds_between(from_ns: int, to_ns: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reparent:
-    """One PlannedReparentShard call that left. `end_ns` is 0 when it never returned."""
+    """One call that moves a shard's primary and that left. `end_ns` is 0 when it never returned."""
 
     number: int
+    fault: str  # one of REPARENTS
     keyspace: str
     shard: str
     begin_ns: int
@@ -59,7 +63,7 @@ class Storm:
 
 def reparents(history: History) -> tuple[Reparent, ...]:
     """Every reparent whose call left, in that order."""
-    found = [_reparent(history, span) for span in history.spans(PLANNED_REPARENT) if span.begin_ns]
+    found = [_reparent(history, span) for kind in REPARENTS for span in history.spans(kind) if span.begin_ns]
     return tuple(sorted(found, key=lambda reparent: (reparent.begin_ns, reparent.number)))
 
 
@@ -68,6 +72,7 @@ def _reparent(history: History, span: FaultSpan) -> Reparent:
     target = span.targets[0] if span.targets else ""
     return Reparent(
         number=span.number,
+        fault=span.fault,
         keyspace=str(details.get("keyspace", history.plan.cluster.keyspace)),
         shard=str(details.get("shard", target)).rpartition("/")[2],
         begin_ns=span.begin_ns,

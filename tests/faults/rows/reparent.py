@@ -1,4 +1,4 @@
-"""Rows of harness/faults/{reparent,emergency,candidates,tablet_types}.py."""
+"""Rows of harness/faults/{reparent,emergency,candidates,tablet_types,hosts}.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from collections.abc import Mapping
 
 from harness.faults.candidates import WrongCandidate
 from harness.faults.emergency import EmergencyReparent, TabletExternallyReparented
+from harness.faults.hosts import LostHost
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.faults.tablet_types import ChangedTabletType
-from tests.faults.rows.row import Row, clients_are_served, the_primary_is_not_delayed, the_primary_is_read
+from tests.faults.rows.row import (
+    Row,
+    clients_are_served,
+    the_primary_is_not_delayed,
+    the_primary_is_read,
+    the_replica_is_read_still,
+)
 
 ROWS: Mapping[str, Row] = {
     "PlannedReparent": Row(fault=PlannedReparent(shard="0"), bystander=clients_are_served),
@@ -22,4 +29,5 @@ ROWS: Mapping[str, Row] = {
         says="cannot find a tablet to reparent to",
     ),
     "ChangedTabletType": Row(fault=ChangedTabletType(), bystander=the_primary_is_read),
+    "LostHost": Row(fault=LostHost(), bystander=the_replica_is_read_still),
 }

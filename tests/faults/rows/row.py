@@ -59,6 +59,18 @@ async def the_primary_is_read(cluster: Cluster, aim: Aim) -> None:
         (await ask.query("SELECT COUNT(*) FROM ledger", timeout_s=ANSWER_WITHIN_S)).require("a read of the primary")
 
 
+async def the_replica_is_read_still(cluster: Cluster, aim: Aim) -> None:
+    """Readers of the tablet that is left are served, for as long as it takes vttablet to call it unhealthy
+    (--unhealthy-threshold, 2 h by default)."""
+    host, port = cluster.address(cluster.nodes(Role.VTGATE)[0], "mysql")
+    async with admin_session(host, port, database=f"{cluster.spec.keyspace}@replica") as ask:
+
+        async def read() -> bool:
+            return (await ask.query("SELECT COUNT(*) FROM ledger", timeout_s=ANSWER_WITHIN_S)).ok
+
+        await wait.until("a replica read", read, timeout_s=ANSWER_WITHIN_S)
+
+
 async def the_replica_is_not_limited(cluster: Cluster, aim: Aim) -> None:
     """Who is no target has no limit; its clients are served."""
     async with vtctld_of(cluster) as vtctld:

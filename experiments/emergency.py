@@ -1,0 +1,237 @@
+"""What happens to a shard's clients and to their writes when its primary is lost, and replaced by EmergencyReparentShard.
+
+Goal: under the durability policy semi_sync an acknowledged write is on a second tablet, so that no failover loses one.
+Does that hold when a host dies under load, and when it only stood still and comes back? How long is the shard without
+service, do the other shards notice, and does the old primary find its way back?
+
+Method: an open-loop load on two shards of three tablets; a baseline; the first shard's primary is lost (vttablet and
+mysqld at once); `noticed_s` later, as long as an operator or vtorc would need, EmergencyReparentShard; recovery; then
+the host comes back, under load too; quiet. All rows are read through vtgate then, from whoever is primary: a host that
+never came back is not asked. The first row of the family is the control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from experiments.serving import until_settled
+from harness.checks import EMERGENCY, STANDARD
+from harness.contracts import Check, Experiment, Stage
+from harness.faults.emergency import EmergencyReparent
+from harness.faults.hosts import LostHost
+from harness.faults.reparent import LaggingReplicas
+from harness.faults.targets import Targets
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
+from harness.probes import STANDARD as PROBES
+from harness.vitess.vtctld import vtctld_of
+
+SETTLED_WITHIN_S = 60.0
+DEADLINE_S = 300.0
+
+CLUSTER = ClusterSpec(
+    shards=2,
+    tablets_per_shard=3,
+    vtgate_flags={"enable-buffer": ""},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+LOAD = LoadSpec(rate_per_shard=60.0, write_share=0.7, abrupt=True)
+PARAMS = {
+    "baseline_s": 5.0,
+    "noticed_s": 2.0,
+    "served_s": 5.0,
+    "rejoin_within_s": 30.0,
+    "recovery_s": 3.0,
+    "quiet_s": 3.0,
+    "reparents": 0.0,
+}
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the same phases, nothing is lost and nobody is promoted."""
+    await _baseline(stage)
+    stage.phase("no-failover")
+    await stage.hold(stage.plan.params["noticed_s"] + stage.plan.params["served_s"])
+    await _aftermath(stage)
+
+
+async def gone(stage: Stage) -> None:
+    """The primary's host dies."""
+    await _failover(stage, how="gone")
+
+
+async def still(stage: Stage) -> None:
+    """The primary's host stands still, and goes on when another is primary already."""
+    await _failover(stage, how="still")
+
+
+async def healthy(stage: Stage) -> None:
+    """EmergencyReparentShard while nothing is wrong, as a nervous operator calls it."""
+    await _baseline(stage)
+    stage.phase("failover")
+    async with stage.inject(EmergencyReparent(shard=_shard(stage))):
+        pass
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["served_s"])
+    await _aftermath(stage)
+
+
+async def lagging(stage: Stage) -> None:
+    """One of the two replicas applies what it has an hour late; the call is repeated when it does not any more."""
+    await _baseline(stage)
+    stage.phase("failover")
+    shard = _shard(stage)
+    async with AsyncExitStack() as lost:
+        async with stage.inject(LaggingReplicas(shard=shard, delay_s=3600, number=1)):
+            await stage.hold(stage.plan.params["noticed_s"])
+            await lost.enter_async_context(stage.inject(_lost(stage, "gone")))
+            async with stage.inject(EmergencyReparent(shard=shard)) as first:
+                pass
+        vtctld = await stage.shared(vtctld_of)
+        if await vtctld.shard_primary(stage.cluster.spec.keyspace, shard) == first.details["was_primary"]:
+            async with stage.inject(EmergencyReparent(shard=shard)):
+                pass
+        await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+        await stage.hold(stage.plan.params["served_s"])
+        stage.phase("rejoin")
+    await stage.hold(stage.plan.params["served_s"])
+    await _aftermath(stage)
+
+
+async def _failover(stage: Stage, *, how: str) -> None:
+    await _baseline(stage)
+    stage.phase("failover")
+    async with stage.inject(_lost(stage, how)):
+        await stage.hold(stage.plan.params["noticed_s"])
+        async with stage.inject(EmergencyReparent(shard=_shard(stage))):
+            pass
+        await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+        await stage.hold(stage.plan.params["served_s"])
+        stage.phase("rejoin")
+    await stage.hold(stage.plan.params["served_s"])
+    await _aftermath(stage)
+
+
+def _lost(stage: Stage, how: str) -> LostHost:
+    primary = Targets(role=Role.VTTABLET, tablet_type="primary", shards=(_shard(stage),))
+    return LostHost(targets=primary, how=how, rejoin_within_s=stage.plan.params["rejoin_within_s"])
+
+
+def _shard(stage: Stage) -> str:
+    """The one that is hit."""
+    return stage.cluster.spec.shard_names[0]
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]],
+    *,
+    durability: str = "semi_sync",
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    checks: tuple[Check, ...] = EMERGENCY,
+    params: Mapping[str, float] | None = None,
+    known_bugs: tuple[KnownBug, ...] = (),
+) -> Experiment:
+    return Experiment(
+        name=f"emergency/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=replace(CLUSTER, durability_policy=durability),
+        load=LOAD,
+        probes=PROBES,
+        checks=checks,
+        timeline=timeline,
+        params={**PARAMS, "reparents": 1.0, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+# The policy `none` asks no replica before it acknowledges; whether one is late at that moment is a race.
+MAY_LOSE = KnownBug(
+    issue="durability_policy none may lose acknowledged writes, by design",
+    check="durability/acknowledged",
+    component=Role.VTTABLET,
+    says="are missing",
+    never=("twice", "wrong"),
+    also=("reads/acknowledged",),
+    certain=False,
+)
+# Every candidate must have applied its whole relay log (reparentutil, waitForAllRelayLogsToApply, v0.24.3).
+LAGGARD_DECIDES = KnownBug(
+    issue="vitess#18529",
+    check="emergency/reparents",
+    component=Role.VTCTLD,
+    says="could not apply all relay logs",
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load and phases without a lost primary: what the machine and the harness do on their own.",
+        nothing,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        checks=STANDARD,
+        params={"reparents": 0.0},
+    ),
+    _member(
+        "host-gone",
+        "A primary's host dies under load: is an acknowledged write lost, and how long is the shard without service?",
+        gone,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+    ),
+    _member(
+        "host-gone-async",
+        "The same without semi-sync: how many acknowledged writes does it cost?",
+        gone,
+        durability="none",
+        known_bugs=(MAY_LOSE,),
+    ),
+    _member(
+        "host-still",
+        "A primary stands still, is replaced, and goes on: two primaries? Stale reads? Lost writes?",
+        still,
+    ),
+    _member(
+        "host-still-async",
+        "The same without semi-sync: the old primary may acknowledge what it had begun.",
+        still,
+        durability="none",
+        known_bugs=(MAY_LOSE,),
+    ),
+    _member(
+        "lagging-replica",
+        "One replica lags by an hour when the primary's host dies: is the shard saved (vitess#18529)?",
+        lagging,
+        known_bugs=(LAGGARD_DECIDES,),
+    ),
+    _member(
+        "nothing-wrong",
+        "EmergencyReparentShard while nothing is wrong: does buffering hide it from clients?",
+        healthy,
+        checks=STANDARD,
+    ),
+)
