@@ -15,6 +15,7 @@ from harness.model import (
     CheckResult,
     ClusterSpec,
     Event,
+    Knock,
     KnownBug,
     Limits,
     LinkRule,
@@ -59,6 +60,7 @@ class OffersLimits(Protocol):
     async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the whole desired state; Limits() heals
 
     # ^ survives a restart of the node; raises ClusterError when it cannot be done (see `Cluster.capabilities`)
+    async def held_back(self, node: Node) -> int: ...  # how often its CPU limit stopped it, as the kernel counts
 
 
 @runtime_checkable
@@ -66,6 +68,15 @@ class OffersVersions(Protocol):
     """A Cluster whose nodes may be started again with another release."""
 
     async def set_version(self, node: Node, version: str) -> None: ...  # of its next start; raises ClusterError
+
+
+@runtime_checkable
+class OffersKnocks(Protocol):
+    """A Cluster that can find out what a process in one node's place would find at another node's door."""
+
+    async def knock(
+        self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float
+    ) -> Sequence[Knock]: ...  # so many connections at once, each with so many kB of words; raises ClusterError
 
 
 @runtime_checkable

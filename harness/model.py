@@ -87,6 +87,15 @@ class LinkRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """What became of a connection that was opened from one node's place to another node's port."""
+
+    outcome: str  # "answered", "refused" (or reset), "ended" without a word, "silent" until it was given up
+    took_ms: float  # until the first byte of an answer, or until it was known that none comes
+    retransmits: int = 0  # packets that its kernel sent again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a node's process may have of its host; `Limits()` is no limit."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import sys
@@ -10,18 +11,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clusters import software
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
-from clusters.local import host, links, network, supervision
+from clusters.local import host, links, network, proxies, supervision
 from clusters.local.links import Means
 from clusters.local.processes import SupervisedProcesses
+from clusters.local.proxies import Lag
 from harness.base import wait
 from harness.base.errors import ClusterError, SoftwareError
-from harness.model import Capability, ClusterSpec, LinkRule, VtgateSpec
+from harness.model import Capability, ClusterSpec, Knock, LinkEffect, LinkRule, VtgateSpec
 from tests.unit.local_fakes import Recorder, plan
 
 SPEC = ClusterSpec(shards=1, tablets_per_shard=2, vtgates=(VtgateSpec(), VtgateSpec()))
@@ -41,23 +44,68 @@ def test_every_node_has_a_mark_of_its_own() -> None:
     assert len(set(links.groups(layout).values())) == len(layout.nodes)
 
 
-def test_a_rule_drops_questions_and_answers_of_its_source_only() -> None:
+def rows(script: str, chain: str = "input") -> list[str]:
+    """The rules of a chain, without their comments."""
+    inside = script.partition(f"chain {chain} {{\n")[2].partition("  }\n")[0].splitlines()
+    return [row.partition(" comment")[0].strip() for row in inside if "policy accept" not in row]
+
+
+@pytest.mark.parametrize(
+    ("effect", "does"),
+    [
+        ({}, "drop"),
+        ({"share": 0.25}, "numgen random mod 10000 < 2500 drop"),
+        ({"share": 0.000001}, "numgen random mod 10000 < 1 drop"),
+        ({"effect": LinkEffect.RESET}, "reject with tcp reset"),
+        ({"effect": LinkEffect.RATE, "kbytes_per_s": 50}, "jump rate_1"),
+    ],
+)
+def test_a_rule_hits_questions_and_answers_of_its_source_only(effect: dict[str, Any], does: str) -> None:
     layout = plan(SPEC)
     names = [node.name for node in layout.nodes]
     gate, tablet = names.index("vtgate-1") + 1, names.index("vttablet-100") + 1
-    cut = links.script(layout, [LinkRule(source="vtgate-1", target="vttablet-100")])
-    assert cut.splitlines() == [
-        "flush chain inet vtchaos_links cuts",
-        f"add rule inet vtchaos_links cuts ct mark {gate} tcp dport {{ 17100, 22100 }} drop",
-        f"add rule inet vtchaos_links cuts ct mark {tablet} tcp sport {{ 15001, 15151, 15306 }} drop",
+    script = links.script(layout, [LinkRule(source="vtgate-1", target="vttablet-100", **effect)], {})
+    assert rows(script) == [
+        f"ct mark {gate} tcp dport {{ 17100, 22100 }} {does}",
+        f"ct mark {tablet} tcp sport {{ 15001, 15151, 15306 }} {does}",
     ]
+    if does.startswith("jump"):
+        assert rows(script, "rate_1") == ["limit rate over 50 kbytes/second burst 128 kbytes drop"]
+
+
+def test_a_delayed_link_leads_new_connections_away_and_resets_those_that_exist() -> None:
+    layout = plan(SPEC)
+    rules = [LinkRule(source="vtgate-1", target="vttablet-100", effect=LinkEffect.DELAY, delay_ms=100)]
+    ports = {detour: 30000 + n for n, detour in enumerate(proxies.detours(layout, rules))}
+    script = links.script(layout, rules, ports)
+    gate, host = links.groups(layout)["vtgate-1"], layout.hosts["vttablet-100"]
+    assert f"meta skgid {gate} tcp dport 17100 dnat ip to {host}:30000" in rows(script, "detours")
+    assert len(rows(script, "detours")) == len(ports) == 2 + 3
+    assert all("reject with tcp reset" in row for row in rows(script))
+    assert [row for row in rows(script) if "sport" in row and "ct reply proto-src" not in row] == []
+
+
+def test_a_detour_delays_by_the_rules_of_both_directions() -> None:
+    layout = plan(SPEC)
+    there = LinkRule(source="vtgate-1", target="vttablet-100", effect=LinkEffect.DELAY, delay_ms=100, jitter_ms=20)
+    back = LinkRule(source="vttablet-100", target="vtgate-1", effect=LinkEffect.DELAY, delay_ms=7)
+    drop = LinkRule(source="vtgate-2", target="vttablet-100")
+    asks = {
+        detour.port: (detour.questions, detour.answers)
+        for detour in proxies.detours(layout, [there, back, drop])
+        if detour.client == "vtgate-1"
+    }
+    assert asks == dict.fromkeys((17100, 22100), (Lag(delay_ms=100, jitter_ms=20), Lag(delay_ms=7, jitter_ms=0)))
+    (one_way, *_) = proxies.detours(layout, [back])
+    assert (one_way.client, one_way.questions) == ("vttablet-100", Lag(delay_ms=7, jitter_ms=0))
+    assert proxies.detours(layout, [drop]) == ()
 
 
 def test_healing_leaves_no_rule_and_a_rule_twice_is_one() -> None:
     layout = plan(SPEC)
     rule = LinkRule(source="vtgate-1", target="vttablet-100")
-    assert links.script(layout, ()) == "flush chain inet vtchaos_links cuts\n"
-    assert links.script(layout, [rule, rule]) == links.script(layout, [rule])
+    assert rows(links.script(layout, (), {})) == []
+    assert links.script(layout, [rule, rule], {}) == links.script(layout, [rule], {})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +119,7 @@ def test_healing_leaves_no_rule_and_a_rule_twice_is_one() -> None:
 )
 def test_what_is_no_link_is_refused(source: str, target: str, said: str) -> None:
     with pytest.raises(ClusterError, match=said):
-        links.script(plan(SPEC), [LinkRule(source=source, target=target)])
+        links.script(plan(SPEC), [LinkRule(source=source, target=target)], {})
 
 
 # ---------------------------------------------------------------- the means
@@ -270,3 +318,98 @@ async def test_a_script_that_nft_refuses_is_an_error_and_the_next_one_works(tmp_
         await processes.set_links([LinkRule(source="vtgate-1", target="vttablet-100")])
         with pytest.raises(ClusterError, match="unix socket"):
             await processes.set_links([LinkRule(source="mysqld-100", target="vttablet-100")])
+
+
+# ---------------------------------------------------------------- what a process finds behind a faulty link
+
+
+async def knocked(layout: Layout, processes: SupervisedProcesses, source: str, target: str, **how: Any) -> list[Knock]:
+    """Of the echoing programs, which answer the first byte."""
+    asked = {"times": 20, "kbytes": 0, "within_s": 2.0, **how}
+    return list(await processes.knock(layout.node(source), layout.node(target), **asked))
+
+
+@asynccontextmanager
+async def a_pair(tmp_path: Path) -> AsyncIterator[tuple[Layout, SupervisedProcesses, list[Talk]]]:
+    """vtgate-1 and vttablet-100 talk to each other, and vtgate-2 to both."""
+    (tmp_path / "logs").mkdir()
+    folder = tmp_path / "said"
+    folder.mkdir()
+    folder.chmod(0o777)
+    talks = [Talk(folder, *pair) for pair in itertools.permutations(("vtgate-1", "vttablet-100"))]
+    talks += [Talk(folder, "vtgate-2", each) for each in ("vtgate-1", "vttablet-100")]
+    async with a_network(tmp_path) as (layout, processes):
+        await launch(processes, layout, talks, folder)
+        yield layout, processes, talks
+
+
+def one(effect: LinkEffect, **more: Any) -> list[LinkRule]:
+    return [LinkRule(source="vtgate-1", target="vttablet-100", effect=effect, **more)]
+
+
+async def test_a_whole_link_is_seen_as_whole(tmp_path: Path) -> None:
+    async with a_pair(tmp_path) as (layout, processes, _):
+        knocks = await knocked(layout, processes, "vtgate-1", "vttablet-100")
+        assert {(knock.outcome, knock.retransmits) for knock in knocks} == {("answered", 0)}
+        assert await processes.traces() == ()
+
+
+async def test_a_lossy_link_sends_again(tmp_path: Path) -> None:
+    async with a_pair(tmp_path) as (layout, processes, talks):
+        await processes.set_links(one(LinkEffect.DROP, share=0.5))
+        knocks = await knocked(layout, processes, "vtgate-1", "vttablet-100")
+        assert sum(knock.retransmits for knock in knocks) > 0
+        assert any(knock.outcome == "answered" for knock in knocks)
+        assert "link vtgate-1 > vttablet-100 drops 50%" in await processes.traces()
+        others = await knocked(layout, processes, "vtgate-2", "vttablet-100")
+        assert {(knock.outcome, knock.retransmits) for knock in others} == {("answered", 0)}
+        await talks[0].goes_on()
+
+
+async def test_a_dropped_link_is_silent(tmp_path: Path) -> None:
+    async with a_pair(tmp_path) as (layout, processes, _):
+        await processes.set_links(one(LinkEffect.DROP))
+        knocks = await knocked(layout, processes, "vtgate-1", "vttablet-100", within_s=1.0)
+        assert {knock.outcome for knock in knocks} == {"silent"}
+
+
+async def test_a_reset_link_refuses_and_breaks_what_exists(tmp_path: Path) -> None:
+    async with a_pair(tmp_path) as (layout, processes, talks):
+        await processes.set_links(one(LinkEffect.RESET))
+        assert {knock.outcome for knock in await knocked(layout, processes, "vtgate-1", "vttablet-100")} == {"refused"}
+        await talks[0].is_silent()
+        await talks[2].goes_on()
+
+
+async def test_a_narrow_link_lets_less_through(tmp_path: Path) -> None:
+    async with a_pair(tmp_path) as (layout, processes, _):
+        free = await knocked(layout, processes, "vtgate-1", "vttablet-100", kbytes=200, times=8)
+        await processes.set_links(one(LinkEffect.RATE, kbytes_per_s=100))
+        narrow = await knocked(layout, processes, "vtgate-1", "vttablet-100", kbytes=200, times=8)
+        assert sum(knock.retransmits for knock in free) == 0
+        assert sum(knock.retransmits for knock in narrow) > 0
+
+
+async def test_a_delayed_link_is_late_one_way_and_whole_again_afterwards(tmp_path: Path) -> None:
+    async with a_pair(tmp_path) as (layout, processes, talks):
+        assert processes.capabilities[Capability.DELAY] == ""
+        await processes.set_links(one(LinkEffect.DELAY, delay_ms=150, jitter_ms=10))
+        for _ in range(2):  # the same state again: nothing
+            (fastest, *_) = sorted(k.took_ms for k in await knocked(layout, processes, "vtgate-1", "vttablet-100"))
+            assert 140 <= fastest < 300
+            await processes.set_links(one(LinkEffect.DELAY, delay_ms=150, jitter_ms=10))
+        both = [
+            *one(LinkEffect.DELAY, delay_ms=150),
+            replace(one(LinkEffect.DELAY)[0], source="vttablet-100", target="vtgate-1", delay_ms=100),
+        ]
+        await processes.set_links(both)
+        (fastest, *_) = sorted(k.took_ms for k in await knocked(layout, processes, "vtgate-1", "vttablet-100"))
+        assert 250 <= fastest < 400
+        assert max(k.took_ms for k in await knocked(layout, processes, "vtgate-2", "vttablet-100")) < 140
+        await talks[2].goes_on()
+        assert {"a proxy for delayed links runs", "link vtgate-1 > vttablet-100 delays by 150 ms"} <= set(
+            await processes.traces()
+        )
+        await processes.set_links(())
+        assert await processes.traces() == ()
+        assert max(k.took_ms for k in await knocked(layout, processes, "vtgate-1", "vttablet-100")) < 140

@@ -12,18 +12,24 @@ from collections.abc import Callable
 from typing import Any
 
 FIRST_TIMEOUT_S = 20.0  # the kernel may have to load its modules
-Done = Callable[[str], None]  # is told "" or what went wrong
+Done = Callable[[str, object], None]  # is told "" or what went wrong, and what nft printed
 
 
 class Links:
     """`why_not` is "" once links can be cut, otherwise the reason why they cannot."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        """`config`: nft (path), rules (those that stay), why_not (known beforehand)."""
+        """`config`: nft (path), rules (those that stay), why_not (known beforehand), proxy and no_proxy (announced)."""
         self._nft: str = config["nft"]
+        self._proxy: str = config["proxy"]
+        self._no_proxy: str = config["no_proxy"]
         self._running: tuple[int, int, Done] | None = None
         self._waiting: deque[tuple[str, Done]] = deque()
         self.why_not: str = config["why_not"] or self._begin(config["rules"])
+
+    def announced(self) -> dict[str, str]:
+        """What every client is told first."""
+        return {"no_links": self.why_not, "proxy": self._proxy, "no_proxy": self.why_not or self._no_proxy}
 
     def order(self, script: str, done: Done) -> None:
         """Feed a script to nft when those before it are through."""
@@ -36,7 +42,8 @@ class Links:
             return False
         _, said, done = self._running
         self._running = None
-        done(_error(status, said))
+        text = _text(said)
+        done(_words(status, text), text.decode(errors="replace"))
         self._next()
         return True
 
@@ -64,7 +71,7 @@ class Links:
             pid = os.posix_spawn(self._nft, [self._nft, "-f", "-"], {}, file_actions=actions)
         except OSError as error:
             os.close(said)
-            done(f"nft cannot be run here: {error}")
+            done(f"nft cannot be run here: {error}", None)
         else:
             self._running = (pid, said, done)
         finally:
@@ -79,10 +86,10 @@ def _in_memory(content: bytes) -> int:
     return file
 
 
-def _error(status: int, said: int) -> str:
-    with open(said, "rb") as output:
+def _text(file: int) -> bytes:
+    with open(file, "rb") as output:
         output.seek(0)
-        return _words(status, output.read())
+        return output.read()
 
 
 def _words(status: int, output: bytes) -> str:
