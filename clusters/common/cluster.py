@@ -109,6 +109,10 @@ class NodesCluster:
         """Raises ClusterError when it cannot be done (see `capabilities`)."""
         await self.processes.set_limits(node, limits)
 
+    async def held_back(self, node: Node) -> int:
+        """How often the kernel has stopped it at its CPU limit; 0 without one."""
+        return await self.processes.held_back(node)
+
     async def traces(self) -> Sequence[str]:
         """What faults left in force, as seen on the processes themselves."""
         return await self.processes.traces()

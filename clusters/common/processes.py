@@ -60,5 +60,6 @@ class Processes(Protocol):
     async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the node's whole desired state
 
     # ^ also of its next start
+    async def held_back(self, node: Node) -> int: ...  # how often its CPU limit has stopped it; 0 without one
     async def traces(self) -> Sequence[str]: ...  # what is stopped, cut, limited or diverted, as seen; () = nothing
     def outside(self, node: Node, port: str) -> tuple[str, int]: ...  # where this harness reaches it

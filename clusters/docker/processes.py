@@ -16,6 +16,7 @@ from clusters.docker import boxes
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import EventFollower, Mark
+from clusters.docker.limits import LIMITED, TOGETHER, CpuLimits
 from clusters.docker.others import ACTIONS, Others
 from clusters.docker.programs import Ended, Found, OwnContainers, Programs, missed
 from clusters.docker.together import InBoxes
@@ -63,6 +64,7 @@ class DockerProcesses:
         self._others = Others()
         self._own = OwnContainers(engine, layout, ground, images, others=self._others)
         self._in_boxes = InBoxes(engine, layout, ground)
+        self._cpu = CpuLimits(engine)
         self._templates = templates
         self._making = making
         self._template = ""
@@ -81,7 +83,8 @@ class DockerProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.no_links,
-            **dict.fromkeys((Capability.DELAY, Capability.CPU, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            **dict.fromkeys((Capability.DELAY, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.CPU: self._no_cpu,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
         }
@@ -151,6 +154,7 @@ class DockerProcesses:
         if programs.container(node.name):
             raise ClusterError(f"{node.name} is already running")
         await programs.start(node, command)
+        await self._cpu.begun(node.name, programs.container(node.name))
 
     async def signal(self, node: Node, signum: int, *, ends: bool = False) -> bool:
         self._check()
@@ -171,9 +175,16 @@ class DockerProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+        if not self._no_cpu:
+            await self._cpu.set(node.name, self._programs(node).container(node.name), limits.cpus)
+
+    async def held_back(self, node: Node) -> int:
+        container = self._programs(node).container(node.name)
+        return await self._cpu.held_back(container) if container and not self._no_cpu else 0
 
     async def traces(self) -> Sequence[str]:
-        return ()
+        running = {node.name: self._own.container(node.name) for node in self._layout.nodes}
+        return await self._cpu.traces({name: container for name, container in running.items() if container})
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         host, number = self._layout.address(node, port)
@@ -199,6 +210,12 @@ class DockerProcesses:
                 raise
 
     # ------------------------------------------------------------ parts
+
+    @property
+    def _no_cpu(self) -> str:
+        if self.boxes.ground.place.together:
+            return TOGETHER
+        return LIMITED if self.boxes.ground.place.cpus else ""
 
     def _programs(self, node: Node) -> Programs:
         return self._in_boxes if boxes.holds_programs(node, self.boxes.ground) else self._own

@@ -94,6 +94,9 @@ class AttachedProcesses:
         if why:
             raise ClusterError(why)
 
+    async def held_back(self, node: Node) -> int:
+        return 0
+
     async def traces(self) -> Sequence[str]:
         return ()
 

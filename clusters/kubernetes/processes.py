@@ -31,6 +31,10 @@ CLEANUP = (
     "pods outlive a harness that is killed: its watchdog removes them, and `vtchaos heal` where the watchdog was "
     "killed too"
 )
+NO_CPU = (
+    "a pod's CPU limit cannot be changed here: this harness does not use the resize in place, which servers offer from "
+    "Kubernetes 1.33 on"
+)
 _INIT_SQL = Path(mysqld.__file__).with_name("init_db.sql")
 
 
@@ -57,7 +61,8 @@ class PodProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self._links.why_not,
-            **dict.fromkeys((Capability.DELAY, Capability.CPU, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            **dict.fromkeys((Capability.DELAY, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.CPU: NO_CPU,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: CLEANUP,
         }
@@ -110,6 +115,9 @@ class PodProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+
+    async def held_back(self, node: Node) -> int:
+        return 0
 
     async def traces(self) -> Sequence[str]:
         return ()

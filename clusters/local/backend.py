@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from clusters.common import obtained
-from clusters.local import capacity, host, standup, template
+from clusters.local import capacity, cpu, host, standup, template
 from harness.contracts import Cluster, Observer
 from harness.model import ClusterSpec, Placement
 
@@ -41,17 +41,20 @@ class LocalBackend:
         observer: Observer,
     ) -> AbstractAsyncContextManager[Cluster]:
         """Processes and data live in `folder`, which must not hold a `data` folder yet; logs in `logs`."""
-        return self._cluster(spec, folder, logs, observer)
+        return self._cluster(spec, run, folder, logs, observer)
 
     async def heal(self, run: str) -> Sequence[str]:
-        """Nothing: the kernel removes it all when the harness ends."""
-        return ()
+        """The kernel removes processes, network and mounts when the harness ends, and the supervisor the rest, unless
+        it was killed too."""
+        return cpu.removed(run)
 
     async def orphans(self) -> Mapping[str, Sequence[str]]:
-        return {}
+        return cpu.orphans()
 
     @contextlib.asynccontextmanager
-    async def _cluster(self, spec: ClusterSpec, folder: Path, logs: Path, observer: Observer) -> AsyncIterator[Cluster]:
+    async def _cluster(
+        self, spec: ClusterSpec, run: str, folder: Path, logs: Path, observer: Observer
+    ) -> AsyncIterator[Cluster]:
         isolation = await host.isolation(self._isolation)
         programs = await obtained.programs_for(spec, observer=observer)
         sources = await template.ready(spec, programs, isolation=isolation, observer=observer)
@@ -64,5 +67,6 @@ class LocalBackend:
             isolation=isolation,
             in_memory=capacity.data_fits_in_memory(spec, isolation),
             observer=observer,
+            run=run,
         ) as cluster:
             yield cluster

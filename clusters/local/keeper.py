@@ -112,7 +112,7 @@ async def _started(name: str, folder: Path, spec: ClusterSpec, *, observer: Obse
     for path in (plan.logs, plan.data):
         path.mkdir(parents=True)
     in_memory = capacity.data_fits_in_memory(spec, kept_apart)
-    config = standup.supervisor_config(plan, link, kept_apart, in_memory=in_memory, links=cutting)
+    config = standup.supervisor_config(plan, link, kept_apart, in_memory=in_memory, links=cutting, run=name)
     log = plan.logs / standup.SUPERVISOR_LOG
     await _to_its_end(supervision.detached(config, socket_path=folder / _SOCKET, log=log))
     async with _joined(folder) as supervisor:

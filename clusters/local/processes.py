@@ -8,7 +8,7 @@ from pathlib import Path
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import NOT_YET, Exit, refused
-from clusters.local import links, shortages
+from clusters.local import cpu, links, shortages
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError
 from harness.model import Capability, Limits, LinkRule, Node
@@ -33,7 +33,8 @@ class SupervisedProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.supervisor.no_links,
-            **dict.fromkeys((Capability.DELAY, Capability.CPU), NOT_YET),
+            Capability.DELAY: NOT_YET,
+            Capability.CPU: self.supervisor.no_cpu,
             Capability.DISK: self.supervisor.no_disks,
             Capability.LOG_SINK: self.supervisor.no_sinks,
             Capability.VERSIONS: NOT_YET,
@@ -66,15 +67,27 @@ class SupervisedProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+        if not self.supervisor.no_cpu:
+            await self.supervisor.limit_cpu(node.name, limits.cpus)
         await shortages.set_disk_and_log(self.supervisor, self._layout, node, limits)
 
     async def traces(self) -> Sequence[str]:
-        return (*await self._standing_still(), *await shortages.limited(self.supervisor, self._layout))
+        return (
+            *await self._standing_still(),
+            *await shortages.limited(self.supervisor, self._layout),
+            *await self._cpu_limits(),
+        )
 
     async def _standing_still(self) -> Sequence[str]:
         states = await self.supervisor.states()
         strays = (f"a process belongs to no node: {stray}" for stray in states["strays"])
         return (*(f"{name} is stopped" for name in states["stopped"]), *strays)
+
+    async def held_back(self, node: Node) -> int:
+        return int((await self.supervisor.cpu_seen()).get(node.name, {}).get("held_back", 0))
+
+    async def _cpu_limits(self) -> Sequence[str]:
+        return () if self.supervisor.no_cpu else cpu.traces(await self.supervisor.cpu_seen())
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._layout.address(node, port)

@@ -39,7 +39,7 @@ def planned(
 
 
 def supervisor_config(
-    plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool, links: Means
+    plan: Layout, link: Network, isolation: host.Isolation, *, in_memory: bool, links: Means, run: str
 ) -> dict[str, object]:
     """Data in memory costs what the page cache would hold anyway, and is gone at once: unlinking 64 data
     directories that ext4 has written back took over a minute."""
@@ -52,6 +52,7 @@ def supervisor_config(
         memory=plan.data if in_memory else None,
         remove=(plan.data,),
         links=links,
+        run=run,
     )
 
 
@@ -82,13 +83,14 @@ async def stood_up(
     isolation: host.Isolation,
     in_memory: bool,
     observer: Observer,
+    run: str = "",
 ) -> AsyncIterator[NodesCluster]:
     """Serving on entry; on exit every process is gone, and the data folder; the logs stay."""
     plan, link = planned(spec, programs, isolation, folder=folder, logs=logs)
     cutting = await links.means(plan, isolation, observer)
     logs.mkdir(parents=True, exist_ok=True)
     plan.data.mkdir(parents=True)
-    config = supervisor_config(plan, link, isolation, in_memory=in_memory, links=cutting)
+    config = supervisor_config(plan, link, isolation, in_memory=in_memory, links=cutting, run=run)
     end_timeout_s = END_TIMEOUT_S if in_memory else END_TIMEOUT_S + UNLINK_S * len(plan.of(Role.MYSQLD))
     async with supervision.owned(config, log=logs / SUPERVISOR_LOG, end_timeout_s=end_timeout_s) as supervisor:
         cluster = assembled(plan, programs, isolation, supervisor, observer, templates=templates)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clusters.common.processes import Exit
+from clusters.local.cpu import NO_CPU
 from clusters.local.links import NO_LINKS, Means
 from harness.base import procs, wait
 from harness.base.errors import ClusterError
@@ -32,6 +33,7 @@ class Supervisor:
     """
 
     no_links: str = NO_LINKS
+    no_cpu: str = NO_CPU
     no_disks: str = NO_DISKS
     no_sinks: str = NO_SINKS
 
@@ -99,6 +101,14 @@ class Supervisor:
         wait, room for them, threads that wait to write)."""
         return dict(await self._ask("limited"))
 
+    async def limit_cpu(self, name: str, cpus: float) -> None:
+        """So many cores for a program, now and when it starts again; 0 = no limit. Raises ClusterError."""
+        await self._ask("cpu", name=name, cpus=cpus)
+
+    async def cpu_seen(self) -> dict[str, dict[str, float]]:
+        """Of every limited program, as the kernel has it: `cpus`, and `held_back`, how often that stopped it."""
+        return dict(await self._ask("cpu_seen"))
+
     async def running(self) -> dict[str, int]:
         return dict(await self._ask("list"))
 
@@ -152,6 +162,7 @@ class Supervisor:
             return
         if "no_links" in message:
             self.no_links = message["no_links"]
+            self.no_cpu = message.get("no_cpu", NO_CPU)  # a kept cluster may be of an earlier version
             self.no_disks = message.get("no_disks", NO_DISKS)  # a kept cluster may be of an earlier version
             self.no_sinks = message.get("no_sinks", NO_SINKS)
             return
@@ -223,11 +234,13 @@ def config(
     memory: Path | None = None,
     remove: Sequence[Path] = (),
     links: Means | None = None,
+    run: str = "",
 ) -> dict[str, object]:
     """What the supervisor's main reads.
 
     `memory` is a folder over which a file system in memory is mounted, for the cluster's eyes only;
-    `remove` goes when the cluster has ended, however it ended. Without `links` there are none to cut.
+    `remove` goes when the cluster has ended, however it ended. Without `links` there are none to cut. `run` is in the
+    name of what is made on the host; without it nothing is made there.
     """
     return {
         "isolation": isolation,
@@ -238,6 +251,7 @@ def config(
         "memory": str(memory or ""),
         "remove": [str(path) for path in remove],
         "links": asdict(links or Means()),
+        "run": run,
         "control_fd": None,
         "listen": "",
         "log": "",

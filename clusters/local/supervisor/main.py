@@ -19,7 +19,7 @@ import socket
 import sys
 from typing import Any
 
-from . import kernel, netlink
+from . import cgroups, kernel, netlink
 from .disks import Disks
 from .links import Links
 from .server import Server
@@ -42,10 +42,12 @@ def main() -> None:
     listener = _listen(config["listen"]) if config["listen"] else None
     if listener is not None:
         _detach(config["log"])
+    config["cgroup"] = cgroups.home_name(config["run"]) if config["run"] else ""
     if config["isolation"] == PROCESS_GROUP:
         code = _serve_here(config, lifeline, listener)
     else:
         code = _serve_in_namespaces(config, lifeline, listener)
+    cgroups.remove_named(config["cgroup"])
     for path in config["remove"]:
         _remove(path)
     sys.exit(code)
@@ -88,7 +90,8 @@ def _serve_here(config: Config, lifeline: socket.socket | None, listener: socket
     if lifeline is not None:
         kernel.signal_when_parent_dies(signal.SIGTERM)
     links = Links(config["links"])
-    server = Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links, disks=Disks(""))
+    cpu = cgroups.CpuGroups(config["cgroup"])
+    server = Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links, disks=Disks(""), cpu=cpu)
     server.serve()
     server.kill_all()
     return 0
@@ -156,4 +159,6 @@ def _inner(
     if not config.get("probe"):
         links = Links(config["links"])
         disks = Disks(config["memory"])
-        Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links, disks=disks).serve()
+        cpu = cgroups.CpuGroups(config["cgroup"])
+        server = Server(lifeline=lifeline, listener=listener, uid=config["uid"], links=links, disks=disks, cpu=cpu)
+        server.serve()

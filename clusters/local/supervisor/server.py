@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from . import datadir, kernel, states
+from .cgroups import CpuGroups
 from .disks import Disks
 from .links import Links
 from .sinks import Sinks
@@ -55,6 +56,7 @@ class Server:
         uid: int | None,
         links: Links,
         disks: Disks,
+        cpu: CpuGroups,
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._sinks = Sinks(self._selector)
@@ -62,6 +64,7 @@ class Server:
         self._lifeline = lifeline
         self._uid = uid
         self._links = links
+        self._cpu = cpu
         self._programs: dict[str, Program] = {}
         self._helpers: dict[int, tuple[socket.socket, Request]] = {}
         self._buffers: dict[socket.socket, bytearray] = {}
@@ -107,7 +110,8 @@ class Server:
         client.settimeout(5)  # for sends: a client that does not read is dropped
         self._buffers[client] = bytearray()
         self._selector.register(client, selectors.EVENT_READ, lambda: self._receive(client))
-        self._send(client, {"no_links": self._links.why_not, "no_disks": self._disks.why_not, "no_sinks": ""})
+        told = {"no_links": self._links.why_not, "no_disks": self._disks.why_not, "no_sinks": ""}
+        self._send(client, {**told, "no_cpu": self._cpu.why_not})
 
     def _leave(self, client: socket.socket) -> None:
         if self._buffers.pop(client, None) is None:
@@ -156,6 +160,8 @@ class Server:
             "tie": lambda _: self._tie(client),
             "untie": lambda _: self._tie(None),
             "usage": self._usage,
+            "cpu": self._limit_cpu,
+            "cpu_seen": lambda _: self._cpu.seen(),
             "states": lambda _: states.seen(self._list({})),
             "disk": lambda request: self._disks.order(request["folder"], full=request["full"]),
             "sink": lambda request: self._sinks.limit(request["name"], request["bytes_per_s"]),
@@ -180,13 +186,14 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 process_group=0,  # not a session, see the module's last paragraph
-                preexec_fn=lambda: self._prepare_child(request["gid"]),  # noqa: PLW1509  one thread
+                preexec_fn=lambda: self._prepare_child(name, request["gid"]),  # noqa: PLW1509  one thread
             )
         self._programs[name] = Program(name, process)
         return process.pid
 
-    def _prepare_child(self, gid: int) -> None:
+    def _prepare_child(self, name: str, gid: int) -> None:
         _limit()
+        self._cpu.enter(name)
         if self._uid is not None:
             kernel.become(self._uid, gid)
         kernel.signal_when_parent_dies(signal.SIGKILL)
@@ -213,6 +220,11 @@ class Server:
         """What is smaller than it was made: data folders, and the programs' pipes."""
         pids = self._list({})
         return {"disks": self._disks.limited(), "sinks": self._sinks.limited(lambda name: pids.get(name, 0))}
+
+    def _limit_cpu(self, request: Request) -> bool:
+        program = self._programs.get(request["name"])
+        self._cpu.limit(request["name"], program.process.pid if program else 0, request["cpus"])
+        return True
 
     def _tie(self, client: socket.socket | None) -> bool:
         """From here on we end when this client goes: a start that is broken off leaves nothing behind."""
