@@ -1,4 +1,4 @@
-"""What happens to a shard's clients and to their writes when its primary is lost, and replaced by EmergencyReparentShard.
+"""What happens to a shard's clients and writes when its primary is lost, and replaced by EmergencyReparentShard.
 
 Goal: under the durability policy semi_sync an acknowledged write is on a second tablet, so that no failover loses one.
 Does that hold when a host dies under load, and when it only stood still and comes back? How long is the shard without

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
 from harness.base.errors import PlanError
-from harness.contracts import Aim, Fault, SpanRecorder, Stage
-from harness.faults.process import runs_again
+from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults import process
 from harness.faults.targets import Targets
-from harness.model import Capability, Node, Role
+from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.debug_vars import VarsClient
 from harness.vitess.vtctld import VtctldError, vtctld_of
 
+HOST = "host"
 PRIMARY_HOST = Targets(role=Role.VTTABLET, tablet_type="primary")
 SIGNALS: Mapping[str, signal.Signals] = {"gone": signal.SIGKILL, "still": signal.SIGSTOP}
 ANSWER_WITHIN_S = 1.5
@@ -60,7 +61,7 @@ class LostHost:
             raise PlanError(f"a lost host is {' or '.join(SIGNALS)}, not {self.how}")
         vttablets = await self.targets.chosen(stage)
         uids = {node.tablet_uid for node in vttablets}
-        nodes = [node for node in _tablets_nodes(stage) if node.tablet_uid in uids]
+        nodes = [node for node in _tablet_nodes(stage) if node.tablet_uid in uids]
         return Aim(
             targets=tuple(node.name for node in nodes),
             details={
@@ -68,7 +69,7 @@ class LostHost:
                 "aliases": " ".join(node.tablet_alias for node in vttablets),
                 "shard": " ".join(dict.fromkeys(node.shard for node in vttablets)),
             },
-            undo=tuple(runs_again(node.name) for node in nodes),
+            undo=tuple(Remedy(kind=HOST, target=node.tablet_alias) for node in vttablets),
             claims=frozenset(f"process {node.name}" for node in nodes),
             recover_within_s=self.rejoin_within_s,
         )
@@ -76,7 +77,7 @@ class LostHost:
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         span.begin()
-        nodes = [node for node in _tablets_nodes(stage) if node.name in aim.targets]
+        nodes = [node for node in _tablet_nodes(stage) if node.name in aim.targets]
         async with asyncio.TaskGroup() as group:
             for node in nodes:
                 group.create_task(stage.cluster.signal(node, SIGNALS[self.how]))
@@ -85,7 +86,7 @@ class LostHost:
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Nobody answers at any of their ports: refused where they are gone, silence where they stand still."""
-        nodes = [node for node in _tablets_nodes(stage) if node.name in aim.targets]
+        nodes = [node for node in _tablet_nodes(stage) if node.name in aim.targets]
         silent = await asyncio.gather(*(_is_silent(stage, node) for node in nodes))
         return all(silent)
 
@@ -108,8 +109,16 @@ class _Rejoined:
         return self._missing
 
 
-def _tablets_nodes(stage: Stage) -> tuple[Node, ...]:
-    return (*stage.cluster.nodes(Role.VTTABLET), *stage.cluster.nodes(Role.MYSQLD))
+async def _host_again(ground: Ground, remedy: Remedy) -> None:
+    """First its mysqld: a vttablet that finds none ends at once (go/cmd/vttablet, v0.24.3)."""
+    nodes = [node for node in _tablet_nodes(ground) if node.tablet_alias == remedy.target]
+    for node in sorted(nodes, key=lambda node: node.role is Role.VTTABLET):
+        again = process.runs_again(node.name)
+        await process.REMEDIES[again.kind](ground, again)
+
+
+def _tablet_nodes(ground: Ground) -> tuple[Node, ...]:
+    return (*ground.cluster.nodes(Role.VTTABLET), *ground.cluster.nodes(Role.MYSQLD))
 
 
 async def _is_silent(stage: Stage, node: Node) -> bool:
@@ -148,4 +157,5 @@ async def _missing(stage: Stage, vttablet: Node) -> str:
     return f"{vttablet.name} does not replicate: {said}"
 
 
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {HOST: _host_again}
 FAULTS: tuple[type[Fault], ...] = (LostHost,)
