@@ -17,6 +17,7 @@ from harness.checks.evictions import BufferEvictions
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.processes import NoCrash
+from harness.checks.promotions import BufferPromotions
 from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
 from harness.checks.stops import BufferStops
@@ -67,6 +68,7 @@ EMERGENCY: tuple[Check, ...] = (  # what an emergency experiment asks for: a pri
     Conservation(),
     NoCrash(),
 )
+HEALTH: tuple[Check, ...] = (*STANDARD, BufferPromotions())  # what a health experiment asks for
 VSTREAM: tuple[Check, ...] = (  # what a vstream experiment asks for
     RunComplete(),
     HarnessFit(),
@@ -108,4 +110,4 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(dict.fromkeys((*STANDARD, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS)))
+CHECKS: Mapping[str, Check] = table(dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS)))

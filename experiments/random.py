@@ -1,0 +1,215 @@
+"""Random faults, one upon another, under load: what must hold whatever breaks?
+
+Goal: an operator cannot choose what breaks together. Clients may see errors and wait; but an acknowledged write stays,
+a refused one is not there, a transaction is whole, and when everything is over every client is served again, without
+anybody's help.
+
+Method: faults, targets and moments are drawn from the run's seed, of what this cluster can do; each holds for a while,
+and they overlap where they do not have their hands on the same thing. What was drawn is a note of the run, also what
+could not be injected (then another is drawn, from a child of the seed of its own, so that the others stay the same).
+The control is the same run without a fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from experiments.serving import until_settled
+from harness.base import rng
+from harness.base.errors import HarnessError, PlanError
+from harness.checks import ASSUMPTIONS, SAFETY
+from harness.checks.assumptions import BufferingStarted, ReparentsHappened
+from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
+from harness.checks.processes import NoCrash
+from harness.contracts import Experiment, Fault, Stage
+from harness.faults.mysql import StatementTimeLimit
+from harness.faults.process import KilledVttablet
+from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
+from harness.faults.targets import Targets
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import Capability, ClusterSpec, LoadSpec, Role, Suite
+from harness.probes import STANDARD as PROBES
+
+SETTLED_WITHIN_S = 90.0
+DEADLINE_S = 900.0
+ATTEMPTS = 10  # draws for one fault, before it is given up
+
+
+# ---------------------------------------------------------------- what is drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A fault that may be drawn, and how often; `make` draws who is hit."""
+
+    weight: float
+    make: Callable[[random.Random, ClusterSpec], Fault]
+
+
+def _shard(dice: random.Random, spec: ClusterSpec) -> str:
+    return dice.choice(spec.shard_names)
+
+
+def _one_of(role: Role) -> Callable[[random.Random, ClusterSpec], Targets]:
+    """One process of a role: of tablets, the primary's as often as all the others' together."""
+
+    def chosen(dice: random.Random, spec: ClusterSpec) -> Targets:
+        if role not in (Role.VTTABLET, Role.MYSQLD):
+            return Targets(role=role, count=1, draw=str(dice.random()))
+        shard, kind = _shard(dice, spec), dice.choice(("primary", "replica"))
+        return Targets(role=role, shards=(shard,), tablet_type=kind, number=1)
+
+    return chosen
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(weight=3, make=lambda dice, spec: PlannedReparent(shard=_shard(dice, spec))),
+    Kind(
+        weight=3,
+        make=lambda dice, spec: KilledVttablet(
+            shard=_shard(dice, spec), tablet_type=dice.choice(("primary", "replica"))
+        ),
+    ),
+    Kind(weight=1, make=lambda dice, spec: HeldTransaction(shard=_shard(dice, spec))),
+    Kind(weight=1, make=lambda dice, spec: LaggingReplicas(shard=_shard(dice, spec), delay_s=dice.randint(1, 5))),
+    Kind(
+        weight=1,
+        make=lambda dice, spec: StatementTimeLimit(shard=_shard(dice, spec), limit_ms=dice.choice((50, 500, 5000))),
+    ),
+)
+
+
+def draw(seed: int, number: int, attempt: int, spec: ClusterSpec, kinds: Sequence[Kind]) -> Fault:
+    """The fault with this number. Each attempt has a child of the seed: what one draws shifts no other."""
+    dice = rng.child(seed, f"fault {number}.{attempt}")
+    (kind,) = dice.choices(kinds, weights=[kind.weight for kind in kinds])
+    return kind.make(dice, spec)
+
+
+def possible(spec: ClusterSpec, capabilities: Mapping[Capability, str]) -> tuple[tuple[Kind, ...], tuple[str, ...]]:
+    """What this cluster can do, and why not the rest."""
+    can, cannot = [], []
+    for kind in KINDS:
+        sample = kind.make(random.Random(0), spec)
+        reasons = [capabilities.get(need, f"{need.value} is unknown here") for need in sorted(sample.needs)]
+        if any(reasons):
+            cannot.append(f"{sample.name}: {'; '.join(filter(None, reasons))}")
+        else:
+            can.append(kind)
+    return tuple(can), tuple(cannot)
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def drawn(stage: Stage) -> None:
+    """`faults` of them, about `gap_s` apart, each in force for about `hold_s`."""
+    await _baseline(stage)
+    kinds, cannot = possible(stage.cluster.spec, stage.cluster.capabilities)
+    for why in cannot:
+        stage.note("not drawn here", why=why)
+    stage.phase("faults")
+    async with asyncio.TaskGroup() as group:
+        for number in range(1, int(stage.plan.params["faults"]) + 1):
+            dice = rng.child(stage.plan.seed, f"times of fault {number}")
+            await stage.hold(dice.uniform(0.2, 1.8) * stage.plan.params["gap_s"])
+            hold_s = dice.uniform(0.5, 1.5) * stage.plan.params["hold_s"]
+            group.create_task(_one(stage, kinds, number, hold_s))
+    await _aftermath(stage)
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: as long, and no fault."""
+    await _baseline(stage)
+    stage.phase("no-faults")
+    await stage.hold(stage.plan.params["length_s"])
+    await _aftermath(stage)
+
+
+async def _one(stage: Stage, kinds: Sequence[Kind], number: int, hold_s: float) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        fault = draw(stage.plan.seed, number, attempt, stage.cluster.spec, kinds)
+        stage.note(f"fault {number} drawn", attempt=attempt, fault=str(fault), hold_s=round(hold_s, 3))
+        why = await _injected(stage, fault, hold_s)
+        if not why:
+            return
+        stage.note(f"fault {number} could not be injected, another is drawn", attempt=attempt, why=why)
+    stage.note(f"fault {number} given up", attempts=ATTEMPTS)
+
+
+async def _injected(stage: Stage, fault: Fault, hold_s: float) -> str:
+    """Why it did not come into force; "" when it did. Others may have taken what it needs: its target, or who would
+    tell where that is. Once in force, an error of its healing is the run's."""
+    entered = False
+    try:
+        async with stage.inject(fault):
+            entered = True
+            if not fault.one_shot:
+                await stage.hold(hold_s)
+    except (PlanError, HarnessError) as error:
+        if entered:
+            raise
+        return str(error)
+    return ""
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- the family
+
+CLUSTER = ClusterSpec(
+    shards=2,
+    tablets_per_shard=3,
+    vtgates=ClusterSpec().vtgates,
+    vtgate_flags={"enable-buffer": ""},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+# What random faults leave no promise about: errors, waits, the buffer. A reparent may fail because of another fault.
+CHECKS = (
+    *(check for check in ASSUMPTIONS if not isinstance(check, ReparentsHappened | BufferingStarted)),
+    FaultsFelt(),
+    *SAFETY,
+    FaultsHealed(),
+    ServedAgain(),
+    NoCrash(),
+)
+PARAMS = {"baseline_s": 5.0, "recovery_s": 10.0, "quiet_s": 3.0}
+
+FAULTS = Experiment(
+    name="faults/random",
+    why="Whatever breaks together: is an acknowledged write ever lost, and is every client served again afterwards?",
+    suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+    timeout_s=DEADLINE_S,
+    cluster=CLUSTER,
+    load=LoadSpec(abrupt=True),
+    probes=PROBES,
+    checks=CHECKS,
+    timeline=drawn,
+    params={**PARAMS, "faults": 8.0, "gap_s": 3.0, "hold_s": 4.0},
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    FAULTS,
+    replace(
+        FAULTS,
+        name="faults/none",
+        why="The same load and phases without a fault: what the machine and the harness do on their own.",
+        timeline=nothing,
+        params={**PARAMS, "length_s": 30.0},
+    ),
+)
