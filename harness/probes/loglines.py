@@ -24,9 +24,10 @@ PERIOD_NS = 500_000_000
 MOST_BYTES = 1 << 20  # of one log at a time; what is left comes next time
 LONGEST_TEXT = 500
 KEPT_LEVELS = ("error", "fatal")
-# buffer/shard_buffer.go, discovery/healthcheck.go, reparentutil/planned_reparenter.go, tabletmanager/rpc_replication.go
+# buffer/shard_buffer.go, discovery/{,tablet_}health_check.go, reparentutil/planned_reparenter.go,
+# tabletmanager/rpc_replication.go
 KEPT_TEXTS = re.compile(
-    r"buffering|PlannedReparent|DemotePrimary|PromoteReplica|broadcast channel|panic", re.IGNORECASE
+    r"buffering|PlannedReparent|DemotePrimary|PromoteReplica|broadcast channel|Serving State|panic", re.IGNORECASE
 )
 
 

@@ -1,0 +1,218 @@
+"""Why buffering goes on although every new primary serves (vitess#17629), and what is left of it in 24.0.3.
+
+Goal: the dropped health update that #17629 was closed with is one of three causes. The other two need no lost message,
+only a late one, and no more than a shard or two. Each is made here on purpose, so that one run shows it.
+
+Method: vtgate's keyspace event watcher keeps its own picture of who serves. What a primary says of itself and what it
+answers to requests come to it over one connection, what its successor says over another: while the first is held back
+(harness/faults/held.py) the successor is known already, and what comes then is old. Row one is the control: the same
+reparents, nothing held back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+from experiments.serving import until_settled
+from harness import anchors
+from harness.checks import HEALTH as CHECKS
+from harness.contracts import Experiment, Stage
+from harness.faults.held import HeldBack
+from harness.faults.reparent import HeldTransaction, PlannedReparent
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
+from harness.probes import STANDARD as PROBES
+from harness.vitess.debug_vars import flatten, vars_of
+
+DEADLINE_S = 420.0
+PROMOTED_WITHIN_S = 30.0
+BUFFERS_WITHIN_S = 20.0
+SETTLED_WITHIN_S = 60.0
+PROMOTED = "HealthcheckPrimaryPromoted"  # go/vt/discovery/healthcheck.go, v0.21 to v0.24
+
+CLUSTER = ClusterSpec(
+    shards=2,
+    vtgate_flags={"enable-buffer": ""},
+    # The demotion of the slow shard waits so long for the transaction that is held there; shorter than the window.
+    vttablet_flags={"shutdown-grace-period": "8s"},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+LOAD = LoadSpec(connections_per_shard=4)
+PARAMS = {"baseline_s": 5.0, "stuck_s": 0.8, "recovery_s": 5.0, "quiet_s": 3.0}
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def two_shards(stage: Stage, direction: str) -> None:
+    """The last shard's reparent takes its time. Meanwhile the first one's is over, then comes what was held back."""
+    await _baseline(stage)
+    stage.phase("storm")
+    await _one_within_the_other(stage, direction)
+    await _aftermath(stage)
+
+
+async def one_shard(stage: Stage) -> None:
+    """What was held back comes when --buffer-min-time-between-failovers is over: buffering may begin again."""
+    await _baseline(stage)
+    stage.phase("storm")
+    (shard,) = stage.cluster.spec.shard_names
+    async with stage.inject(HeldBack(shard=shard, direction="requests")):
+        await stage.hold(stage.plan.params["stuck_s"])
+        await _promoted_everywhere(stage, shard)
+        await stage.hold(stage.plan.params["late_s"])
+    await _aftermath(stage)
+
+
+async def afterwards(stage: Stage) -> None:
+    """The other shard is reparented again and again, with nothing in the way; in between, the first one once."""
+    await _baseline(stage)
+    stage.phase("storm")
+    await _one_within_the_other(stage, "requests")
+    first, last = stage.cluster.spec.shard_names
+    for phase, shard in (("again", last), ("cure", first), ("cured", last)):
+        await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+        stage.phase("between")
+        await stage.hold(stage.plan.params["between_s"])
+        stage.phase(phase)
+        await _promoted_everywhere(stage, shard)
+    await _aftermath(stage)
+
+
+async def _one_within_the_other(stage: Stage, direction: str) -> None:
+    quick, slow = stage.cluster.spec.shard_names
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        await stack.enter_async_context(stage.inject(HeldTransaction(shard=slow)))
+        buffers = await anchors.buffering(stage, shards=(slow,))
+        group.create_task(stack.enter_async_context(stage.inject(PlannedReparent(shard=slow))))
+        await buffers(timeout_s=BUFFERS_WITHIN_S)
+        async with AsyncExitStack() as held:
+            if direction:
+                await held.enter_async_context(stage.inject(HeldBack(shard=quick, direction=direction)))
+                await stage.hold(stage.plan.params["stuck_s"])
+            await _promoted_everywhere(stage, quick)
+
+
+async def _promoted_everywhere(stage: Stage, shard: str) -> None:
+    """A reparent, and every vtgate's health check has seen it."""
+    before = await _promotions(stage, shard)
+    async with stage.inject(PlannedReparent(shard=shard)):
+        pass
+
+    async def seen() -> bool:
+        return all(now > was for now, was in zip(await _promotions(stage, shard), before, strict=True))
+
+    await stage.until(f"every vtgate has counted {shard}'s promotion", seen, timeout_s=PROMOTED_WITHIN_S)
+
+
+async def _promotions(stage: Stage, shard: str) -> list[int]:
+    client = await stage.shared(vars_of)
+    label = f"{PROMOTED}:{stage.cluster.spec.keyspace}.{shard}"
+    vtgates = stage.cluster.nodes(Role.VTGATE)
+    read = [flatten(await client.read(stage.cluster.address(node, "web")), (PROMOTED,)) for node in vtgates]
+    return [int(values.get(label, 0)) for values in read]
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]],
+    *,
+    shards: int = 2,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: Mapping[str, float] | None = None,
+    known_bugs: tuple[KnownBug, ...] = (),
+    vtgate_flags: Mapping[str, str] | None = None,
+) -> Experiment:
+    flags = {**CLUSTER.vtgate_flags, **(vtgate_flags or {})}
+    return Experiment(
+        name=f"health/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags),
+        load=LOAD,
+        probes=PROBES,
+        checks=CHECKS,
+        timeline=timeline,
+        params={**PARAMS, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+# go/vt/discovery/keyspace_events.go: MarkShardNotServing and onHealthCheck take the word of whoever was primary once.
+# The wait for a reparent is in 21.0.1 and later (#17013), the other one in every release that was looked at.
+LATE = KnownBug(
+    issue="vitess#17629 (late)",
+    check="buffering/promotions",
+    component=Role.VTGATE,
+    says="(#17629)",
+    also=(
+        "buffering/stops",
+        "buffering/evictions",
+        "buffering/keyspace-consistency",
+        "clients/stall",
+    ),
+    never=("cause_dropped", "cause_unknown"),
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same two reparents, one within the other, nothing is late: do clients wait for no longer than they take?",
+        partial(two_shards, direction=""),
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+    ),
+    _member(
+        "late-request",
+        "A demoted primary hears a request late, while another shard is being reparented: what do that shard's clients "
+        "pay (#17629)?",
+        partial(two_shards, direction="requests"),
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        known_bugs=(LATE,),
+    ),
+    _member(
+        "late-answers",
+        "All that a demoted primary says comes late, its own health too: what do another shard's clients pay (#17629)?",
+        partial(two_shards, direction="answers"),
+        known_bugs=(LATE,),
+    ),
+    _member(
+        "one-shard",
+        "The smallest #17629: one shard, two tablets, one reparent, one late request.",
+        one_shard,
+        shards=1,
+        params={"late_s": 1.5},
+        vtgate_flags={"buffer-min-time-between-failovers": "1s"},
+        known_bugs=(LATE,),
+    ),
+    _member(
+        "afterwards",
+        "Is it over when the buffering is? Later reparents of the other shard, with nothing in their way (#17629).",
+        afterwards,
+        params={"between_s": 21.0},
+        vtgate_flags={"buffer-min-time-between-failovers": "20s"},
+        known_bugs=(LATE,),
+    ),
+)

@@ -1,0 +1,86 @@
+"""Did buffering end when vtgate had seen the new primaries, and if not, what held it?
+
+The promise behind #17629, per shard and from vtgate's own log: when the last promotion of the keyspace has been seen,
+there is nothing to wait for any more. Three causes are told apart (harness/facts/promotions.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from harness.checks.results import Finding, offset, passed, per_vtgate, unknown
+from harness.facts import promotions
+from harness.facts.buffer import settings
+from harness.facts.processes import restarted
+from harness.facts.promotions import WORDS, Cause, Ended
+from harness.facts.storm import reparents, trouble
+from harness.facts.words import counted, listed, seconds
+from harness.history import History
+from harness.model import CheckKind, CheckResult, Node, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class BufferPromotions:
+    """Buffering ends with the last promotion of the keyspace, not with a timeout or a later health message."""
+
+    name: str = "buffering/promotions"
+    kind: CheckKind = CheckKind.PROMISE
+
+    def check(self, history: History) -> tuple[CheckResult, ...]:
+        return per_vtgate(self, history, lambda node: _judged(history, node))
+
+
+def _judged(history: History, node: Node) -> Finding:
+    if not settings(history, node.name).enabled:
+        return passed(f"Buffering is off on {node.name}.")
+    if restarted(history, node.name):
+        return unknown(f"{node.name} ended or restarted: what it knew before is in no log.")
+    ends = promotions.ends(history, node.name)
+    late = [ended for ended in ends if ended.late and not _pending(history, ended)]
+    finding = Finding(figures={"ends": len(ends), "late": len(late), "dropped": promotions.dropped(history, node.name)})
+    if not late:
+        finding.summary = f"Each of {counted(len(ends), 'buffering')} ended when the new primaries had been seen."
+        return finding
+    causes = _causes(late, dropped=int(finding.figures["dropped"]))
+    finding.figures.update({f"cause_{cause}": number for cause, number in Counter(causes.values()).items()})
+    finding.figures["longest_s"] = round(max(ended.late_s for ended in late), 3)
+    window = trouble(history)
+    for ended in late:
+        finding.add(Verdict.FAIL, _line(ended, window[0] if window else history.start_ns))
+    finding.details.extend(f"{shard}: {WORDS[cause]}" for shard, cause in causes.items() if shard)
+    finding.summary = _summary(node, late, causes)
+    return finding
+
+
+def _pending(history: History, ended: Ended) -> bool:
+    """A reparent was running: there was something to wait for, even if its primary's first word of it was lost."""
+    return any(
+        reparent.begin_ns <= ended.at_ns and not 0 < reparent.end_ns <= ended.at_ns for reparent in reparents(history)
+    )
+
+
+def _causes(late: list[Ended], *, dropped: int) -> dict[str, Cause]:
+    """Shard → cause; "" = of no shard in particular."""
+    found = {shard: cause for ended in late for shard, cause in ended.causes.items()}
+    if found:
+        return found
+    return {"": Cause.DROPPED if dropped else Cause.UNKNOWN}
+
+
+def _line(ended: Ended, since_ns: int) -> str:
+    how = "ran to its maximum duration" if ended.timed_out else "ended"
+    return (
+        f"{ended.shard}: buffering {how} at {offset(ended.at_ns, since_ns)}, {seconds(ended.late_s)} after vtgate had "
+        "seen the last new primary of the keyspace (#17629)"
+    )
+
+
+def _summary(node: Node, late: list[Ended], causes: dict[str, Cause]) -> str:
+    shards = listed(dict.fromkeys(ended.shard for ended in late))
+    longest = seconds(max(ended.late_s for ended in late))
+    because = "; ".join(
+        f"{listed(shard for shard, found in causes.items() if found is cause) or node.name}: {WORDS[cause]}"
+        for cause in dict.fromkeys(causes.values())
+    )
+    return f"{node.name} buffered {shards} for up to {longest} after the new primaries were known. {because}."

@@ -1,0 +1,176 @@
+"""When a vtgate learnt of its shards' primaries, and what made it wait again: read from its log.
+
+vtgate's health check and its buffer do not share a state: a keyspace event watcher between them keeps one of its own
+(go/vt/discovery/keyspace_events.go, v0.24.3), and ends buffering when every shard of the keyspace serves in *it*.
+That state is in no counter. It is followed here through the log lines of what changes it, which are the same from 21.0
+to 24.0: a promotion (healthcheck.go), a primary that stops serving (tablet_health_check.go), a request that starts
+buffering (buffer/shard_buffer.go, which calls MarkShardNotServing before it logs).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from harness.history import History
+from harness.model import LogLine
+
+AT_ONCE_NS = 50_000_000  # two lines so close do not tell which of the two changes came first
+ENDED_WITH_NS = 1_500_000_000  # buffering ends within so much of the promotion that ends it
+_PROMOTED = re.compile(r'PrimaryPromoted counter.*?keyspace:\s*"(\S*?)"\s+shard:\s*"(\S*?)".*, tablet: (\S+?),')
+_DEMOTED = re.compile(r"Serving State\): tablet: (\S+) .*?serving true => false for ([^/\s]+)/(\S+) \(PRIMARY\)")
+_BEGAN = re.compile(r"Starting buffering for shard: ([^/\s]+)/(\S+) .*seen error: (.*)\)$", re.DOTALL)
+_ENDED = re.compile(r"Stopping buffering for shard: ([^/\s]+)/(\S+) after: ([\d.]+) seconds due to: (.*)", re.DOTALL)
+_FULL = re.compile(r"broadcast channel is full")
+TIMED_OUT = "did not finish in time"
+FOUND = "primary promotion has been detected"
+
+
+class Cause(enum.StrEnum):
+    """What keeps the watcher's state of a shard behind that of the health check, which sends requests there."""
+
+    LATE_ERROR = "late-error"
+    LATE_HEALTH = "late-health"
+    DROPPED = "dropped"
+    UNKNOWN = "unknown"
+
+
+WORDS: Mapping[Cause, str] = {
+    Cause.LATE_ERROR: (
+        "an error of its old primary came after the new one was known, and made it wait for another reparent "
+        "(MarkShardNotServing)"
+    ),
+    Cause.LATE_HEALTH: (
+        "its old primary's word that it no longer serves came after the new one was known, and holds until the new "
+        "one's next health message (onHealthCheck)"
+    ),
+    Cause.DROPPED: "the promotion never came from the health check to the keyspace event watcher: it was dropped",
+    Cause.UNKNOWN: "neither a late error nor a late health message is in vtgate's log",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Buffering of a shard that ended at a vtgate."""
+
+    shard: str
+    began_ns: int
+    at_ns: int
+    timed_out: bool  # by --buffer-max-failover-duration
+    needed_ns: int  # the last promotion that it had to wait for; 0 = none was seen
+    pending: tuple[str, ...] = ()  # shards whose promotion had not been seen
+    causes: Mapping[str, Cause] = field(default_factory=dict)  # shard → why it was not taken for serving
+
+    @property
+    def late(self) -> bool:
+        """Every promotion was seen, and still it went on."""
+        return not self.pending and self.needed_ns > 0 and self.at_ns - self.needed_ns > ENDED_WITH_NS
+
+    @property
+    def late_s(self) -> float:
+        return (self.at_ns - max(self.needed_ns, self.began_ns)) / 1e9
+
+
+@dataclass(slots=True)
+class _Shard:
+    """What the log says of one shard. A late thing is one that came after the promotion and was not undone by one."""
+
+    primary: str = ""
+    promoted_ns: int = 0
+    waits: bool = False  # it is being reparented: its promotion is to come
+    late_error_ns: int = 0
+    late_health_ns: int = 0
+    began_ns: int = 0
+
+    def promoted(self, at_ns: int, tablet: str) -> None:
+        self.primary, self.promoted_ns = tablet, at_ns
+        self.waits, self.late_error_ns, self.late_health_ns = False, 0, 0
+
+    def demoted(self, at_ns: int, tablet: str) -> None:
+        if self.primary and tablet != self.primary:
+            self.late_health_ns = at_ns
+        else:
+            self.waits = True
+
+    def began(self, at_ns: int, *, old: bool) -> None:
+        self.began_ns = at_ns
+        if old:
+            self.late_error_ns = at_ns
+        else:
+            self.waits = True
+
+
+def ends(history: History, vtgate: str) -> tuple[Ended, ...]:
+    """Every end of buffering that a vtgate logged, in that order."""
+    lines = [line for line in history.logs if line.node == vtgate]
+    return tuple(_Followed(history.plan.cluster.keyspace).ends(lines))
+
+
+def dropped(history: History, vtgate: str) -> int:
+    """Health messages that did not fit into a subscriber's channel, as vtgate logs them from 22.0 on."""
+    return sum(1 for line in history.logs if line.node == vtgate and _FULL.search(line.text))
+
+
+class _Followed:
+    """The watcher's shards, along the log of one vtgate."""
+
+    def __init__(self, keyspace: str) -> None:
+        self._keyspace = keyspace
+        self._shards: dict[str, _Shard] = {}
+
+    def ends(self, lines: Iterable[LogLine]) -> Iterator[Ended]:
+        for line in lines:
+            if found := _PROMOTED.search(line.text):
+                self._of(found[1], found[2]).promoted(line.at_ns, short(found[3]))
+            elif found := _DEMOTED.search(line.text):
+                self._of(found[2], found[3]).demoted(line.at_ns, short(found[1]))
+            elif found := _BEGAN.search(line.text):
+                self._began(line.at_ns, found[1], found[2])
+            elif (found := _ENDED.search(line.text)) and found[1] == self._keyspace:
+                yield self._ended(line.at_ns, found[2], found[4])
+
+    def _of(self, keyspace: str, shard: str) -> _Shard:
+        """Of another keyspace: one that nobody asks for."""
+        return self._shards.setdefault(shard, _Shard()) if keyspace == self._keyspace else _Shard()
+
+    def _began(self, at_ns: int, keyspace: str, shard: str) -> None:
+        """An error is that of the next reparent if the primary itself has said since that it stops."""
+        found = self._of(keyspace, shard)
+        found.began(at_ns, old=found.promoted_ns > 0 and not found.waits)
+
+    def _ended(self, at_ns: int, shard: str, why: str) -> Ended:
+        own = self._of(self._keyspace, shard)
+        promoted = [state.promoted_ns for state in self._shards.values()]
+        timed_out = TIMED_OUT in why
+        ended = Ended(
+            shard=shard,
+            began_ns=own.began_ns,
+            at_ns=at_ns,
+            timed_out=timed_out,
+            needed_ns=max(promoted, default=0),
+            pending=tuple(sorted(name for name, state in self._shards.items() if state.waits)),
+            causes={name: cause for name, state in self._shards.items() if (cause := _cause(state, timed_out))},
+        )
+        if not timed_out:
+            for state in self._shards.values():
+                state.late_error_ns = state.late_health_ns = 0
+        return ended
+
+
+def _cause(shard: _Shard, timed_out: bool) -> Cause | None:
+    """Each undoes what the other did: a late error waits for a reparent, whatever the new primary says; the old one's
+    health message ends this wait, and then the new one's next message is enough."""
+    error_ns, health_ns = shard.late_error_ns, shard.late_health_ns
+    if not error_ns and not health_ns:
+        return None
+    if error_ns and health_ns and abs(error_ns - health_ns) <= AT_ONCE_NS:
+        return Cause.LATE_ERROR if timed_out else Cause.LATE_HEALTH
+    return Cause.LATE_ERROR if error_ns > health_ns else Cause.LATE_HEALTH
+
+
+def short(alias: str) -> str:
+    """zone1-0000000101 and zone1-101 (topotools.TabletIdent) are one tablet."""
+    cell, _, uid = alias.rpartition("-")
+    return f"{cell}-{int(uid)}" if uid.isdigit() else alias
