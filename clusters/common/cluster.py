@@ -15,7 +15,7 @@ from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import LoadPlace, Observer
-from harness.model import Capability, ClusterSpec, Event, Limits, LinkRule, Node, Role
+from harness.model import Capability, ClusterSpec, Event, Knock, Limits, LinkRule, Node, Role
 
 _DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
 KILL_TIMEOUT_S = 10.0
@@ -112,6 +112,10 @@ class NodesCluster:
     async def held_back(self, node: Node) -> int:
         """How often the kernel has stopped it at its CPU limit; 0 without one."""
         return await self.processes.held_back(node)
+
+    async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
+        """What a process in the source's place finds at the target's door. Raises ClusterError."""
+        return await self.processes.knock(source, target, times=times, kbytes=kbytes, within_s=within_s)
 
     async def traces(self) -> Sequence[str]:
         """What faults left in force, as seen on the processes themselves."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusters.common.commands import Command
-from harness.model import Capability, Limits, LinkRule, Node
+from harness.model import Capability, Knock, Limits, LinkRule, Node
 
 NOT_YET = "this backend has no means for it yet"
 
@@ -57,6 +57,9 @@ class Processes(Protocol):
 
     # ^ signal 0 does nothing but ask
     async def set_links(self, rules: Sequence[LinkRule]) -> None: ...  # the whole desired state; () heals
+    async def knock(
+        self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float
+    ) -> Sequence[Knock]: ...  # connections opened from the source's place, all at once
     async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the node's whole desired state
 
     # ^ also of its next start

@@ -9,9 +9,10 @@ from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import NOT_YET, Exit, refused
 from clusters.local import cpu, links, shortages
+from clusters.local.faulty_links import FaultyLinks
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError
-from harness.model import Capability, Limits, LinkRule, Node
+from harness.model import Capability, Knock, Limits, LinkRule, Node
 
 
 class SupervisedProcesses:
@@ -26,6 +27,7 @@ class SupervisedProcesses:
         self._kernel_cleanup = kernel_cleanup
         self._templates = templates
         self._groups = links.groups(layout)
+        self._links = FaultyLinks(layout, supervisor)
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
@@ -33,7 +35,7 @@ class SupervisedProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.supervisor.no_links,
-            Capability.DELAY: NOT_YET,
+            Capability.DELAY: self.supervisor.no_proxy,
             Capability.CPU: self.supervisor.no_cpu,
             Capability.DISK: self.supervisor.no_disks,
             Capability.LOG_SINK: self.supervisor.no_sinks,
@@ -42,7 +44,7 @@ class SupervisedProcesses:
         }
 
     def on_exit(self, callback: Callable[[Exit], None]) -> None:
-        self.supervisor.on_exit(callback)
+        self.supervisor.on_exit(lambda end: None if self._links.ended(end) else callback(end))
 
     async def prepare(self, node: Node, *, keyspace: str, files: Mapping[str, str]) -> None:
         template = self._templates[keyspace] if keyspace else None
@@ -58,10 +60,10 @@ class SupervisedProcesses:
         return await self.supervisor.signal(node.name, signum, ends=ends)
 
     async def set_links(self, rules: Sequence[LinkRule]) -> None:
-        if not self.supervisor.no_links:
-            await self.supervisor.links(links.script(self._layout, rules))
-        elif rules:
-            raise ClusterError(self.supervisor.no_links)
+        await self._links.set(rules)
+
+    async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
+        return await self._links.knock(source, target, times=times, kbytes=kbytes, within_s=within_s)
 
     async def set_limits(self, node: Node, limits: Limits) -> None:
         why = refused(self.capabilities, limits)
@@ -74,20 +76,21 @@ class SupervisedProcesses:
     async def traces(self) -> Sequence[str]:
         return (
             *await self._standing_still(),
+            *await self._links.traces(),
             *await shortages.limited(self.supervisor, self._layout),
             *await self._cpu_limits(),
         )
-
-    async def _standing_still(self) -> Sequence[str]:
-        states = await self.supervisor.states()
-        strays = (f"a process belongs to no node: {stray}" for stray in states["strays"])
-        return (*(f"{name} is stopped" for name in states["stopped"]), *strays)
 
     async def held_back(self, node: Node) -> int:
         return int((await self.supervisor.cpu_seen()).get(node.name, {}).get("held_back", 0))
 
     async def _cpu_limits(self) -> Sequence[str]:
         return () if self.supervisor.no_cpu else cpu.traces(await self.supervisor.cpu_seen())
+
+    async def _standing_still(self) -> Sequence[str]:
+        states = await self.supervisor.states()
+        strays = (f"a process belongs to no node: {stray}" for stray in states["strays"])
+        return (*(f"{name} is stopped" for name in states["stopped"]), *strays)
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._layout.address(node, port)

@@ -33,6 +33,8 @@ class Supervisor:
     """
 
     no_links: str = NO_LINKS
+    proxy: str = ""  # the program that delays
+    no_proxy: str = NO_LINKS
     no_cpu: str = NO_CPU
     no_disks: str = NO_DISKS
     no_sinks: str = NO_SINKS
@@ -84,9 +86,19 @@ class Supervisor:
         """False when the program is not running. `ends`: its end is expected."""
         return bool(await self._ask("signal", name=name, signum=int(signum), ends=ends))
 
-    async def links(self, script: str) -> None:
-        """Feed rules to nft where the cluster's network is, after those that were given before. Raises ClusterError."""
-        await self._ask("links", script=script)
+    async def links(self, script: str) -> str:
+        """Feed rules to nft where the cluster's network is, after those that were given before; what nft printed.
+        Raises ClusterError."""
+        return str(await self._ask("links", script=script))
+
+    async def knock(
+        self, address: tuple[str, int], *, gid: int, says: bytes, zeros: int, times: int, within_s: float
+    ) -> list[dict[str, Any]]:
+        """Open so many connections from a group's place, at once, and wait for the first byte of each answer.
+        Raises ClusterError."""
+        host, port = address
+        order = {"host": host, "port": port, "gid": gid, "says": says.hex(), "zeros": zeros}
+        return list(await self._ask("knock", **order, times=times, within_s=within_s))
 
     async def disk(self, folder: Path, *, full: bool) -> None:
         """Let a data folder take no further byte, or as many as there are. Raises ClusterError."""
@@ -162,8 +174,10 @@ class Supervisor:
             return
         if "no_links" in message:
             self.no_links = message["no_links"]
+            self.proxy = message.get("proxy", "")
+            self.no_proxy = message.get("no_proxy", NO_LINKS)
             self.no_cpu = message.get("no_cpu", NO_CPU)  # a kept cluster may be of an earlier version
-            self.no_disks = message.get("no_disks", NO_DISKS)  # a kept cluster may be of an earlier version
+            self.no_disks = message.get("no_disks", NO_DISKS)
             self.no_sinks = message.get("no_sinks", NO_SINKS)
             return
         answer = self._answers.get(message["id"])

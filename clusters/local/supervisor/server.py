@@ -27,6 +27,7 @@ from typing import Any
 from . import datadir, kernel, states
 from .cgroups import CpuGroups
 from .disks import Disks
+from .knocks import Knocks
 from .links import Links
 from .sinks import Sinks
 
@@ -64,6 +65,7 @@ class Server:
         self._lifeline = lifeline
         self._uid = uid
         self._links = links
+        self._knocks = Knocks(uid)
         self._cpu = cpu
         self._programs: dict[str, Program] = {}
         self._helpers: dict[int, tuple[socket.socket, Request]] = {}
@@ -110,7 +112,7 @@ class Server:
         client.settimeout(5)  # for sends: a client that does not read is dropped
         self._buffers[client] = bytearray()
         self._selector.register(client, selectors.EVENT_READ, lambda: self._receive(client))
-        told = {"no_links": self._links.why_not, "no_disks": self._disks.why_not, "no_sinks": ""}
+        told = {**self._links.announced(), "no_disks": self._disks.why_not, "no_sinks": ""}
         self._send(client, {**told, "no_cpu": self._cpu.why_not})
 
     def _leave(self, client: socket.socket) -> None:
@@ -140,7 +142,9 @@ class Server:
             if request["op"] == "prepare":
                 self._prepare(client, request)  # answers later
             elif request["op"] == "links":
-                self._set_links(client, request)  # answers later
+                self._links.order(request["script"], self._later(client, request))
+            elif request["op"] == "knock":
+                self._knocks.order(request, self._later(client, request))
             else:
                 self._send(client, self._answer(client, request))
 
@@ -160,9 +164,9 @@ class Server:
             "tie": lambda _: self._tie(client),
             "untie": lambda _: self._tie(None),
             "usage": self._usage,
+            "states": lambda _: states.seen(self._list({})),
             "cpu": self._limit_cpu,
             "cpu_seen": lambda _: self._cpu.seen(),
-            "states": lambda _: states.seen(self._list({})),
             "disk": lambda request: self._disks.order(request["folder"], full=request["full"]),
             "sink": lambda request: self._sinks.limit(request["name"], request["bytes_per_s"]),
             "limited": self._limited,
@@ -267,13 +271,13 @@ class Server:
         for name, text in request["files"].items():
             (folder / name).write_text(text)
 
-    def _set_links(self, client: socket.socket, request: Request) -> None:
-        def done(error: str) -> None:
-            outcome = {"error": error} if error else {"result": True}
+    def _later(self, client: socket.socket, request: Request) -> Callable[[str, object], None]:
+        def done(error: str, result: object) -> None:
+            outcome = {"error": error} if error else {"result": result}
             if client in self._buffers:
                 self._send(client, {"id": request["id"], **outcome})
 
-        self._links.order(request["script"], done)
+        return done
 
     # ------------------------------------------------------------ exits
 
@@ -296,7 +300,7 @@ class Server:
             if client in self._buffers:
                 self._send(client, {"id": request["id"], **outcome})
             return
-        if self._links.ended(pid, status):
+        if self._links.ended(pid, status) or self._knocks.ended(pid, status):
             return
         program = next((each for each in self._programs.values() if each.process.pid == pid), None)
         if program is None:  # an orphan of one of the programs
