@@ -18,6 +18,7 @@ from harness.model import LinkEffect, LinkRule, Node, Role
 TABLE = "vtchaos_links"
 HEALED = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
 LISTING = f"list table inet {TABLE}\n"
+NO_DELAY = "links are delayed on the local backend only: containers and pods have no proxy in their network"
 # A packet on the loopback interface, and what a network card is handed for cutting up, has up to 64 KB.
 BURST_KBYTES = 128
 _OF = 10_000  # shares are drawn as whole numbers below this one
@@ -103,7 +104,7 @@ def _above(rule: LinkRule) -> str:
 def _matches(layout: Layout, rule: LinkRule, source: Node, target: Node, source_address: str) -> list[Match]:
     """What `source` asks of `target`, and what it answers to it."""
     if rule.effect is LinkEffect.DELAY:
-        raise ClusterError(f"{text(rule)}: links are delayed on the local backend only")
+        raise ClusterError(NO_DELAY)
     return [
         Match(rule=rule, words=f"ip saddr {source_address} tcp {port} {{ {ports_of(layout, node)} }}")
         for port, node in (("dport", target), ("sport", source))

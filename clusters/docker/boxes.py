@@ -18,9 +18,11 @@ from docker.types import DriverConfig, Mount
 
 from clusters.common.images import DATA
 from clusters.common.layout import Layout
+from clusters.common.links import TABLE
 from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
 from clusters.docker.network import Network
+from harness.base.errors import ClusterError
 from harness.model import Node, Placement, Role
 
 WAITS = ("/bin/cat",)  # for a standard input on which nothing ever comes
@@ -48,6 +50,7 @@ while [ "$1" != -- ]; do printf %s "$2" > "$1"; shift 2; done
 shift; "$@"; rm -f data/auto.cnf
 """
 _FEED = """printf %s "$1" | nft -f -"""
+_LIST = f"nft list table inet {TABLE} 2>/dev/null || :"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +177,18 @@ class Boxes:
     async def filter(self, name: str, script: str) -> None:
         """Feed `nft` in a box's network namespace. Raises ClusterError."""
         await self._engine.exec(await self.container(name), (SHELL, "-c", _FEED, "filter", script), user=ROOT)
+
+    async def filtered(self, name: str) -> str:
+        """What `nft` lists there of ours; "" = nothing. Raises ClusterError."""
+        return await self._engine.exec(await self.container(name), (SHELL, "-c", _LIST), user=ROOT)
+
+    async def process(self, name: str) -> int:
+        """The box's first process, as this machine numbers it. Raises ClusterError: the engine is another one's."""
+        container = await self.container(name)
+        if not (await self._engine.facts()).here:
+            raise ClusterError("nobody can knock from a container's place: the engine is not on this machine's kernel")
+        said = await self._engine.call("describe a container", self._engine.api.inspect_container, container)
+        return int(said["State"]["Pid"])
 
     async def published(self, name: str) -> dict[int, int]:
         """Port of a box → port of the engine's machine."""

@@ -8,11 +8,12 @@ import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
-from clusters.common import links
+from clusters.common import knocks, links
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
+from clusters.common.links import NO_DELAY
 from clusters.common.processes import NOT_YET, Exit, refused
-from clusters.docker import boxes
+from clusters.docker import boxes, knocking
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import EventFollower, Mark
@@ -23,7 +24,7 @@ from clusters.docker.together import InBoxes
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
-from harness.model import Capability, Event, Limits, LinkRule, Node
+from harness.model import Capability, Event, Knock, Limits, LinkRule, Node
 
 Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 """Box → port → where this process reaches it."""
@@ -83,7 +84,8 @@ class DockerProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.no_links,
-            **dict.fromkeys((Capability.DELAY, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.DELAY: NO_DELAY,
+            **dict.fromkeys((Capability.DISK, Capability.LOG_SINK), NOT_YET),
             Capability.CPU: self._no_cpu,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
@@ -178,13 +180,25 @@ class DockerProcesses:
         if not self._no_cpu:
             await self._cpu.set(node.name, self._programs(node).container(node.name), limits.cpus)
 
+    async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
+        """From this machine's side, in the network of the source's box: its image has nothing that could connect."""
+        pid = await self.boxes.process(boxes.name_of(source))
+        address = self._layout.address(target, knocks.port_of(target))
+        return await knocking.knocked(pid, address, knocks.says(target, kbytes), times=times, within_s=within_s)
+
     async def held_back(self, node: Node) -> int:
         container = self._programs(node).container(node.name)
         return await self._cpu.held_back(container) if container and not self._no_cpu else 0
 
     async def traces(self) -> Sequence[str]:
         running = {node.name: self._own.container(node.name) for node in self._layout.nodes}
-        return await self._cpu.traces({name: container for name, container in running.items() if container})
+        limited = await self._cpu.traces({name: container for name, container in running.items() if container})
+        return (*limited, *await self._faulty_links())
+
+    async def _faulty_links(self) -> Sequence[str]:
+        """As the kernel lists them, of the boxes that have ever had any."""
+        listings = await asyncio.gather(*(self.boxes.filtered(name) for name in self._filtered))
+        return tuple(f"link {each}" for listing in listings for each in links.seen(listing))
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         host, number = self._layout.address(node, port)

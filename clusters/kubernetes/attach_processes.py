@@ -8,6 +8,7 @@ import datetime
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+from clusters.common import knocks
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit, refused
@@ -22,7 +23,7 @@ from clusters.kubernetes.requests import ApiError
 from harness.base import wait
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, Limits, LinkRule, Node
+from harness.model import Capability, Knock, Limits, LinkRule, Node
 
 EXEC_TIMEOUT_S = 15.0
 START_TIMEOUT_S = 120.0
@@ -93,6 +94,9 @@ class AttachedProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+
+    async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
+        raise ClusterError(knocks.NOT_IN_PODS)
 
     async def held_back(self, node: Node) -> int:
         return 0

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clusters.common import mysqld
+from clusters.common import knocks, mysqld
 from clusters.common.commands import Command
 from clusters.common.images import Images
 from clusters.common.layout import Layout
+from clusters.common.links import NO_DELAY
 from clusters.common.processes import NOT_YET, Exit, refused
 from clusters.kubernetes import manifests, names, orders
 from clusters.kubernetes.following import Ended
@@ -20,7 +21,7 @@ from clusters.kubernetes.reach import Reach
 from clusters.kubernetes.shells import Shell
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, Limits, LinkRule, Node
+from harness.model import Capability, Knock, Limits, LinkRule, Node
 
 if TYPE_CHECKING:
     from clusters.kubernetes.replacing import Replacing
@@ -61,7 +62,8 @@ class PodProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self._links.why_not,
-            **dict.fromkeys((Capability.DELAY, Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.DELAY: NO_DELAY,
+            **dict.fromkeys((Capability.DISK, Capability.LOG_SINK), NOT_YET),
             Capability.CPU: NO_CPU,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: CLEANUP,
@@ -115,6 +117,9 @@ class PodProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+
+    async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
+        raise ClusterError(knocks.NOT_IN_PODS)
 
     async def held_back(self, node: Node) -> int:
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,18 @@ import pytest
 from clusters.common import links
 from clusters.common.layout import Layout
 from harness.base.errors import ClusterError
-from harness.model import LinkRule
+from harness.model import LinkEffect, LinkRule
 from tests.unit.test_docker_processes import plan
 
 PLAN = plan(Path("/logs"))
+
+
+TALK = LinkRule(source="vtgate-1", target="vttablet-100")
+EFFECTS = (
+    replace(TALK, share=0.3),
+    replace(TALK, effect=LinkEffect.RESET),
+    replace(TALK, effect=LinkEffect.RATE, kbytes_per_s=100),
+)
 
 
 def scripts(*rules: tuple[str, str], layout: Layout = PLAN) -> dict[str, str]:
@@ -24,7 +33,9 @@ def scripts(*rules: tuple[str, str], layout: Layout = PLAN) -> dict[str, str]:
 
 
 def drops(script: str) -> list[str]:
-    return [line.strip() for line in script.splitlines() if line.strip().endswith("drop")]
+    """Without their comments."""
+    rules = (line.partition(" comment")[0].strip() for line in script.splitlines())
+    return [rule for rule in rules if rule.endswith("drop")]
 
 
 def test_no_rules_concern_nobody() -> None:
@@ -54,6 +65,18 @@ def test_all_rules_of_an_address_are_one_state() -> None:
     assert script.startswith(links.HEALED)
 
 
+def test_what_is_in_force_is_read_off_a_listing() -> None:
+    (script,) = links.scripts(PLAN, EFFECTS, address_of=lambda node: PLAN.hosts[node.name]).values()
+    stem = "vtgate-1 > vttablet-100"
+    assert links.seen(script) == (f"{stem} drops 30%", f"{stem} resets", f"{stem} drops above 100 kB/s")
+    assert links.seen("") == ()
+
+
+def test_containers_delay_nothing() -> None:
+    with pytest.raises(ClusterError, match="on the local backend only"):
+        links.scripts(PLAN, [replace(TALK, effect=LinkEffect.DELAY, delay_ms=1)], address_of=lambda _: "198.18.7.6")
+
+
 def test_a_link_has_one_direction() -> None:
     assert set(scripts(("vtgate-1", "vttablet-100"))) == {PLAN.hosts["vttablet-100"]}
     assert set(scripts(("vttablet-100", "vtgate-1"))) == {PLAN.hosts["vtgate-1"]}
@@ -79,7 +102,8 @@ def test_nft_understands_them() -> None:
     everything = [(node.name, "vtgate-1") for node in PLAN.nodes if node.name != "vtgate-1"]
     ((address, script),) = scripts(*everything).items()
     assert ipaddress.ip_address(address)
-    for text in (script, links.HEALED):
+    (of_all_kinds,) = links.scripts(PLAN, EFFECTS, address_of=lambda node: PLAN.hosts[node.name]).values()
+    for text in (script, of_all_kinds, links.HEALED):
         done = subprocess.run(
             ["nft", "--check", "-f", "-"], input=text, capture_output=True, text=True, timeout=20, check=False
         )
