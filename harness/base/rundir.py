@@ -17,6 +17,7 @@ faults.jsonl         fault ledger: intent (fsync) before the act, then what happ
 events.jsonl         phases, cluster start, node exits
 samples-N.jsonl      probe samples of source N: only what changed
 logs/                one log a process
+clean.json           what was looked for when the run was over, and what was left
 verdict.json         (save 2)
 report.html junit.xml
 """
@@ -30,6 +31,8 @@ from pathlib import Path
 
 from harness.base import jsonio
 from harness.base.errors import RunDirError
+
+RUNS = Path("runs")  # where run directories are made, unless told otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,10 @@ class RunDir:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def clean(self) -> Path:
+        return self.path / "clean.json"
 
     @property
     def verdict(self) -> Path:

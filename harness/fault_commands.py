@@ -1,0 +1,302 @@
+"""`vtchaos fault`: single faults by hand, on a cluster that `vtchaos up` made.
+
+No load and no verdict: what is said is what the ledger says. It is the same stage with the same life cycle as in an
+experiment, in a run directory of its own, under the same lease: after `kill -9` the watchdog takes the fault back, and
+`vtchaos heal` does it at any later time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.padding import Padding
+from rich.text import Text
+
+from clusters import KEEPERS, kept
+from harness import planning
+from harness.base import jsonio
+from harness.base.clock import ClockBase, now_ns
+from harness.base.errors import ClusterError, PlanError
+from harness.base.hostfacts import host_facts
+from harness.base.owner import this_process
+from harness.base.rundir import RUNS, RunDir
+from harness.contracts import Aim, Cluster, Experiment, Fault, Stage
+from harness.faults import catalogue
+from harness.heal import Silent
+from harness.history import fold_ledger
+from harness.interrupts import Interrupted, Interrupts
+from harness.kept import attached, known
+from harness.lease import Lease
+from harness.model import Capability, ClusterSpec, FaultSpan, Plan, Role
+from harness.planning import Overrides
+from harness.reports.tables import table_console
+from harness.runner import ClusterEvents
+from harness.stage import EventLog, RunStage
+
+PASSED, FINDING, UNKNOWN, INTERRUPTED = 0, 1, 3, 130
+FOR_EVER_S = 365 * 86_400.0
+
+
+@click.group("fault")
+def fault() -> None:
+    """Single faults, by hand, on a cluster made by `vtchaos up`."""
+
+
+@fault.command("list")
+@click.option("--cluster", "cluster_name", metavar="NAME", help="Say which of them this cluster can do, and why not.")
+@click.argument("names", nargs=-1)
+def list_(cluster_name: str | None, names: tuple[str, ...]) -> None:
+    """Show the faults: what they do, their parameters with their defaults, and what they need of a backend."""
+    kinds = [catalogue.chosen(name) for name in names] or list(catalogue.FAULTS.values())
+    capabilities = asyncio.run(_capabilities(cluster_name)) if cluster_name else None
+    console = table_console()
+    for kind in kinds:
+        console.print(f"[bold]{kind.__name__}[/bold]", highlight=False)
+        for line in (catalogue.says(kind), *_facts(kind, capabilities)):
+            console.print(Padding(Text(line), (0, 0, 0, 4)))
+
+
+def _facts(kind: type[Fault], capabilities: Mapping[Capability, str] | None) -> list[str]:
+    sample = catalogue.sample(kind)
+    lines = [f"parameters: {', '.join(field.text for field in catalogue.fields(kind)) or 'none'}"]
+    if sample.one_shot:
+        lines.append("one-shot: there is nothing to take back")
+    if sample.needs:
+        lines.append(f"needs: {', '.join(sorted(sample.needs))}")
+    if capabilities is not None:
+        missing = [f"{need}: {why}" for need in sorted(sample.needs) if (why := _why_not(capabilities, need))]
+        lines.append(f"not here: {'; '.join(missing)}" if missing else "possible here")
+    return lines
+
+
+def _why_not(capabilities: Mapping[Capability, str], need: Capability) -> str:
+    return capabilities.get(need, "this backend does not know it")
+
+
+async def _capabilities(name: str) -> Mapping[Capability, str]:
+    async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:
+        return cluster.capabilities
+
+
+# ---------------------------------------------------------------- inject
+
+
+@fault.command()
+@click.argument("name", metavar="FAULT")
+@click.option("--cluster", "cluster_name", default="default", show_default=True, metavar="NAME")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Who is hit: processes of this role …")
+@click.option("--tablet-type", type=click.Choice(["primary", "replica", "rdonly"]), help="… of tablets of this type …")
+@click.option("--shard", "shards", multiple=True, metavar="SHARD", help="… in this shard (may be repeated) …")
+@click.option("--keyspace", metavar="NAME", help="… of this keyspace;")
+@click.option("--number", type=int, metavar="N", help="the Nth of each shard, in the order of their names;")
+@click.option("--count", type=int, metavar="N", help="or so many of them, drawn from the seed;")
+@click.option("--share", type=float, metavar="SHARE", help="or this share of them, 0 to 1, drawn.")
+@click.option("--node", "names", multiple=True, metavar="NODE", help="Or this very process (may be repeated).")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the fault.")
+@click.option("--for", "hold", metavar="SECONDS", help="How long, e.g. 10s; default: until Ctrl-C.")
+@click.option("--seed", type=int, help="Seed of what is drawn.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<run id>.")
+def inject(
+    name: str,
+    cluster_name: str,
+    settings: tuple[str, ...],
+    hold: str | None,
+    seed: int | None,
+    out: Path | None,
+    **targets: Any,
+) -> None:
+    """Inject one fault, say when it is felt, hold it, take it back, and wait until the cluster has got over it.
+
+    Exit codes: 0 it was felt, and all is as before; 1 the operation failed, or the cluster did not get over it; 3 there
+    was no evidence that it took effect; 4 it could not be taken back; 130 interrupted before its time.
+    """
+    made = catalogue.made(catalogue.chosen(name), dict(_pair(text) for text in settings), _asked(targets))
+    hold_s = _seconds(hold) if hold else FOR_EVER_S
+    if hold and made.one_shot:
+        raise PlanError(f"{made.name} is over when it has returned: there is nothing to hold with --for")
+    plan = _planned(made, *asyncio.run(_standing(cluster_name)), cluster_name, seed)
+    folder = RunDir.create((out or RUNS / plan.run_id).absolute())
+    jsonio.save(folder.plan, plan)
+    jsonio.save(folder.host, host_facts())
+    jsonio.save(folder.clock, ClockBase.take())
+    jsonio.save(folder.owner, this_process())
+    try:
+        code = asyncio.run(_injected(made, plan, folder, hold_s))
+    finally:
+        folder.owner.unlink()
+        click.echo(f"run {folder.path}")
+    sys.exit(INTERRUPTED if code == PASSED and hold and _interrupted(folder) else code)
+
+
+async def _standing(name: str) -> tuple[ClusterSpec, str]:
+    spec, found = await known(name)
+    return spec, found.backend
+
+
+def _planned(made: Fault, spec: ClusterSpec, backend: str, cluster_name: str, seed: int | None) -> Plan:
+    experiment = Experiment(
+        name=f"fault/{made.name}",
+        why=f"By hand: {catalogue.told(made)}.",
+        suites=frozenset(),
+        timeout_s=FOR_EVER_S,
+        cluster=spec,
+        load=None,
+        probes=(),
+        checks=(),
+        timeline=_nothing,
+    )
+    return planning.build(
+        experiment,
+        Overrides(),
+        backend=backend,
+        seed=seed,
+        command_line=("vtchaos", *sys.argv[1:]),
+        harness_version=importlib.metadata.version("vitess-chaos"),
+        running=spec,
+        cluster_name=cluster_name,
+    )
+
+
+async def _nothing(_: Stage) -> None:
+    """The timeline is this command."""
+
+
+# ---------------------------------------------------------------- what the user gave
+
+
+def _asked(given: Mapping[str, Any]) -> dict[str, Any]:
+    asked = {name: value for name, value in given.items() if value not in (None, ())}
+    if "names" in asked and len(asked) > 1:
+        raise PlanError("--node names the very processes: leave --role, --shard and the others out")
+    return asked | ({"role": Role(asked["role"])} if "role" in asked else {})
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise PlanError(f"--set takes a name and a value, as in delay_ms=100, not {text!r}")
+    return name.replace("-", "_"), value
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < FOR_EVER_S:
+        raise PlanError(f"--for {text}: it takes seconds, as in 10s")
+    return seconds
+
+
+# ---------------------------------------------------------------- its story
+
+
+async def _injected(made: Fault, plan: Plan, folder: RunDir, hold_s: float) -> int:
+    told = _Told(folder)
+    events = EventLog(folder, told)
+    lease = Lease(folder)
+    try:
+        async with Interrupts().installed() as interrupts, contextlib.AsyncExitStack() as stack:
+            opened = attached(plan.cluster_name, ClusterEvents(events, folder), lease)
+            cluster = await interrupts.may_end(stack.enter_async_context(opened))
+            jsonio.save(folder.nodes, list(cluster.nodes()))
+            async with RunStage(cluster, folder, events, plan=plan) as stage:
+                await _held(made, stage, told, interrupts, lease, hold_s)
+    except Interrupted:
+        events.add("interrupt", "before it was in force")
+        told.say("interrupted")
+        return INTERRUPTED
+    finally:
+        events.close()
+    return _judged(made, told.span)
+
+
+async def _held(made: Fault, stage: RunStage, told: _Told, interrupts: Interrupts, lease: Lease, hold_s: float) -> None:
+    """From the intent to the recovery. Ctrl-C ends the holding; healing and recovery, which are bounded, go on."""
+    async with contextlib.AsyncExitStack() as stack:
+        aim = await interrupts.may_end(stack.enter_async_context(stage.inject(made)))
+        told.in_force(made, aim)
+        if not made.one_shot:
+            told.say(f"holding {f'for {hold_s:g} s' if hold_s < FOR_EVER_S else 'until Ctrl-C'}")
+            await _until_over(stage, told, interrupts, lease, hold_s)
+    told.over(made, stage.cluster)
+
+
+async def _until_over(stage: RunStage, told: _Told, interrupts: Interrupts, lease: Lease, hold_s: float) -> None:
+    losing = asyncio.create_task(lease.lost())
+    try:
+        await interrupts.may_end(_either(losing, hold_s))
+    except Interrupted:
+        stage.note("interrupted")
+        told.say("Ctrl-C: taking it back")
+    finally:
+        losing.cancel()
+    if losing.done() and not losing.cancelled():
+        await lease.healed()
+        raise ClusterError(losing.result())
+
+
+async def _either(task: asyncio.Task[str], seconds: float) -> None:
+    await asyncio.wait((task,), timeout=seconds)
+
+
+class _Told:
+    """Says what happens, and reads it from the ledger."""
+
+    def __init__(self, folder: RunDir) -> None:
+        self._folder = folder
+        self._begun_ns = now_ns()
+
+    def on_event(self, event: Any) -> None:
+        if event.kind == "exit":
+            self.say(f"{event.subject} ended ({event.details.get('how', '')})", event.at_ns)
+
+    def on_progress(self, what: str, done: int | None, total: int | None) -> None:
+        return
+
+    def say(self, text: str, at_ns: int = 0) -> None:
+        click.echo(f"[{((at_ns or now_ns()) - self._begun_ns) / 1e9:7.2f} s] {text}")
+
+    @property
+    def span(self) -> FaultSpan:
+        (span,) = fold_ledger(jsonio.read_lines(self._folder.faults))
+        return span
+
+    def in_force(self, made: Fault, aim: Aim) -> None:
+        span = self.span
+        details = ", ".join(f"{name} {value}" for name, value in aim.details.items() if value != "")
+        self.say(f"{made.name} on {', '.join(aim.targets)}{f' ({details})' if details else ''}", span.intent_ns)
+        if span.error:
+            self.say(f"it failed: {span.error}")
+        elif span.active_ns:
+            self.say("done" if made.one_shot else "in force", span.active_ns)
+        how = catalogue.evidence(made)
+        self.say(f"felt: {how}" if span.observed else f"NO EVIDENCE that it took effect; looked for: {how}")
+
+    def over(self, made: Fault, cluster: Cluster) -> None:
+        span = self.span
+        if made.one_shot:
+            return
+        self.say("taken back", span.healed_ns)
+        if span.unrecovered:
+            self.say(f"{cluster.spec.keyspace} has NOT got over it: {span.unrecovered}")
+        else:
+            self.say(f"{cluster.spec.keyspace} has got over it", span.recovered_ns)
+        self.say(f"afterwards: {span.unhealthy}" if span.unhealthy else "every node runs, nothing is left in force")
+
+
+def _judged(made: Fault, span: FaultSpan) -> int:
+    if span.unrecovered or span.unhealthy or (made.one_shot and span.error):
+        return FINDING
+    return PASSED if span.observed else UNKNOWN
+
+
+def _interrupted(folder: RunDir) -> bool:
+    return any(line["subject"] == "interrupted" for line in jsonio.read_lines(folder.events))
