@@ -34,9 +34,10 @@ from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.hostfacts import host_facts
 from harness.base.owner import this_process
-from harness.base.rundir import RunDir
+from harness.base.rundir import RUNS, RunDir
 from harness.checks.judge import judge
 from harness.contracts import Backend, Cluster, Experiment
+from harness.fault_commands import fault
 from harness.heal import heal
 from harness.image_commands import image
 from harness.lease import Lease
@@ -56,7 +57,6 @@ from harness.runner import Ended, Runner
 from harness.streams import StreamLane, StreamStatus
 
 EXIT_INTERRUPTED = 130
-RUNS = Path("runs")
 FOLDER_PREFIX = "vtchaos-"
 
 
@@ -181,7 +181,7 @@ def doctor(releases: str) -> None:
     console.print(table)
 
 
-for _command in (kept.up, kept.down, kept.status, heal, attach, image):
+for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault):
     main.add_command(_command)
 
 
