@@ -36,6 +36,7 @@ from harness.base.hostfacts import host_facts
 from harness.base.owner import this_process
 from harness.base.rundir import RUNS, RunDir
 from harness.checks.judge import judge
+from harness.clean import Marks
 from harness.contracts import Backend, Cluster, Experiment
 from harness.fault_commands import fault
 from harness.heal import heal
@@ -297,7 +298,9 @@ async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: boo
             view = LiveView(snapshot, title=f"{made.experiment}  seed {made.seed}")
         stack.enter_context(view)
         lease = Lease(folder) if made.cluster_name else None
-        runner = Runner(made, experiment, folder, view, lease=lease)
+        marks = Marks(run=made.run_id, folder=f"{FOLDER_PREFIX}run-{os.getpid()}-")
+        own = None if made.cluster_name else _backend(made.backend)
+        runner = Runner(made, experiment, folder, view, lease=lease, marks=marks, backend=own)
         opened = stack.enter_context(_opened(made, folder, runner, lease))
         watching = asyncio.create_task(view.run(), name="live view")
         try:

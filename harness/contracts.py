@@ -140,6 +140,17 @@ class Backend(Protocol):
     # ^ both raise ClusterError or PlanError when nobody answers who could know
 
 
+@runtime_checkable
+class OffersProof(Protocol):
+    """A Backend that can look for what is left of a run."""
+
+    async def left(
+        self, run: str, place: Placement
+    ) -> Mapping[str, Sequence[str]]: ...  # kind of thing → what is there of it
+
+    # ^ raises ClusterError or PlanError when nobody answers who could know
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
     """What a fault is about to hit, resolved before the intent is written. `details` also hold what the

@@ -23,6 +23,7 @@ from harness.base.rundir import RunDir
 from harness.model import (
     OP_DTYPE,
     ROW_DTYPE,
+    Clean,
     Event,
     FaultSpan,
     Lane,
@@ -74,6 +75,7 @@ class History:
     events: tuple[Event, ...] = ()
     series: Mapping[str, Series] = field(default_factory=dict)  # source (node name, "host", "harness")
     logs: tuple[LogLine, ...] = ()
+    clean: Clean | None = None  # of a run that came to its end
     incomplete: tuple[str, ...] = ()  # what the run directory lacks
 
     @cached_property
@@ -180,6 +182,7 @@ def _load(run: RunDir, plan: Plan) -> History:
         events=tuple(jsonio.structure(line, Event) for line in jsonio.read_lines(run.events)),
         series={source: Series(samples) for source, samples in _samples(run.path)},
         logs=tuple(jsonio.structure(line, LogLine) for line in jsonio.read_lines(run.path / "loglines.jsonl")),
+        clean=jsonio.load(run.clean, Clean) if run.clean.is_file() else None,
         incomplete=tuple(missing),
     )
 

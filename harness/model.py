@@ -421,6 +421,15 @@ Scalar = str | int | float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clean:
+    """`clean.json`: what was looked for when a run was over, and what of it was still there."""
+
+    at_ns: int
+    found: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # kind of thing → what is left; () = nothing
+    blind: Mapping[str, str] = field(default_factory=dict)  # what could not be looked for → why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What a probe read at one moment; in files and in a History only what changed since the sample before.
 

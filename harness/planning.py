@@ -14,6 +14,7 @@ from typing import TypeVar
 from clusters.kubernetes.operator_manifest import as_it_will_be
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
+from harness.checks import EVERY_RUN
 from harness.contracts import Experiment
 from harness.items import MAX_TABLES, ItemsSpec
 from harness.load.config import MIN_ITEM_ROWS
@@ -122,7 +123,7 @@ def build(
         items=items,
         streams=streams,
         params=params,
-        checks=tuple(check.name for check in experiment.checks),
+        checks=tuple(dict.fromkeys(check.name for check in (*experiment.checks, *EVERY_RUN))),
         known_bugs=experiment.known_bugs,
         seed=seed if seed is not None else secrets.randbelow(2**31),
         timeout_s=timeout_s,

@@ -15,13 +15,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from harness import clean
 from harness.base import jsonio, wait
 from harness.base.clock import ClockBase
 from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.procs import tail_of
 from harness.base.rundir import RunDir
 from harness.base.scheduling import wake_in_time
-from harness.contracts import Cluster, Experiment, LoadPlace, Observer, OffersLoadPlace, Probe, Streams
+from harness.contracts import Backend, Cluster, Experiment, LoadPlace, Observer, OffersLoadPlace, Probe, Streams
 from harness.interrupts import Interrupted, Interrupts
 from harness.items import MARK_TABLE
 from harness.load import driver, readback, remote_driver, streams
@@ -30,7 +31,7 @@ from harness.load.reset import empty_ledger
 from harness.load.seeding import seed
 from harness.load.tables import read_tables
 from harness.load.targets import targets_of
-from harness.model import Event, LoadSpec, Plan, Role, Workload
+from harness.model import Clean, Event, LoadSpec, Plan, Role, Workload
 from harness.stage import EventLog, NoStreams, RunStage
 
 READBACK_TIMEOUT_S = 60.0
@@ -92,10 +93,22 @@ class Runner:
     """One run of one experiment."""
 
     def __init__(
-        self, plan: Plan, experiment: Experiment, run: RunDir, observer: Observer, *, lease: Guard | None = None
+        self,
+        plan: Plan,
+        experiment: Experiment,
+        run: RunDir,
+        observer: Observer,
+        *,
+        lease: Guard | None = None,
+        marks: clean.Marks | None = None,
+        backend: Backend | None = None,
     ) -> None:
-        """`lease`: of a run on a cluster that stays."""
+        """`lease`: of a run on a cluster that stays. `marks`, `backend`: by what, and where, what is left of the run is
+        looked for when it is over; without `marks` nobody looks."""
         self._plan = plan
+        self._marks = marks
+        self._backend = backend
+        self._stands = Clean(at_ns=0)  # what was seen on a cluster that stays
         self._lease = lease
         self._experiment = experiment
         self._run = run
@@ -115,11 +128,25 @@ class Runner:
             except (Exception, BaseExceptionGroup) as caught:  # noqa: BLE001  the border of a run: recorded
                 if caught not in errors:
                     errors.append(caught)
+            await self._proved()
         told = [_told(error) for error in errors]
         for error in told:
             self._events.add("harness-error", str(error))
         self._events.close()
         return Ended(interrupted=self._interrupts.count > 0, error=told[0] if told else None)
+
+    async def _proved(self) -> None:
+        """clean.json: what is left when everything is over."""
+        if self._marks is not None:
+            gone = await clean.over(self._marks, self._plan.place, self._backend)
+            jsonio.save(self._run.clean, clean.both(self._stands, gone))
+
+    async def _noted(self, cluster: Cluster) -> None:
+        """Before the cluster goes, or is left."""
+        if self._marks is not None:
+            self._marks.note(cluster)
+            if self._plan.cluster_name:
+                self._stands = await clean.standing(cluster)
 
     async def _whole(self, opened: AbstractAsyncContextManager[Cluster], errors: list[BaseException]) -> None:
         """`errors` keeps what ended the run, which an error of the removing would hide."""
@@ -133,6 +160,9 @@ class Runner:
 
     async def _inside(self, stack: contextlib.AsyncExitStack, opened: AbstractAsyncContextManager[Cluster]) -> None:
         cluster = await self._started(stack, opened)
+        if self._marks is not None:
+            self._marks.note(cluster)
+        stack.push_async_callback(self._noted, cluster)
         jsonio.save(self._run.nodes, list(cluster.nodes()))
         self._events.add("cluster", "serving", scheduling=wake_in_time())
         await self._prepared(cluster)

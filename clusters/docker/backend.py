@@ -54,6 +54,12 @@ class DockerBackend:
         async with engine.connected() as docker:
             return await removal.removed(docker, f"{RUN}={run}", quiet_s=removal.QUIET_S)
 
+    async def left(self, run: str, place: Placement) -> Mapping[str, Sequence[str]]:
+        async with engine.connected() as docker:
+            found = await removal.labelled(docker, f"{RUN}={run}")
+        kinds = {"containers": found.containers, "networks": found.networks, "volumes": found.volumes}
+        return {kind: [thing.name for thing in things] for kind, things in kinds.items()}
+
     async def orphans(self) -> Mapping[str, Sequence[str]]:
         """Raises ClusterError when no engine answers."""
         async with engine.connected() as docker:

@@ -77,6 +77,9 @@ class KubernetesBackend:
     async def heal(self, run: str) -> Sequence[str]:
         return await healing.healed(run)
 
+    async def left(self, run: str, place: Placement) -> Mapping[str, Sequence[str]]:
+        return await healing.left(run, place)
+
     async def orphans(self) -> Mapping[str, Sequence[str]]:
         return await healing.orphans()
 

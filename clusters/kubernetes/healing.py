@@ -11,6 +11,7 @@ from clusters.kubernetes.names import OWNER, RUN
 from clusters.kubernetes.resources import Manifest, annotations_of, labels_of, name_of
 from harness.base.errors import ClusterError, PlanError
 from harness.base.owner import owner_of
+from harness.model import Placement
 
 
 async def healed(run: str) -> Sequence[str]:
@@ -25,6 +26,16 @@ async def healed(run: str) -> Sequence[str]:
         async with Api.open() as api:
             done += await removal.of_run(api, run)
     return done
+
+
+async def left(run: str, place: Placement) -> Mapping[str, Sequence[str]]:
+    """What is there of a run: where it stood, and as far as this host has it on record."""
+    found = {"kind clusters": [record.kind for record in records.of(run) if record.kind]}
+    if not place.kind:
+        async with Api.open(place.context) as api:
+            rows = await api.namespaces(labels=names.selector(run=names.label_of(run)))
+        found["namespaces"] = [name_of(row) for row in rows]
+    return found
 
 
 async def orphans() -> Mapping[str, Sequence[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clusters.common import obtained
 from clusters.local import capacity, cpu, host, standup, template
+from clusters.local.supervisor import cgroups
 from harness.contracts import Cluster, Observer
 from harness.model import ClusterSpec, Placement
 
@@ -47,6 +48,9 @@ class LocalBackend:
         """The kernel removes processes, network and mounts when the harness ends, and the supervisor the rest, unless
         it was killed too."""
         return cpu.removed(run)
+
+    async def left(self, run: str, place: Placement = PLACE) -> Mapping[str, Sequence[str]]:
+        return {"control groups": [str(home) for home in cgroups.homes() if f"{run}." in home.name]}
 
     async def orphans(self) -> Mapping[str, Sequence[str]]:
         return cpu.orphans()

@@ -33,7 +33,7 @@ def test_without_overrides_the_plan_is_the_experiment() -> None:
     assert plan.cluster == STORM_2.cluster
     assert plan.load == STORM_2.load
     assert plan.params == STORM_2.params
-    assert plan.checks == tuple(check.name for check in STORM_2.checks)
+    assert plan.checks == (*(check.name for check in STORM_2.checks), "faults/clean")
     assert (plan.seed, plan.timeout_s, plan.backend) == (7, STORM_2.timeout_s, "local")
     assert "reparent-storm-2" in plan.run_id
 
