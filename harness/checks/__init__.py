@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from harness.checks.assumptions import BufferingStarted, ProbesAlive, RateReached, ReparentsHappened, RunComplete
 from harness.checks.atomicity import TransactionsAtomic
 from harness.checks.buffering import Conservation, KeyspaceConsistency
+from harness.checks.clean import NothingLeft
 from harness.checks.clients import ClientErrors, ClientStall
 from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
 from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected
@@ -96,6 +97,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
     WorkflowCuts(),
     NoCrash(),
 )
+EVERY_RUN: tuple[Check, ...] = (NothingLeft(),)  # whatever the experiment asks for
 FAULTS: tuple[Check, ...] = (FaultsFelt(), FaultsHealed(), ServedAgain())  # where a run's faults are the question
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
 
@@ -110,4 +112,4 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS)))
+CHECKS: Mapping[str, Check] = table(dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *EVERY_RUN)))
