@@ -69,7 +69,7 @@ EMERGENCY: tuple[Check, ...] = (  # what an emergency experiment asks for: a pri
     Conservation(),
     NoCrash(),
 )
-HEALTH: tuple[Check, ...] = (*STANDARD, BufferPromotions())  # what a health experiment asks for
+HEALTH: tuple[Check, ...] = (*STANDARD, FaultsFelt(), BufferPromotions())  # what a health experiment asks for
 VSTREAM: tuple[Check, ...] = (  # what a vstream experiment asks for
     RunComplete(),
     HarnessFit(),

@@ -22,7 +22,7 @@ STOPS = (
 )
 BEGINS = (
     "Starting buffering for shard: ks/{} (window: 10s, size: 1000, max failover duration: 20s) (A failover was "
-    "detected by this seen error: vttablet: rpc error: code = Code(17) desc = operation not allowed in state NOT_SERVING.)"
+    "detected by this seen error: vttablet: rpc error: code = Code(17) desc = operation not allowed in state X.)"
 )
 ENDS = "Stopping buffering for shard: ks/{} after: 20.0 seconds due to: {}. Draining 1 buffered requests now."
 IN_TIME = "a primary promotion has been detected"
