@@ -19,9 +19,9 @@ from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
 from harness.base.rundir import LineLog, RunDir
 from harness.contracts import Cluster
-from harness.faults import remedies
+from harness.faults import broken_off, remedies
 from harness.history import fold_ledger
-from harness.model import Capability, FaultSpan, Node
+from harness.model import Capability, FaultSpan, Node, Remedy
 
 T = TypeVar("T")
 
@@ -73,7 +73,13 @@ class DeadRun:
 
 def open_spans(run: RunDir) -> tuple[FaultSpan, ...]:
     """Faults that have something to take back, which nobody is on record to have done."""
-    return tuple(span for span in fold_ledger(jsonio.read_lines(run.faults)) if span.undo and not span.healed_ns)
+    spans = fold_ledger(jsonio.read_lines(run.faults))
+    return tuple(span for span in spans if remedies_of(span) and not span.healed_ns)
+
+
+def remedies_of(span: FaultSpan) -> tuple[Remedy, ...]:
+    """What takes a fault back; and for an operation that was broken off in the middle, what ends it."""
+    return span.undo or broken_off.remedies_of(span)
 
 
 async def undone(cluster: Cluster, run: RunDir, *, by: str) -> Undone:
@@ -96,11 +102,13 @@ async def _by_remedies(cluster: Cluster, run: RunDir, by: str) -> Undone:
     if not spans:
         return found
     async with DeadRun.on(cluster) as ground:
-        failed = await remedies.tried(ground, [remedy for span in spans for remedy in span.undo])
+        failed = await remedies.tried(ground, [remedy for span in spans for remedy in remedies_of(span)])
     ledger = LineLog(run.faults)
     for span in spans:
         what = f"{span.fault} on {', '.join(span.targets)}"
-        errors = [f"{remedy.kind} on {remedy.target}: {error}" for remedy, error in failed if remedy in span.undo]
+        errors = [
+            f"{remedy.kind} on {remedy.target}: {error}" for remedy, error in failed if remedy in remedies_of(span)
+        ]
         if errors:
             found.in_force.append(f"{what} may still be in force: {'; '.join(errors)}")
         else:

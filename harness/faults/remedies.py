@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from harness.base import wait
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
-from harness.faults import emergency, hosts, limits, mysql, network, process, reparent, tablet_types
+from harness.faults import broken_off, emergency, hosts, limits, mysql, network, process, reparent, tablet_types
 from harness.model import Remedy
 
 EACH_WITHIN_S = 30.0
@@ -21,8 +21,11 @@ Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
 # First what others need: a paused vttablet answers no statement.
 FIRST: Mapping[str, Undo] = {**process.REMEDIES, **hosts.REMEDIES, **limits.REMEDIES, **network.REMEDIES}
+# Last what needs all of a shard's tablets.
+LAST: Mapping[str, Undo] = {**broken_off.REMEDIES}
 REMEDIES: Mapping[str, Undo] = {
     **FIRST,
+    **LAST,
     **mysql.REMEDIES,
     **reparent.REMEDIES,
     **emergency.REMEDIES,
@@ -43,7 +46,8 @@ async def tried(ground: Ground, remedies: Iterable[Remedy]) -> list[tuple[Remedy
     errors: list[tuple[Remedy, HarnessError]] = []
     for group in (
         [remedy for remedy in backwards if remedy.kind in FIRST],
-        [remedy for remedy in backwards if remedy.kind not in FIRST],
+        [remedy for remedy in backwards if remedy.kind not in FIRST and remedy.kind not in LAST],
+        [remedy for remedy in backwards if remedy.kind in LAST],
     ):
         targets = dict.fromkeys(remedy.target for remedy in group)
         chains = [[remedy for remedy in group if remedy.target == target] for target in targets]
