@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, WaitTimeout
@@ -18,7 +19,9 @@ from harness.model import Capability, Remedy
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 PRIMARY_WRITABLE = "primary-writable"
+SEMI_SYNC = "rpl_semi_sync_source_enabled"
 TERM_SEEN_WITHIN_S = 3.0
+STEPS_DOWN_S = 15.0
 CATCH_UP_WITHIN_S = 15.0
 
 
@@ -27,6 +30,10 @@ class EmergencyReparent:
     """EmergencyReparentShard of one shard through vtctld's gRPC, as an operator or vtorc calls it when the primary is
     gone. It may be called while nothing is wrong, too.
 
+    It goes on when all tablets but one have answered. Of two tablets under semi_sync that both live, this may be the
+    replica alone: then nobody is promoted ("no valid candidates": nobody would acknowledge), and the primary, whose
+    demotion is cancelled half-way, may stay read-only (reparentutil/replication.go, stopReplicationAndBuildStatusMaps,
+    v0.24.3; seen on 24.0.3). `wait_for_all_tablets` asks both.
     `new_primary` "" lets vtctld choose; it may choose the same tablet again. `timeout_s` 0 = the client's default.
     """
 
@@ -87,12 +94,17 @@ class TabletExternallyReparented:
     The tool's part: the old primary's MySQL becomes read-only, the new one catches up, forgets its source and takes
     writes. Then TabletExternallyReparented for the new one, and ReparentTablet for the replicas that are left. The old
     primary is left to Vitess: its vttablet sees the other one's term in the shard record and steps down
-    (go/vt/vttablet/tabletmanager/shard_sync.go, endPrimaryTerm, v0.24.3).
+    (go/vt/vttablet/tabletmanager/shard_sync.go, endPrimaryTerm, v0.24.3); until then GetTablets calls it unknown.
+
+    Whatever the durability policy says, Vitess does not switch semi-sync on for the new primary ("always handled at
+    the right time by the reparent operations", rpc_replication.go, fixSemiSyncAndReplication, v0.24.3; seen on 24.0.3):
+    without `semi_sync`, which is the tool's work too, its writes wait for nobody until the next reparent.
     """
 
     shard: str
     keyspace: str = ""  # "" = the cluster's main one
     new_primary: str = ""  # "" = the first replica in the order of the aliases
+    semi_sync: bool = True  # the tool leaves the new primary with what the old one had
 
     @property
     def name(self) -> str:
@@ -129,13 +141,14 @@ class TabletExternallyReparented:
         new = str(aim.details["new_primary"])
         span.begin()
         try:
-            await _move_mysql(vtctld, str(aim.details["was_primary"]), new)
+            await _move_mysql(vtctld, str(aim.details["was_primary"]), new, semi_sync=self.semi_sync)
             await vtctld.externally_reparented(new)
             span.active(now_ns())
             span.detail(promoted=new)
             for alias in str(aim.details["others"]).split():
                 await vtctld.reparent_tablet(alias)
-        except VtctldError as error:
+            await stage.until("the old primary steps down", partial(_steps_down, vtctld, aim), timeout_s=STEPS_DOWN_S)
+        except (VtctldError, WaitTimeout) as error:
             span.failed(str(error))
         yield
 
@@ -175,15 +188,23 @@ async def new_term(stage: Stage, aim: Aim) -> bool:
         return False
 
 
-async def _move_mysql(vtctld: VtctldClient, was: str, new: str) -> None:
+async def _steps_down(vtctld: VtctldClient, aim: Aim) -> bool:
+    details = aim.details
+    tablets = await vtctld.tablets(str(details["keyspace"]), str(details["shard"]))
+    return all(tablet.type == "replica" for tablet in tablets if tablet.alias == details["was_primary"])
+
+
+async def _move_mysql(vtctld: VtctldClient, was: str, new: str, *, semi_sync: bool) -> None:
     """What an outside tool does to the two servers."""
     await vtctld.execute_as_dba(was, "SET GLOBAL super_read_only = ON")
+    (had,) = await vtctld.execute_as_dba(was, f"SHOW GLOBAL VARIABLES LIKE '{SEMI_SYNC}'")
     (row,) = await vtctld.execute_as_dba(was, "SELECT @@global.gtid_executed AS executed")
     wait = f"SELECT WAIT_FOR_EXECUTED_GTID_SET('{row['executed']}', {CATCH_UP_WITHIN_S:g}) AS late"
     (row,) = await vtctld.execute_as_dba(new, wait)
     if row["late"] != "0":
         raise VtctldError("ExecuteFetchAsDBA", "DEADLINE_EXCEEDED", f"{new} did not catch up with {was}")
-    for sql in ("STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL read_only = OFF"):
+    keep = [f"SET GLOBAL {SEMI_SYNC} = {had['Value']}"] if semi_sync else []
+    for sql in ("STOP REPLICA", "RESET REPLICA ALL", *keep, "SET GLOBAL read_only = OFF"):
         await vtctld.execute_as_dba(new, sql)
 
 

@@ -12,16 +12,18 @@ from harness.faults.tablet_types import ChangedTabletType
 from tests.faults.rows.row import (
     Row,
     clients_are_served,
+    the_other_tablet_answers,
     the_primary_is_not_delayed,
     the_primary_is_read,
-    the_replica_is_read_still,
 )
 
 ROWS: Mapping[str, Row] = {
     "PlannedReparent": Row(fault=PlannedReparent(shard="0"), bystander=clients_are_served),
     "LaggingReplicas": Row(fault=LaggingReplicas(shard="0", delay_s=3), bystander=the_primary_is_not_delayed),
     "HeldTransaction": Row(fault=HeldTransaction(shard="0"), bystander=clients_are_served),
-    "EmergencyReparent": Row(fault=EmergencyReparent(shard="0"), bystander=clients_are_served),
+    "EmergencyReparent": Row(
+        fault=EmergencyReparent(shard="0", wait_for_all_tablets=True), bystander=clients_are_served
+    ),
     "TabletExternallyReparented": Row(fault=TabletExternallyReparented(shard="0"), bystander=clients_are_served),
     "WrongCandidate": Row(
         fault=WrongCandidate(shard="0"),
@@ -29,5 +31,5 @@ ROWS: Mapping[str, Row] = {
         says="cannot find a tablet to reparent to",
     ),
     "ChangedTabletType": Row(fault=ChangedTabletType(), bystander=the_primary_is_read),
-    "LostHost": Row(fault=LostHost(), bystander=the_replica_is_read_still),
+    "LostHost": Row(fault=LostHost(), bystander=the_other_tablet_answers),
 }
