@@ -91,7 +91,7 @@ def _verdict(rule: LinkRule, chains: Mapping[LinkRule, str]) -> str:
         case LinkEffect.DROP:
             does = "drop"
         case LinkEffect.RESET | LinkEffect.DELAY:  # a delayed link's connections go another way: this is an old one
-            does = "reject with tcp reset"
+            does = "tcp flags & rst == 0 reject with tcp reset"  # a reset must arrive, where both directions reset
         case LinkEffect.RATE:
             does = f"jump {chains[rule]}"
     return f'{does} comment "{text(rule)}"'

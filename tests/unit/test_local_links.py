@@ -56,7 +56,7 @@ def rows(script: str, chain: str = "input") -> list[str]:
         ({}, "drop"),
         ({"share": 0.25}, "numgen random mod 10000 < 2500 drop"),
         ({"share": 0.000001}, "numgen random mod 10000 < 1 drop"),
-        ({"effect": LinkEffect.RESET}, "reject with tcp reset"),
+        ({"effect": LinkEffect.RESET}, "tcp flags & rst == 0 reject with tcp reset"),
         ({"effect": LinkEffect.RATE, "kbytes_per_s": 50}, "jump rate_1"),
     ],
 )
@@ -379,6 +379,10 @@ async def test_a_reset_link_refuses_and_breaks_what_exists(tmp_path: Path) -> No
         assert {knock.outcome for knock in await knocked(layout, processes, "vtgate-1", "vttablet-100")} == {"refused"}
         await talks[0].is_silent()
         await talks[2].goes_on()
+        back = replace(one(LinkEffect.RESET)[0], source="vttablet-100", target="vtgate-1")
+        await processes.set_links([*one(LinkEffect.RESET), back])
+        for pair in (("vtgate-1", "vttablet-100"), ("vttablet-100", "vtgate-1")):
+            assert {knock.outcome for knock in await knocked(layout, processes, *pair)} == {"refused"}
 
 
 async def test_a_narrow_link_lets_less_through(tmp_path: Path) -> None:
