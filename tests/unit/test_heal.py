@@ -19,10 +19,12 @@ import harness.kept
 from clusters import in_use, kept
 from clusters.common.images import Held
 from clusters.images import shelves
+from harness import undoing
 from harness.base import jsonio, owner
 from harness.base.errors import ClusterError, PlanError
 from harness.base.rundir import LineLog, RunDir
 from harness.cli import main
+from harness.faults import broken_off
 from harness.model import Event, Placement, Remedy
 from harness.orphans import Orphans, told
 from tests.unit.kept_fakes import SPEC, FakeBackend, FakeKeeper, MendedCluster
@@ -199,25 +201,25 @@ def remedies(run: RunDir, *rows: tuple[str, str]) -> None:
 
 
 async def test_faults_are_taken_back_as_the_ledger_says_and_once(tmp_path: Path) -> None:
-    cluster = MendedCluster(running={"vtgate-1", "vtgate-2"})
+    cluster = MendedCluster(running={"vtgate-1", "vttablet-100"})
     keeper = FakeKeeper(cluster=cluster)
     run = killed(tmp_path / "run", cluster_name="mine")
-    remedies(run, ("runs", "vttablet-100"), ("runs", "vtgate-1"))
-    done = ["taken back: Fault1 on vttablet-100", "taken back: Fault2 on vtgate-1"]
+    remedies(run, ("runs", "vtgate-2"), ("runs", "vtgate-1"))
+    done = ["taken back: Fault1 on vtgate-2", "taken back: Fault2 on vtgate-1"]
     assert await mended(run, keeper) == (done, [])
-    assert {"start vttablet-100", f"signal {int(signal.SIGCONT)} vtgate-1"} < set(cluster.done)
+    assert {"start vtgate-2", f"signal {int(signal.SIGCONT)} vtgate-1"} < set(cluster.done)
     assert [span.healed_by for span in spans(run.path)] == ["heal", "heal"]
     assert await mended(run, keeper) == ([], [])
-    assert len(cluster.done) == 3
+    assert cluster.done.count("start vtgate-2") == 1
 
 
 async def test_what_cannot_be_taken_back_hinders_nothing_else_and_may_be_tried_again(tmp_path: Path) -> None:
     cluster = MendedCluster(running={"vtgate-1"})
     keeper = FakeKeeper(cluster=cluster)
     run = killed(tmp_path / "run", cluster_name="mine")
-    remedies(run, ("runs", "vtctld"), ("of another version", "x"), ("runs", "vttablet-100"))
+    remedies(run, ("runs", "vtctld"), ("of another version", "x"), ("runs", "vtgate-2"))
     done, (line,) = await mended(run, keeper)
-    assert done == ["taken back: Fault1 on vtctld", "taken back: Fault3 on vttablet-100"]
+    assert done == ["taken back: Fault1 on vtctld", "taken back: Fault3 on vtgate-2"]
     assert line.startswith("Fault2 on x may still be in force: of another version on x: this version of vtchaos does")
     assert (await mended(run, keeper))[1] == [line]
 
@@ -230,6 +232,28 @@ async def test_a_cluster_that_another_run_works_on_is_left_alone(tmp_path: Path)
     with in_use.using(kept.folder_of("mine")), pytest.raises(PlanError, match=f"in use by process {HERE.pid}"):
         await mended(run, keeper)
     assert keeper.cluster.done == []
+
+
+@pytest.mark.parametrize(
+    "steps, open_",
+    [
+        ([{"step": "begin"}], True),  # nobody heard how it ended
+        ([{"step": "begin"}, {"step": "failed", "error": "CancelledError: "}], True),  # Ctrl-C
+        ([{"step": "begin"}, {"step": "active"}], False),
+        ([{"step": "begin"}, {"step": "failed", "error": "PlannedReparentShard: UNKNOWN: no"}], False),  # a finding
+    ],
+)
+def test_an_operation_that_was_broken_off_is_brought_to_an_end(
+    tmp_path: Path, steps: list[dict[str, str]], open_: bool
+) -> None:
+    """A shard that has lost its old primary and got no new one takes no writes until somebody does something."""
+    run = killed(tmp_path / "run", cluster_name="mine")
+    ledger = LineLog(run.faults)
+    intent = {"fault": "PlannedReparent", "targets": ["-80"], "details": {"keyspace": "ks", "shard": "-80"}, "undo": []}
+    for step in ({"step": "intent", **intent}, *steps):
+        ledger.append({"number": 1, "at_ns": 1, **step})
+    found = [remedy for span in undoing.open_spans(run) for remedy in undoing.remedies_of(span)]
+    assert found == ([Remedy(kind=broken_off.WRITABLE, target="ks/-80")] if open_ else [])
 
 
 # ---------------------------------------------------------------- ledgers of earlier versions
