@@ -22,8 +22,9 @@ from harness.checks import WORKFLOW as CHECKS
 from harness.checks import WORKFLOW_CLIENTS
 from harness.contracts import Check, Experiment, Stage
 from harness.faults.mysql import StatementTimeLimit
-from harness.faults.process import KilledVttablet
+from harness.faults.process import Killed
 from harness.faults.reparent import PlannedReparent
+from harness.faults.targets import Targets
 from harness.items import ItemsSpec
 from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Role, Suite, Workload
 from harness.probes import STANDARD, WorkflowProbe
@@ -98,7 +99,9 @@ async def kill_target(stage: Stage) -> None:
     if await created(stage):
         shard = target_shards(stage)[0]
         await until_rows(stage, shard, 2_000)
-        async with stage.inject(KilledVttablet(keyspace=TARGET, shard=shard)):
+        async with stage.inject(
+            Killed(targets=Targets(role=Role.VTTABLET, keyspace=TARGET, shards=(shard,), tablet_type="primary"))
+        ):
             pass
         await until_copied(stage)
     await _replicate(stage)

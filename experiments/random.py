@@ -26,7 +26,7 @@ from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.processes import NoCrash
 from harness.contracts import Experiment, Fault, Stage
 from harness.faults.mysql import StatementTimeLimit
-from harness.faults.process import KilledVttablet
+from harness.faults.process import Killed
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
@@ -69,9 +69,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(weight=3, make=lambda dice, spec: PlannedReparent(shard=_shard(dice, spec))),
     Kind(
         weight=3,
-        make=lambda dice, spec: KilledVttablet(
-            shard=_shard(dice, spec), tablet_type=dice.choice(("primary", "replica"))
-        ),
+        make=lambda dice, spec: Killed(targets=_one_of(Role.VTTABLET)(dice, spec)),
     ),
     Kind(weight=1, make=lambda dice, spec: HeldTransaction(shard=_shard(dice, spec))),
     Kind(weight=1, make=lambda dice, spec: LaggingReplicas(shard=_shard(dice, spec), delay_s=dice.randint(1, 5))),

@@ -19,8 +19,9 @@ from dataclasses import replace
 from harness.base.errors import PlanError, WaitTimeout
 from harness.checks import VSTREAM as CHECKS
 from harness.contracts import Experiment, Stage
-from harness.faults.process import KilledVttablet
+from harness.faults.process import Killed
 from harness.faults.reparent import PlannedReparent
+from harness.faults.targets import Targets
 from harness.items import ItemsSpec
 from harness.load.marks import write_marks
 from harness.load.targets import targets_of
@@ -84,7 +85,8 @@ async def _killed_after(stage: Stage, rows: int) -> None:
     await stage.streams.begin()
     await until_rows(stage, rows)
     shard, kind = stage.cluster.spec.shard_names[0], stage.plan.streams[0].tablet_type
-    async with stage.inject(KilledVttablet(shard=shard, tablet_type=kind)):
+    read = Targets(role=Role.VTTABLET, shards=(shard,), tablet_type=kind, number=1)
+    async with stage.inject(Killed(targets=read)):
         await stage.hold(stage.plan.params["down_s"])
     await until_copied(stage)
     await _replicate(stage)

@@ -75,8 +75,8 @@ class LedgerSpan:
         if not fault.one_shot:
             self.step("recover")
 
-    def healed(self, fault: Fault) -> None:
-        if not fault.one_shot:
+    def healed(self, fault: Fault, aim: Aim) -> None:
+        if aim.undo or not fault.one_shot:
             self.step("healed")
 
 
@@ -205,7 +205,7 @@ class RunStage:
                 span.failed(f"{type(error).__name__}: {error}")
                 raise
         if known:
-            span.healed(fault)
+            span.healed(fault, aim)
 
     async def _recovered(self, fault: Fault, aim: Aim, span: LedgerSpan) -> None:
         """That a cluster does not get over a fault is something to judge, not an end of the run."""

@@ -15,12 +15,13 @@ from typing import Any
 
 from harness.base.errors import PlanError
 from harness.contracts import Fault
-from harness.faults import candidates, emergency, held, hosts, mysql, process, reparent, tablet_types
+from harness.faults import candidates, emergency, held, hosts, mysql, process, reparent, slowness, tablet_types
 from harness.faults.targets import Targets
 from harness.model import Role
 
 FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
-    (process.KilledVttablet,),
+    process.FAULTS,
+    slowness.FAULTS,
     reparent.FAULTS,
     emergency.FAULTS,
     hosts.FAULTS,

@@ -1,49 +1,47 @@
-"""Processes that are killed, and brought back."""
+"""Processes that end: killed, asked to, started anew, or killed again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
-
-from harness.base.errors import ClusterError
-from harness.contracts import Aim, Ground, SpanRecorder, Stage
+from harness.base import wait
+from harness.base.errors import ClusterError, WaitTimeout
+from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults import evidence, service
+from harness.faults.targets import Targets
 from harness.model import Capability, Node, Remedy, Role
-from harness.mysql.session import admin_session
-from harness.vitess.debug_vars import VarsClient
 from harness.vitess.vtctld import TabletRecord, vtctld_of
 
 RUNS = "runs"
 START_WITHIN_S = 25.0
+STOP_WITHIN_S = 40.0  # vtgate and vttablet take --onterm-timeout, 10 s, and more to drain (go/vt/servenv, v0.24.3)
 SERVE_WITHIN_S = 60.0
-CONNECT_WITHIN_S = 2.0
-STATEMENT_WITHIN_S = 5.0
-_WRITABLE = "SELECT @@global.read_only, @@global.super_read_only"
+SEEN_WITHIN_S = 8.0
+MYSQLD_FIRST_S = 8.0
+PRIMARY = Targets(role=Role.VTTABLET, tablet_type="primary")
+STARTED = "started_s of "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KilledVttablet:
-    """kill -9 of one vttablet of a shard; its mysqld lives on. Leaving the block starts it again.
+class _Ended:
+    """What the faults here have in common. Leaving the block starts every target again.
 
-    A killed primary comes back as primary, without a reparent, as long as the shard record still names it
+    A killed primary's vttablet comes back as primary, without a reparent, as long as the shard record still names it
     (go/vt/vttablet/tabletmanager/tm_init.go, checkPrimaryShip, v0.24.3), and its mysqld was never read-only. If
-    somebody promoted another tablet meanwhile it comes back as that one's replica. Healed: the vttablet says that
-    it serves, and through every vtgate the shard's primary, whoever that is now, takes writes.
+    somebody promoted another tablet meanwhile it comes back as that one's replica. Of a mysqld more has to be done:
+    `harness.faults.service`.
     """
 
-    shard: str
-    tablet_type: str = "primary"  # as the topology has it: primary | replica | rdonly
-    number: int = 1  # which of the tablets of this type, in the order of their aliases
-    keyspace: str = ""  # "" = the cluster's main one
+    targets: Targets = PRIMARY
     serve_within_s: float = SERVE_WITHIN_S
 
     @property
     def name(self) -> str:
-        return "KilledVttablet"
+        return type(self).__name__
 
     @property
     def needs(self) -> frozenset[Capability]:
@@ -54,44 +52,193 @@ class KilledVttablet:
         return False
 
     async def aim(self, stage: Stage) -> Aim:
-        """Raises ClusterError: the shard has no such tablet."""
-        keyspace = self.keyspace or stage.cluster.spec.keyspace
-        tablet = await tablet_of(stage, keyspace, self.shard, tablet_type=self.tablet_type, number=self.number)
-        (node,) = [node for node in stage.cluster.nodes(Role.VTTABLET) if node.tablet_alias == tablet.alias]
+        """Raises ClusterError: nothing fits."""
+        nodes = await self.targets.chosen(stage)
+        mysqlds = [node for node in nodes if node.role is Role.MYSQLD]
         return Aim(
-            targets=(node.name,),
-            details={"keyspace": keyspace, "shard": self.shard, "tablet_type": tablet.type, "alias": tablet.alias},
-            undo=(runs_again(node.name),),
-            claims=frozenset({f"process {node.name}"}),
+            targets=tuple(node.name for node in nodes),
+            details={**whereabouts(nodes, self.targets), **await _ages(stage, nodes)},
+            undo=(
+                *[await service.mysql_in_service(stage, server) for server in mysqlds],
+                *(runs_again(node.name) for node in nodes),
+            ),
+            claims=frozenset(f"process {node.name}" for node in nodes),
             recover_within_s=self.serve_within_s,
         )
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The kernel refuses connections to the ports of all of them."""
+        return await _all_refuse(stage, aim)
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return await service.missing(stage, nodes_of(stage, aim))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed(_Ended):
+    """kill -9: nobody is told, connections end with a reset."""
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         span.begin()
-        await stage.cluster.signal(_target(stage, aim), signal.SIGKILL)
+        await asyncio.gather(*(stage.cluster.signal(node, signal.SIGKILL) for node in nodes_of(stage, aim)))
         span.active()
         yield
 
-    async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """The kernel refuses connections to its web port: nobody listens there. A process that only hangs is
-        connected to, and does not count."""
-        host, port = stage.cluster.address(_target(stage, aim), "web")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminated(_Ended):
+    """SIGTERM, as a rollout does it: vtgate waits for its clients, vttablet says that it goes, and they end in order.
+
+    In force when it has ended; one that does not end within `stop_within_s` is killed, and the span says so.
+    """
+
+    stop_within_s: float = STOP_WITHIN_S
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        span.begin()
+        await _stopped(stage, aim, span, self.stop_within_s)
+        span.active()
+        yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted(_Ended):
+    """Stopped and started again at once, as an operator does it. One-shot: what is left of it is a younger process.
+
+    `abrupt`: with kill -9 instead of SIGTERM.
+    """
+
+    stop_within_s: float = STOP_WITHIN_S
+    abrupt: bool = False
+
+    @property
+    def one_shot(self) -> bool:
+        return True
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        nodes = nodes_of(stage, aim)
+        span.begin()
+        if self.abrupt:
+            await asyncio.gather(*(stage.cluster.signal(node, signal.SIGKILL) for node in nodes))
+        else:
+            await _stopped(stage, aim, span, self.stop_within_s)
         try:
-            async with asyncio.timeout(CONNECT_WITHIN_S):
-                _, writer = await asyncio.open_connection(host, port)
-        except ConnectionRefusedError:
-            return True
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
+            await asyncio.gather(*(stage.cluster.start(node, timeout_s=START_WITHIN_S) for node in nodes))
+        except ClusterError as error:
+            span.failed(str(error))
+        else:
+            span.active()
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """Every process is younger than the one that was there."""
+
+        async def younger() -> bool:
+            return all([await _is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
+
+        return await _seen("younger processes", stage, younger)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashLoop(_Ended):
+    """Killed as soon as it answers, but not more often than every `every_s`, until the block is left: a process whose
+    supervisor starts it again and again."""
+
+    every_s: float = 2.0
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        leaving, nodes = asyncio.Event(), nodes_of(stage, aim)
+        span.begin()
+        await asyncio.gather(*(stage.cluster.signal(node, signal.SIGKILL) for node in nodes))
+        span.active()
+        loops = [asyncio.ensure_future(self._loop(stage, node, leaving)) for node in nodes]
+        try:
+            yield
+        finally:
+            leaving.set()
+            within_s = START_WITHIN_S + self.every_s + 5.0
+            kills = await wait.through("the crash loops end", _all_of(loops), timeout_s=within_s)
+            span.detail(kills=len(nodes) + sum(kills))
+
+    async def _loop(self, stage: Stage, node: Node, leaving: asyncio.Event) -> int:
+        """One that dies by itself before it answers is started again like any other."""
+        kills = 0
+        while not await _set_within(leaving, self.every_s):
+            with contextlib.suppress(ClusterError):
+                await stage.cluster.start(node, timeout_s=START_WITHIN_S)
+            if not leaving.is_set():
+                with contextlib.suppress(ClusterError):
+                    await stage.cluster.signal(node, signal.SIGKILL)
+                    kills += 1
+        return kills
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """Again and again nobody listens there."""
+        return await _seen("refused connections", stage, lambda: _all_refuse(stage, aim))
+
+
+# ---------------------------------------------------------------- parts
+
+
+def whereabouts(nodes: tuple[Node, ...], targets: Targets) -> Mapping[str, str]:
+    """For the record: what the targets are, of tablets also whose they are; several with spaces in between."""
+    tablets = [node for node in nodes if node.tablet_uid]
+    words = {
+        "role": [node.role.value for node in nodes],
+        "keyspace": [node.keyspace for node in tablets],
+        "shard": [node.shard for node in tablets],
+        "alias": [node.tablet_alias for node in tablets],
+    }
+    said = {key: " ".join(dict.fromkeys(values)) for key, values in words.items() if values}
+    return {**said, "tablet_type": targets.tablet_type} if targets.tablet_type else said
+
+
+def nodes_of(ground: Ground, aim: Aim) -> tuple[Node, ...]:
+    return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)
+
+
+async def _ages(stage: Stage, nodes: tuple[Node, ...]) -> Mapping[str, float]:
+    return {f"{STARTED}{node.name}": await evidence.started_s(stage, node) for node in nodes}
+
+
+async def _is_younger(stage: Stage, aim: Aim, node: Node) -> bool:
+    now_s = await evidence.started_s(stage, node)
+    return now_s > float(aim.details[f"{STARTED}{node.name}"]) + (2.0 if node.role is Role.MYSQLD else 0.5)
+
+
+async def _all_refuse(stage: Stage, aim: Aim) -> bool:
+    return all(await asyncio.gather(*(evidence.refuses(stage, node) for node in nodes_of(stage, aim))))
+
+
+async def _seen(what: str, stage: Stage, condition: Callable[[], Awaitable[bool]]) -> bool:
+    """Within SEEN_WITHIN_S."""
+    try:
+        return await stage.until(what, condition, timeout_s=SEEN_WITHIN_S)
+    except WaitTimeout:
         return False
 
-    async def recovered(self, stage: Stage, aim: Aim) -> object:
-        """The vttablet says that it serves; then the shard's primary takes writes through every vtgate."""
-        async with VarsClient.open() as client:
-            serving = await _serving(client, stage.cluster.address(_target(stage, aim), "web"))
-        return serving and await _writable(stage, str(aim.details["keyspace"]), str(aim.details["shard"]))
+
+async def _stopped(stage: Stage, aim: Aim, span: SpanRecorder, within_s: float) -> None:
+    try:
+        await asyncio.gather(*(stage.cluster.stop(node, timeout_s=within_s) for node in nodes_of(stage, aim)))
+    except ClusterError as error:  # it was killed
+        span.detail(not_stopped=str(error))
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await wait.finish("an event", event.wait(), timeout_s=seconds)
+    except WaitTimeout:
+        return False
+    return True
+
+
+async def _all_of(tasks: Iterable[Awaitable[int]]) -> list[int]:
+    return await asyncio.gather(*tasks)
 
 
 async def tablet_of(stage: Stage, keyspace: str, shard: str, *, tablet_type: str, number: int = 1) -> TabletRecord:
@@ -112,9 +259,7 @@ async def tablet_of(stage: Stage, keyspace: str, shard: str, *, tablet_type: str
     return found[number - 1]
 
 
-def _target(stage: Stage, aim: Aim) -> Node:
-    (node,) = [node for node in stage.cluster.nodes(Role.VTTABLET) if node.name == aim.targets[0]]
-    return node
+# ---------------------------------------------------------------- taking back
 
 
 def runs_again(node: str) -> Remedy:
@@ -127,51 +272,28 @@ async def _run_again(ground: Ground, remedy: Remedy) -> None:
     (node,) = [node for node in ground.cluster.nodes() if node.name == remedy.target]
     if await _runs(ground, node):
         await ground.cluster.signal(node, signal.SIGCONT)
-    else:
-        await ground.cluster.start(node, timeout_s=START_WITHIN_S)
+        return
+    with contextlib.suppress(WaitTimeout):
+        await ground.until(
+            f"the mysqld of {node.name} answers", lambda: _may_start(ground, node), timeout_s=MYSQLD_FIRST_S
+        )
+    await ground.cluster.start(node, timeout_s=START_WITHIN_S)
 
 
-REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {RUNS: _run_again}
+async def _may_start(ground: Ground, node: Node) -> bool:
+    """A vttablet that finds no mysqld ends at once (go/cmd/vttablet, v0.24.3); somebody may be about to start that."""
+    mysqlds = [each for each in ground.cluster.nodes(Role.MYSQLD) if each.tablet_uid == node.tablet_uid]
+    return node.role is not Role.VTTABLET or not any([await evidence.refuses(ground, each) for each in mysqlds])
 
 
-async def _runs(stage: Ground, node: Node) -> bool:
+async def _runs(ground: Ground, node: Node) -> bool:
     """Signal 0 asks only whether somebody could be signalled."""
     try:
-        await stage.cluster.signal(node, 0)
+        await ground.cluster.signal(node, 0)
     except ClusterError:
         return False
     return True
 
 
-class _State:
-    """What was seen last; true when it is what was waited for."""
-
-    def __init__(self, *, good: bool, seen: str) -> None:
-        self._good = good
-        self._seen = seen
-
-    def __bool__(self) -> bool:
-        return self._good
-
-    def __repr__(self) -> str:
-        return self._seen
-
-
-async def _serving(client: VarsClient, address: tuple[str, int]) -> _State:
-    try:
-        variables = await client.read(address)
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        return _State(good=False, seen=f"no /debug/vars: {error}")
-    state = str(variables.get("TabletStateName", "no TabletStateName"))
-    return _State(good=state == "SERVING", seen=f"{variables.get('TabletType', '')} {state}".strip())
-
-
-async def _writable(stage: Stage, keyspace: str, shard: str) -> _State:
-    """A statement through every vtgate reaches the shard's primary, and its MySQL is not read-only."""
-    for vtgate in stage.cluster.nodes(Role.VTGATE):
-        host, port = stage.cluster.address(vtgate, "mysql")
-        async with admin_session(host, port, database=f"{keyspace}:{shard}@primary") as session:
-            answer = await session.query(_WRITABLE, timeout_s=STATEMENT_WITHIN_S)
-        if answer.rows != ((0, 0),):
-            return _State(good=False, seen=f"{vtgate.name}: {answer.message or answer.rows}")
-    return _State(good=True, seen="writable")
+REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {RUNS: _run_again}
+FAULTS: tuple[type[Fault], ...] = (Killed, Terminated, Restarted, CrashLoop)

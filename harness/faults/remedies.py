@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from harness.base import wait
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
-from harness.faults import broken_off, emergency, hosts, limits, mysql, network, process, reparent, tablet_types
+from harness.faults import broken_off, emergency, hosts, limits, mysql, network, process, reparent, service, tablet_types
 from harness.model import Remedy
 
 EACH_WITHIN_S = 30.0
@@ -27,6 +27,7 @@ REMEDIES: Mapping[str, Undo] = {
     **FIRST,
     **LAST,
     **mysql.REMEDIES,
+    **service.REMEDIES,
     **reparent.REMEDIES,
     **emergency.REMEDIES,
     **tablet_types.REMEDIES,

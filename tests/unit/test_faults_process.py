@@ -20,7 +20,8 @@ import pytest
 from harness.base import wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.faults.mysql import PurgedBinlogs
-from harness.faults.process import KilledVttablet
+from harness.faults.process import Killed
+from harness.faults.targets import Targets
 from harness.model import Capability, Node, Role
 from harness.stage import RunStage
 from harness.vitess.vtctld import TabletRecord, VtctldError, vtctld_of
@@ -33,7 +34,9 @@ NODES = (
     Node(name="vttablet-101", role=Role.VTTABLET, version="24.0.3", keyspace="ks", shard="0", tablet_uid=101),
     Node(name="vtgate-1", role=Role.VTGATE, version="24.0.3"),
 )
-KILLED = KilledVttablet(shard="0", serve_within_s=2.0)
+PRIMARY = Targets(role=Role.VTTABLET, tablet_type="primary")
+REPLICA = Targets(role=Role.VTTABLET, tablet_type="replica")
+KILLED = Killed(targets=PRIMARY, serve_within_s=2.0)
 
 
 def tablet(uid: int, kind: str) -> TabletRecord:
@@ -165,14 +168,14 @@ async def test_the_primary_is_killed_and_started_again(world: World, tmp_path: P
 async def test_a_replica_is_the_one_that_the_shard_record_does_not_name(world: World) -> None:
     """A tablet record may lag behind: two tablets that call themselves primary, one that the shard record names."""
     world.vtctld.records = (tablet(100, "replica"), tablet(101, "replica"))
-    assert (await KilledVttablet(shard="0", tablet_type="replica").aim(world.stage)).targets == ("vttablet-101",)
-    assert (await KilledVttablet(shard="0").aim(world.stage)).targets == ("vttablet-100",)
+    assert (await Killed(targets=REPLICA).aim(world.stage)).targets == ("vttablet-101",)
+    assert (await Killed(targets=PRIMARY).aim(world.stage)).targets == ("vttablet-100",)
 
 
-@pytest.mark.parametrize("number", [0, 2])
-async def test_a_tablet_that_is_not_there(world: World, number: int, tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"ks/0 has no replica tablet number \d: zone1-0000000100 primary, zone1-"):
-        async with world.stage.inject(KilledVttablet(shard="0", tablet_type="replica", number=number)):
+async def test_a_tablet_that_is_not_there(world: World, tmp_path: Path) -> None:
+    second = Targets(role=Role.VTTABLET, tablet_type="replica", number=2)
+    with pytest.raises(ClusterError, match="replica vttablet: 0 in this cluster"):
+        async with world.stage.inject(Killed(targets=second)):
             raise AssertionError("the block is not entered")
     assert steps(tmp_path / "run") == []
 
@@ -194,7 +197,7 @@ async def test_it_is_not_healed_before_it_serves_and_takes_writes(world: World, 
     assert healed(tmp_path)
 
 
-async def _inject(world: World, fault: KilledVttablet = KILLED) -> None:
+async def _inject(world: World, fault: Killed = KILLED) -> None:
     async with world.stage.inject(fault):
         pass
 
@@ -212,23 +215,23 @@ async def test_one_that_does_not_start_is_an_error(world: World, tmp_path: Path)
     [
         (
             {"TabletStateName": "NOT_SERVING", "TabletType": "replica"},
-            "has got over KilledVttablet: .*last seen: replica NOT_SERVING",
+            "has got over Killed: .*last seen: vttablet-100: replica NOT_SERVING",
         ),
-        ({}, "has got over KilledVttablet: .*no TabletStateName"),
+        ({}, "has got over Killed: .*no TabletStateName"),
     ],
 )
 async def test_one_that_starts_and_does_not_serve(world: World, broken: Any, says: str, tmp_path: Path) -> None:
     world.cluster.web.variables = broken
-    await _inject(world, KilledVttablet(shard="0", serve_within_s=0.3))
+    await _inject(world, Killed(targets=PRIMARY, serve_within_s=0.3))
     assert healed(tmp_path)
     assert re.search(says, spans(tmp_path / "run")[0].unrecovered)
 
 
 async def test_a_shard_that_stays_read_only(world: World, tmp_path: Path) -> None:
     world.vtgate = [READ_ONLY]
-    await _inject(world, KilledVttablet(shard="0", serve_within_s=0.3))
+    await _inject(world, Killed(targets=PRIMARY, serve_within_s=0.3))
     assert healed(tmp_path)
-    assert re.search(r"has got over KilledVttablet: .*vtgate-1: \(\(1, 1\),\)", spans(tmp_path / "run")[0].unrecovered)
+    assert re.search(r"has got over Killed: .*vtgate-1, 0: \(\(1, 1\),\)", spans(tmp_path / "run")[0].unrecovered)
 
 
 async def test_one_that_somebody_started_is_not_started_twice(world: World, tmp_path: Path) -> None:
