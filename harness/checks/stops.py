@@ -21,6 +21,7 @@ from harness.model import CheckKind, CheckResult, Node, Verdict
 
 NEW_PRIMARY = "NewPrimarySeen"
 MAX_DURATION = "MaxDurationExceeded"
+KEEP_PRIMARIES = frozenset({*REPARENTS, "ReadOnlyPrimary"})  # beside which only a reparent makes a new primary
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _judged(
     rises = series.rises(key, since_ns)
     if reason == NEW_PRIMARY:
         early = [rise for rise in rises if not any(reparent.begin_ns <= rise[1] for reparent in own)]
-        if early and all(span.fault in REPARENTS for span in history.faults):
+        if early and all(span.fault in KEEP_PRIMARIES for span in history.faults):
             when = offset(early[0][1], since_ns)
             return Verdict.FAIL, f"{shard}: a new primary was seen ({when}) before its own reparent began (like #16438)"
         return Verdict.PASS, ""

@@ -141,6 +141,8 @@ def test_a_new_primary_seen_before_the_own_reparent_began() -> None:
     result = only("buffering/stops", builder)
     assert result.verdict is FAIL
     assert "like #16438" in result.summary
+    builder.fault("ReadOnlyPrimary", "mysqld-101", 5.1, 9.0)  # promotes nobody
+    assert verdict("buffering/stops", builder) is FAIL
     builder.fault("KillPrimary", "vttablet-101", 5.1, 9.0)  # any other fault may have promoted it
     assert verdict("buffering/stops", builder) is PASS
 
