@@ -4,8 +4,8 @@ Goal: the dropped health update that #17629 was closed with is one of three caus
 only a late one, and no more than a shard or two. Each is made here on purpose, so that one run shows it.
 
 Method: vtgate's keyspace event watcher keeps its own picture of who serves. What a primary says of itself and what it
-answers to requests come to it over one connection, what its successor says over another: while the first is held back
-(harness/faults/held.py) the successor is known already, and what comes then is old. Row one is the control: the same
+answers to requests come to it over one connection, what its successor says over another: while the first is cut one way
+the successor becomes known, and what comes when it is whole again is old. Row one is the control: the same
 reparents, nothing held back.
 """
 
@@ -17,21 +17,29 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+from experiments.reparent import reparent_together
 from experiments.serving import until_settled
 from harness import anchors
 from harness.checks import HEALTH as CHECKS
 from harness.contracts import Experiment, Stage
-from harness.faults.held import HeldBack
+from harness.faults.network import Partition
 from harness.faults.reparent import HeldTransaction, PlannedReparent
+from harness.faults.slowness import Paused
+from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.probes import STANDARD as PROBES
 from harness.vitess.debug_vars import flatten, vars_of
+from harness.vitess.proto import vschema_pb2, vtctldata_pb2
+from harness.vitess.vtctld import vtctld_of
 
 DEADLINE_S = 420.0
 PROMOTED_WITHIN_S = 30.0
 BUFFERS_WITHIN_S = 20.0
 SETTLED_WITHIN_S = 60.0
+REQUESTS, ANSWERS = "there", "back"  # what vtgates send to a primary, what it sends to them
+OF_NO_TABLE = "nobody_asks_for_this"
+CALL_WITHIN_S = 15.0
 PROMOTED = "HealthcheckPrimaryPromoted"  # go/vt/discovery/healthcheck.go, v0.21 to v0.24
 
 CLUSTER = ClusterSpec(
@@ -62,7 +70,7 @@ async def one_shard(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("storm")
     (shard,) = stage.cluster.spec.shard_names
-    async with stage.inject(HeldBack(shard=shard, direction="requests")):
+    async with stage.inject(_held_back(shard, REQUESTS)):
         await stage.hold(stage.plan.params["stuck_s"])
         await _promoted_everywhere(stage, shard)
         await stage.hold(stage.plan.params["late_s"])
@@ -73,7 +81,7 @@ async def afterwards(stage: Stage) -> None:
     """The other shard is reparented again and again, with nothing in the way; in between, the first one once."""
     await _baseline(stage)
     stage.phase("storm")
-    await _one_within_the_other(stage, "requests")
+    await _one_within_the_other(stage, REQUESTS)
     first, last = stage.cluster.spec.shard_names
     for phase, shard in (("again", last), ("cure", first), ("cured", last)):
         await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
@@ -82,6 +90,40 @@ async def afterwards(stage: Stage) -> None:
         stage.phase(phase)
         await _promoted_everywhere(stage, shard)
     await _aftermath(stage)
+
+
+async def stood_still(stage: Stage) -> None:
+    """Every vtgate stands still while all shards are reparented: what the old primaries and the new ones said waits for
+    it, over connections of their own."""
+    await _baseline(stage)
+    stage.phase("storm")
+    async with stage.inject(Paused(targets=Targets(role=Role.VTGATE))):
+        await reparent_together(stage, stage.cluster.spec.shard_names)
+    await _aftermath(stage)
+
+
+async def topology_slow(stage: Stage) -> None:
+    """vtgates hear of a change of the routing rules, and what they ask the topology server for then is not answered."""
+    await _baseline(stage)
+    await _routing_rules(stage, OF_NO_TABLE)
+    stage.phase("storm")
+    etcd = Targets(role=Role.ETCD)
+    async with stage.inject(Partition(target=etcd, direction=REQUESTS)):
+        await _routing_rules(stage, OF_NO_TABLE)
+        await stage.hold(stage.plan.params["stuck_s"])
+        await reparent_together(stage, stage.cluster.spec.shard_names)
+        await stage.hold(stage.plan.params["late_s"])
+    await _routing_rules(stage)
+    await _aftermath(stage)
+
+
+async def _routing_rules(stage: Stage, *tables: str) -> None:
+    """Exactly these, each for a table that nobody asks for; every vtgate is told."""
+    to = [f"{stage.cluster.spec.keyspace}.ledger"]
+    rules = [vschema_pb2.RoutingRule(from_table=table, to_tables=to) for table in tables]
+    request = vtctldata_pb2.ApplyRoutingRulesRequest(routing_rules=vschema_pb2.RoutingRules(rules=rules))
+    vtctld = await stage.shared(vtctld_of)
+    await vtctld.call("ApplyRoutingRules", request, timeout_s=CALL_WITHIN_S)
 
 
 async def _one_within_the_other(stage: Stage, direction: str) -> None:
@@ -93,9 +135,16 @@ async def _one_within_the_other(stage: Stage, direction: str) -> None:
         await buffers(timeout_s=BUFFERS_WITHIN_S)
         async with AsyncExitStack() as held:
             if direction:
-                await held.enter_async_context(stage.inject(HeldBack(shard=quick, direction=direction)))
+                await held.enter_async_context(stage.inject(_held_back(quick, direction)))
                 await stage.hold(stage.plan.params["stuck_s"])
             await _promoted_everywhere(stage, quick)
+
+
+def _held_back(shard: str, direction: str) -> Partition:
+    """TCP gives nothing up: what was sent waits in the sender's kernel and comes when the link is whole again, later by
+    the pause between two tries, which doubles from 200 ms on (net/ipv4/tcp_timer.c)."""
+    primary = Targets(role=Role.VTTABLET, tablet_type="primary", shards=(shard,))
+    return Partition(target=primary, direction=direction)
 
 
 async def _promoted_everywhere(stage: Stage, shard: str) -> None:
@@ -188,14 +237,14 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "late-request",
         "A demoted primary hears a request late, while another shard is being reparented: what do that shard's clients "
         "pay (#17629)?",
-        partial(two_shards, direction="requests"),
+        partial(two_shards, direction=REQUESTS),
         suites=frozenset({Suite.CI, Suite.NIGHTLY}),
         known_bugs=(LATE,),
     ),
     _member(
         "late-answers",
         "All that a demoted primary says comes late, its own health too: what do another shard's clients pay (#17629)?",
-        partial(two_shards, direction="answers"),
+        partial(two_shards, direction=ANSWERS),
         known_bugs=(LATE,),
     ),
     _member(
@@ -214,5 +263,18 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         params={"between_s": 21.0},
         vtgate_flags={"buffer-min-time-between-failovers": "20s"},
         known_bugs=(LATE,),
+    ),
+    _member(
+        "stood-still",
+        "A vtgate stands still for a moment while every shard is reparented: what do its clients pay (#17629)?",
+        stood_still,
+        shards=8,
+        known_bugs=(replace(LATE, certain=False),),
+    ),
+    _member(
+        "topology-slow",
+        "Routing rules exist, and vtgate's requests to etcd get no answer during a reparent: do its clients feel it?",
+        topology_slow,
+        params={"late_s": 8.0},
     ),
 )

@@ -284,3 +284,14 @@ def test_each_vtgate_is_judged_by_its_own_counters() -> None:
     builder = calm(vtgates=("21.0.2", "24.0.3"))
     builder.set("vtgate-2", 6.0, {"BufferRequestsBuffered:ks.80-": 6})
     assert [result.verdict for result in results("buffering/conservation", builder)] == [PASS, FAIL]
+
+
+def test_shards_that_ran_to_their_maximum_leave_nothing_unknown() -> None:
+    """Held for others they were not, and buffering/stops tells what became of them."""
+    builder = calm()
+    for shard in builder.shards:
+        builder.set("vtgate-1", 0.0, {f"BufferStops:ks.{shard}.MaxDurationExceeded": 0})
+        builder.set("vtgate-1", 25.3, {f"BufferStops:ks.{shard}.MaxDurationExceeded": 1})
+    result = only("buffering/keyspace-consistency", builder)
+    assert result.verdict is PASS
+    assert "maximum duration" in result.summary
