@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.base.errors import PlanError
 from harness.contracts import Fault
-from harness.faults import candidates, emergency, held, hosts, mysql, process, reparent, slowness, tablet_types
+from harness.faults import candidates, emergency, hosts, mysql, process, reparent, slowness, tablet_types
 from harness.faults.targets import Targets
 from harness.model import Role
 
@@ -28,7 +28,6 @@ FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     candidates.FAULTS,
     tablet_types.FAULTS,
     mysql.FAULTS,
-    held.FAULTS,
 )
 
 
@@ -100,7 +99,7 @@ def sample(kind: type[Fault]) -> Fault:
 
 
 def told(fault: Fault) -> str:
-    """Its name and what differs from the defaults: `KilledVttablet(shard='-80')`."""
+    """Its name and what differs from the defaults: `PlannedReparent(shard='-80')`."""
     defaults = {field.name: field.default for field in fields(type(fault))}
     given = {name: getattr(fault, name) for name in defaults if getattr(fault, name) != defaults[name]}
     return f"{fault.name}({', '.join(f'{name}={_shown(value)}' for name, value in given.items())})"

@@ -291,7 +291,7 @@ def test_shards_that_ran_to_their_maximum_leave_nothing_unknown() -> None:
     builder = calm()
     for shard in builder.shards:
         builder.set("vtgate-1", 0.0, {f"BufferStops:ks.{shard}.MaxDurationExceeded": 0})
-        builder.set("vtgate-1", 25.3, {f"BufferStops:ks.{shard}.MaxDurationExceeded": 1})
+        builder.set("vtgate-1", 9.0, {f"BufferStops:ks.{shard}.MaxDurationExceeded": 1})
     result = only("buffering/keyspace-consistency", builder)
     assert result.verdict is PASS
     assert "maximum duration" in result.summary
