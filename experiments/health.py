@@ -21,10 +21,11 @@ from experiments.reparent import reparent_together
 from experiments.serving import until_settled
 from harness import anchors
 from harness.checks import HEALTH as CHECKS
-from harness.contracts import Experiment, Stage
+from harness.contracts import Experiment, Fault, Stage
+from harness.faults.logs import SlowLog
 from harness.faults.network import Partition
 from harness.faults.reparent import HeldTransaction, PlannedReparent
-from harness.faults.slowness import Paused
+from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
@@ -38,6 +39,7 @@ PROMOTED_WITHIN_S = 30.0
 BUFFERS_WITHIN_S = 20.0
 SETTLED_WITHIN_S = 60.0
 REQUESTS, ANSWERS = "there", "back"  # what vtgates send to a primary, what it sends to them
+VTGATES = Targets(role=Role.VTGATE)
 OF_NO_TABLE = "nobody_asks_for_this"
 CALL_WITHIN_S = 15.0
 PROMOTED = "HealthcheckPrimaryPromoted"  # go/vt/discovery/healthcheck.go, v0.21 to v0.24
@@ -92,28 +94,30 @@ async def afterwards(stage: Stage) -> None:
     await _aftermath(stage)
 
 
-async def stood_still(stage: Stage) -> None:
-    """Every vtgate stands still while all shards are reparented: what the old primaries and the new ones said waits for
-    it, over connections of their own."""
+async def while_hindered(stage: Stage, fault: Fault) -> None:
+    """Every vtgate is hindered while all shards are reparented: what old primaries and new ones say waits for it, over
+    connections of their own, and comes in no order."""
     await _baseline(stage)
     stage.phase("storm")
-    async with stage.inject(Paused(targets=Targets(role=Role.VTGATE))):
+    async with stage.inject(fault):
         await reparent_together(stage, stage.cluster.spec.shard_names)
+        await stage.hold(stage.plan.params["late_s"])
     await _aftermath(stage)
 
 
 async def topology_slow(stage: Stage) -> None:
     """vtgates hear of a change of the routing rules, and what they ask the topology server for then is not answered."""
     await _baseline(stage)
-    await _routing_rules(stage, OF_NO_TABLE)
     stage.phase("storm")
-    etcd = Targets(role=Role.ETCD)
-    async with stage.inject(Partition(target=etcd, direction=REQUESTS)):
+    try:
         await _routing_rules(stage, OF_NO_TABLE)
-        await stage.hold(stage.plan.params["stuck_s"])
-        await reparent_together(stage, stage.cluster.spec.shard_names)
-        await stage.hold(stage.plan.params["late_s"])
-    await _routing_rules(stage)
+        async with stage.inject(Partition(target=Targets(role=Role.ETCD), direction=REQUESTS)):
+            await _routing_rules(stage, OF_NO_TABLE)
+            await stage.hold(stage.plan.params["stuck_s"])
+            await reparent_together(stage, stage.cluster.spec.shard_names)
+            await stage.hold(stage.plan.params["late_s"])
+    finally:
+        await _routing_rules(stage)
     await _aftermath(stage)
 
 
@@ -264,12 +268,20 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         vtgate_flags={"buffer-min-time-between-failovers": "20s"},
         known_bugs=(LATE,),
     ),
-    _member(
-        "stood-still",
-        "A vtgate stands still for a moment while every shard is reparented: what do its clients pay (#17629)?",
-        stood_still,
-        shards=8,
-        known_bugs=(replace(LATE, certain=False),),
+    *(
+        _member(
+            name,
+            f"{what} while every shard is reparented: what do its clients pay (#17629)?",
+            partial(while_hindered, fault=fault),
+            shards=8,
+            params={"late_s": late_s},
+            known_bugs=(replace(LATE, certain=False),),
+        )
+        for name, what, fault, late_s in (
+            ("stood-still", "A vtgate stands still", Paused(targets=VTGATES), 0.0),
+            ("starved", "A vtgate has a fifth of a core", Slowed(targets=VTGATES, cpus=0.2), 5.0),
+            ("log-stalled", "Nobody takes what a vtgate logs", SlowLog(targets=VTGATES), 2.0),
+        )
     ),
     _member(
         "topology-slow",
