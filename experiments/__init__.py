@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import movetables, random, reparent, vstream
+from experiments import movetables, network, random, reparent, vstream
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     reparent.EXPERIMENTS,
     vstream.EXPERIMENTS,
     movetables.EXPERIMENTS,
+    network.EXPERIMENTS,
     random.EXPERIMENTS,
 )
 

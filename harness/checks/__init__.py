@@ -17,6 +17,7 @@ from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePr
 from harness.checks.evictions import BufferEvictions
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
+from harness.checks.links import LinkBystanders, LinkCost, LinkServedAgain
 from harness.checks.processes import NoCrash
 from harness.checks.promotions import BufferPromotions
 from harness.checks.reads import AcknowledgedReadable
@@ -70,6 +71,21 @@ EMERGENCY: tuple[Check, ...] = (  # what an emergency experiment asks for: a pri
     NoCrash(),
 )
 HEALTH: tuple[Check, ...] = (*STANDARD, FaultsFelt(), BufferPromotions())  # what a health experiment asks for
+LINKS: tuple[Check, ...] = (  # what a network experiment asks for
+    RunComplete(),
+    HarnessFit(),
+    HostFit(),
+    RateReached(),
+    ProbesAlive(),
+    FaultsFelt(),
+    *SAFETY,
+    LinkBystanders(),
+    LinkCost(),
+    LinkServedAgain(),
+    ServedAgain(),
+    FaultsHealed(),
+    NoCrash(),
+)
 VSTREAM: tuple[Check, ...] = (  # what a vstream experiment asks for
     RunComplete(),
     HarnessFit(),
@@ -112,4 +128,4 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *EVERY_RUN)))
+CHECKS: Mapping[str, Check] = table(dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *EVERY_RUN)))
