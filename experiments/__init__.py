@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import movetables, network, random, reparent, vstream
+from experiments import health, movetables, network, random, reparent, vstream
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
@@ -13,6 +13,7 @@ FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     movetables.EXPERIMENTS,
     network.EXPERIMENTS,
     random.EXPERIMENTS,
+    health.EXPERIMENTS,
 )
 
 
