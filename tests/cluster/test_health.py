@@ -21,7 +21,7 @@ def test_a_late_request_holds_two_shards_long_after_all_is_well(tmp_path: Path) 
     words = ("run", "health/late-request", "--vtgate", ",".join(VTGATES), "--plain", "--out", folder)
     ran = vtchaos(*words, within_s=RUN_WITHIN_S)
     verdict = verdict_of(folder)
-    assert verdict.reproduced == ("vitess#17629 (late)",), ran.stdout
+    assert verdict.reproduced == ("vitess#17629 (late)",), ran.output
     found = results(verdict, "buffering/promotions")
     assert [result.subject for result in found] == ["vtgate-1", "vtgate-2"]
     for result in found:
@@ -33,5 +33,5 @@ def test_without_anything_late_buffering_ends_with_the_last_promotion(tmp_path: 
     folder = tmp_path / "control"
     ran = vtchaos("run", "health/control", "--plain", "--out", folder, within_s=RUN_WITHIN_S)
     (found,) = results(verdict_of(folder), "buffering/promotions")
-    assert (found.verdict, found.figures["late"]) == (Verdict.PASS, 0), ran.stdout
+    assert (found.verdict, found.figures["late"]) == (Verdict.PASS, 0), ran.output
     assert int(found.figures["ends"]) == 2
