@@ -25,10 +25,11 @@ from harness.checks.assumptions import BufferingStarted, ReparentsHappened
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.processes import NoCrash
 from harness.contracts import Experiment, Fault, Stage
+from harness.faults.catalogue import told
 from harness.faults.mysql import StatementTimeLimit
-from harness.faults.process import Killed
+from harness.faults.process import Killed, Terminated
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
-from harness.faults.targets import Targets
+from harness.faults.targets import TABLET_ROLES, Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import Capability, ClusterSpec, LoadSpec, Role, Suite
 from harness.probes import STANDARD as PROBES
@@ -53,24 +54,20 @@ def _shard(dice: random.Random, spec: ClusterSpec) -> str:
     return dice.choice(spec.shard_names)
 
 
-def _one_of(role: Role) -> Callable[[random.Random, ClusterSpec], Targets]:
-    """One process of a role: of tablets, the primary's as often as all the others' together."""
-
-    def chosen(dice: random.Random, spec: ClusterSpec) -> Targets:
-        if role not in (Role.VTTABLET, Role.MYSQLD):
-            return Targets(role=role, count=1, draw=str(dice.random()))
-        shard, kind = _shard(dice, spec), dice.choice(("primary", "replica"))
-        return Targets(role=role, shards=(shard,), tablet_type=kind, number=1)
-
-    return chosen
+def _one_of(role: Role, dice: random.Random, spec: ClusterSpec) -> Targets:
+    """One process of a role; of a shard's tablets the primary's as often as all the others' together."""
+    if role not in TABLET_ROLES:
+        return Targets(role=role, count=1, draw=str(dice.random()))
+    return Targets(role=role, shards=(_shard(dice, spec),), tablet_type=dice.choice(("primary", "replica")), number=1)
 
 
 KINDS: tuple[Kind, ...] = (
     Kind(weight=3, make=lambda dice, spec: PlannedReparent(shard=_shard(dice, spec))),
-    Kind(
-        weight=3,
-        make=lambda dice, spec: Killed(targets=_one_of(Role.VTTABLET)(dice, spec)),
-    ),
+    Kind(weight=3, make=lambda dice, spec: Killed(targets=_one_of(Role.VTTABLET, dice, spec))),
+    Kind(weight=1, make=lambda dice, spec: Killed(targets=_one_of(Role.MYSQLD, dice, spec))),
+    Kind(weight=1, make=lambda dice, spec: Killed(targets=_one_of(Role.ETCD, dice, spec))),
+    Kind(weight=1, make=lambda dice, spec: Killed(targets=_one_of(Role.VTCTLD, dice, spec))),
+    Kind(weight=1, make=lambda dice, spec: Terminated(targets=_one_of(Role.VTTABLET, dice, spec))),
     Kind(weight=1, make=lambda dice, spec: HeldTransaction(shard=_shard(dice, spec))),
     Kind(weight=1, make=lambda dice, spec: LaggingReplicas(shard=_shard(dice, spec), delay_s=dice.randint(1, 5))),
     Kind(
@@ -130,7 +127,7 @@ async def nothing(stage: Stage) -> None:
 async def _one(stage: Stage, kinds: Sequence[Kind], number: int, hold_s: float) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         fault = draw(stage.plan.seed, number, attempt, stage.cluster.spec, kinds)
-        stage.note(f"fault {number} drawn", attempt=attempt, fault=str(fault), hold_s=round(hold_s, 3))
+        stage.note(f"fault {number} drawn", attempt=attempt, fault=told(fault), hold_s=round(hold_s, 3))
         why = await _injected(stage, fault, hold_s)
         if not why:
             return
