@@ -13,7 +13,7 @@ from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.links import NO_DELAY
 from clusters.common.processes import NOT_YET, Exit, refused
-from clusters.docker import boxes, knocking
+from clusters.docker import boxes, knocking, states
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
 from clusters.docker.following import EventFollower, Mark
@@ -193,7 +193,9 @@ class DockerProcesses:
     async def traces(self) -> Sequence[str]:
         running = {node.name: self._own.container(node.name) for node in self._layout.nodes}
         limited = await self._cpu.traces({name: container for name, container in running.items() if container})
-        return (*limited, *await self._faulty_links())
+        found = {node: self._programs(node).container(node.name) for node in self._layout.nodes}
+        still = await states.standing_still(self._engine, {node: key for node, key in found.items() if key})
+        return (*still, *limited, *await self._faulty_links())
 
     async def _faulty_links(self) -> Sequence[str]:
         """As the kernel lists them, of the boxes that have ever had any."""

@@ -2,8 +2,8 @@
 # It is not the program's keeper: what was stopped or killed stays so until the next order, and Kubernetes, which sees
 # only this process, restarts nothing.
 #
-#   $1/orders   a line an order: NUMBER start | NUMBER signal SIGNAL
-#   $1/replies  a line an answer: NUMBER done | NUMBER not running
+#   $1/orders   a line an order: NUMBER start | NUMBER signal SIGNAL | NUMBER state
+#   $1/replies  a line an answer: NUMBER done | NUMBER not running | NUMBER and a letter of proc(5): T = stopped
 #   $1/run      the program, as a script that ends in exec
 #   $1/pid      NUMBER PROCESS, while it runs
 #
@@ -35,9 +35,19 @@ signalled() {
     fi
 }
 
+seen() {
+    if read -r _ program <"$state/pid" && read -r stat <"/proc/$program/stat"; then
+        stat=${stat##*) }
+        echo "$1 ${stat%% *}" >&4
+    else
+        echo "$1 not running" >&4
+    fi
+}
+
 while read -r number order signal <&3; do
     case $order in
     start) started "$number" & ;;
     signal) signalled "$number" "$signal" 2>/dev/null ;;
+    state) seen "$number" 2>/dev/null ;;
     esac
 done

@@ -33,6 +33,16 @@ done
 """
 
 
+# $1 the program's name; prints the states of the processes of that name, letters of proc(5).
+_STATES = """
+for each in /proc/[0-9]*; do
+  name=; { read -r name <"$each/comm"; } 2>/dev/null
+  if [ "$name" = "$1" ] && { read -r stat <"$each/stat"; } 2>/dev/null; then stat=${stat##*) }; echo "${stat%% *}"; fi
+done
+"""
+STOPPED = frozenset("Tt")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permits:
     """What can be done. `scales`: node → the workload that stops and starts it."""
@@ -66,6 +76,11 @@ class Permits:
 def signal_words(role: Role, signum: int) -> tuple[str, ...]:
     """What sends a signal to a role's processes when it is run in their container, and prints whom it reached."""
     return ("sh", "-c", _SIGNAL, "-", role.value, str(signum))
+
+
+def state_words(role: Role) -> tuple[str, ...]:
+    """What prints the states of a role's processes when it is run in their container."""
+    return ("sh", "-c", _STATES, "-", role.value)
 
 
 async def asked(api: Api, namespace: str, programs: Mapping[str, Program]) -> Permits:

@@ -102,7 +102,18 @@ class AttachedProcesses:
         return 0
 
     async def traces(self) -> Sequence[str]:
-        return ()
+        """Where no signal may be sent, none of ours can have stopped anything."""
+        if self._permits.signals:
+            return ()
+        nodes = [node for node in self._layout.nodes if self._lives.now(node.name) is not None]
+        states = await asyncio.gather(*(self._states(node) for node in nodes))
+        still = (node for node, seen in zip(nodes, states, strict=True) if attach_permits.STOPPED & seen)
+        return tuple(f"{node.name} is stopped" for node in still)
+
+    async def _states(self, node: Node) -> frozenset[str]:
+        program, words = self._program(node), attach_permits.state_words(node.role)
+        ran = await self._api.exec(self._namespace, program.pod, program.container, words, timeout_s=EXEC_TIMEOUT_S)
+        return frozenset(ran.stdout.decode().split())
 
     def outside(self, node: Node, port: str) -> Address:
         return self._addresses[node.name, port]

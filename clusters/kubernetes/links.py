@@ -62,6 +62,16 @@ class Links:
             if CONTAINER in pod.running:
                 self._cut[pod.name] = pod.uid
 
+    async def seen(self) -> Sequence[str]:
+        """What the rules in the pods do, as the kernel lists them; a pod that never had one has no container for it."""
+        pods = [pod for pod in self._pods.all() if CONTAINER in pod.running]
+        listings = await asyncio.gather(*(self._listed(pod.name, pod.uid) for pod in pods))
+        return [row for rows in listings for row in rows]
+
+    async def _listed(self, pod: str, uid: str) -> Sequence[str]:
+        script = f"nft list table inet {links.TABLE} 2>/dev/null || true"
+        return links.seen(await (await self._shell(pod, uid)).order(script))
+
     async def close(self) -> None:
         await asyncio.gather(*(shell.close() for shell in self._shells.values()))
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from clusters.common.commands import Command
 
 NOT_RUNNING = "not running"
+STOPPED = ("T", "t")  # by a signal, by a debugger
 ALREADY_RUNNING = "already running"
 _END = "VTCHAOS_END_OF_FILE"
 _RUNNING = 3  # exit status of an order to start what runs
@@ -29,6 +30,11 @@ def start(state: str, number: int, command: Command) -> str:
 def signal(state: str, number: int, signum: int) -> str:
     """Signal the program; prints `NOT_RUNNING` when there is none."""
     return "\n".join(("set -e", *_agent_there(state), *_told(state, number, f"signal {signum}")))
+
+
+def seen(state: str, number: int) -> str:
+    """Prints the state of the program's first thread as the kernel has it, a letter of proc(5), or `NOT_RUNNING`."""
+    return "\n".join(("set -e", *_agent_there(state), *_told(state, number, "state")))
 
 
 def running(state: str) -> str:

@@ -125,7 +125,9 @@ class PodProcesses:
         return 0
 
     async def traces(self) -> Sequence[str]:
-        return ()
+        states = await asyncio.gather(*(self._seen(node) for node in self._layout.nodes))
+        still = [node.name for node, state in zip(self._layout.nodes, states, strict=True) if state in orders.STOPPED]
+        return (*(f"{name} is stopped" for name in still), *(f"link {rule}" for rule in await self._links.seen()))
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._reach.outside(node, port)
@@ -189,6 +191,10 @@ class PodProcesses:
     def _shell(self, node: Node) -> Shell:
         """The first container's: it reaches the agents of the others too."""
         return self._shells[names.box_of(node).pod]
+
+    async def _seen(self, node: Node) -> str:
+        number = secrets.randbelow(1 << 31) + 1
+        return (await self._shell(node).order(orders.seen(manifests.state_of(node), number))).strip()
 
     def _initialize(self, path: str) -> str:
         """A data directory of mysqld's own making."""

@@ -81,6 +81,20 @@ async def test_a_signal_reaches_the_program_alone(container: Container) -> None:
     await container.printed("\x1evtchaos-exit 6 0\n")
 
 
+async def test_a_program_that_stands_still_is_seen(container: Container) -> None:
+    async def seen(number: int) -> str:
+        return (await container.order(orders.seen(str(container.state), number))).output
+
+    assert await seen(1) == orders.NOT_RUNNING
+    await container.start(2, "exec sleep 1000")
+    assert await seen(3) not in orders.STOPPED
+    await container.signal(4, signal.SIGSTOP)
+    assert await seen(5) in orders.STOPPED
+    await container.signal(6, signal.SIGCONT)
+    assert await seen(7) not in orders.STOPPED
+    await container.signal(8, signal.SIGKILL)
+
+
 async def test_what_runs_is_not_started_again(container: Container) -> None:
     await container.start(1, "exec sleep 1000")
     running = await container.order(orders.running(str(container.state)))
