@@ -111,7 +111,7 @@ async def topology_slow(stage: Stage) -> None:
     stage.phase("storm")
     try:
         await _routing_rules(stage, OF_NO_TABLE)
-        async with stage.inject(Partition(target=Targets(role=Role.ETCD), direction=REQUESTS)):
+        async with stage.inject(Partition(targets=Targets(role=Role.ETCD), direction=REQUESTS)):
             await _routing_rules(stage, OF_NO_TABLE)
             await stage.hold(stage.plan.params["stuck_s"])
             await reparent_together(stage, stage.cluster.spec.shard_names)
@@ -148,7 +148,7 @@ def _held_back(shard: str, direction: str) -> Partition:
     """TCP gives nothing up: what was sent waits in the sender's kernel and comes when the link is whole again, later by
     the pause between two tries, which doubles from 200 ms on (net/ipv4/tcp_timer.c)."""
     primary = Targets(role=Role.VTTABLET, tablet_type="primary", shards=(shard,))
-    return Partition(target=primary, direction=direction)
+    return Partition(targets=primary, direction=direction)
 
 
 async def _promoted_everywhere(stage: Stage, shard: str) -> None:
@@ -280,7 +280,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         for name, what, fault, late_s in (
             ("stood-still", "A vtgate stands still", Paused(targets=VTGATES), 0.0),
             ("starved", "A vtgate has a fifth of a core", Slowed(targets=VTGATES, cpus=0.2), 5.0),
-            ("log-stalled", "Nobody takes what a vtgate logs", SlowLog(targets=VTGATES), 2.0),
+            ("log-stalled", "Nobody takes what a vtgate logs", SlowLog(), 2.0),
         )
     ),
     _member(
