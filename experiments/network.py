@@ -64,7 +64,7 @@ async def vanished(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("faulty")
     shard = stage.cluster.spec.shard_names[0]
-    async with stage.inject(Partition(source=await _host(stage, shard), shape="isolate")):
+    async with stage.inject(Partition(sources=await _host(stage, shard), shape="isolate")):
         await stage.hold(stage.plan.params["noticed_s"])
         async with stage.inject(EmergencyReparent(shard=shard)):
             pass
@@ -73,24 +73,24 @@ async def vanished(stage: Stage) -> None:
 
 
 def answers_lost(stage: Stage) -> Fault:
-    return Partition(source=ONE_VTGATE, target=_primary(stage), direction="back")
+    return Partition(sources=ONE_VTGATE, targets=_primary(stage), direction="back")
 
 
 def late(stage: Stage) -> Fault:
-    return SlowLink(source=ONE_VTGATE, target=_primary(stage), delay_ms=stage.plan.params["delay_ms"])
+    return SlowLink(sources=ONE_VTGATE, targets=_primary(stage), delay_ms=stage.plan.params["delay_ms"])
 
 
 def lossy_replication(stage: Stage) -> Fault:
     shard = stage.cluster.spec.shard_names[:1]
     return LossyLink(
-        source=Targets(role=Role.MYSQLD, tablet_type="replica", shards=shard, number=1),
-        target=Targets(role=Role.MYSQLD, tablet_type="primary", shards=shard),
+        sources=Targets(role=Role.MYSQLD, tablet_type="replica", shards=shard, number=1),
+        targets=Targets(role=Role.MYSQLD, tablet_type="primary", shards=shard),
         share=stage.plan.params["loss"],
     )
 
 
 def half_open(stage: Stage) -> Fault:
-    return HalfOpen(source=Targets(role=Role.VTGATE), target=_primary(stage))
+    return HalfOpen(sources=Targets(role=Role.VTGATE), targets=_primary(stage))
 
 
 def _primary(stage: Stage) -> Targets:

@@ -15,7 +15,20 @@ from typing import Any
 
 from harness.base.errors import PlanError
 from harness.contracts import Fault
-from harness.faults import candidates, emergency, hosts, mysql, process, reparent, slowness, tablet_types
+from harness.faults import (
+    candidates,
+    disk,
+    emergency,
+    hosts,
+    logs,
+    mysql,
+    network,
+    process,
+    reparent,
+    slowness,
+    switching,
+    tablet_types,
+)
 from harness.faults.targets import Targets
 from harness.model import Role
 
@@ -25,9 +38,13 @@ FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     reparent.FAULTS,
     emergency.FAULTS,
     hosts.FAULTS,
+    network.FAULTS,
     candidates.FAULTS,
     tablet_types.FAULTS,
+    switching.FAULTS,
     mysql.FAULTS,
+    disk.FAULTS,
+    logs.FAULTS,
 )
 
 
@@ -120,11 +137,13 @@ def made(kind: type[Fault], settings: Mapping[str, str], targets: Mapping[str, A
 
 
 def _read(kind: type[Fault], known: Mapping[str, Field], name: str, text: str) -> Any:
-    if name not in known or known[name].kind is Targets:
-        settable = [field.name for field in known.values() if field.kind is not Targets]
+    if name not in known or name == TARGET:
+        settable = [field.name for field in known.values() if field.name != TARGET]
         raise PlanError(
             f"{kind.__name__} has no {name}{_near(name, settable)}; it has {', '.join(settable) or 'nothing to set'}"
         )
+    if known[name].kind is Targets:  # of those beside TARGET, which has options of its own
+        return Targets(names=tuple(part for part in text.split(",") if part))
     reader, form = _READERS[known[name].kind]
     try:
         return reader(text)

@@ -90,8 +90,8 @@ REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {LINK: _wh
 class _OverLinks:
     """What the faults of this module have in common: whom they hit, and how they are taken back."""
 
-    source: Targets = VTGATES
-    target: Targets = PRIMARIES
+    sources: Targets = VTGATES
+    targets: Targets = PRIMARIES
     direction: str = "both"  # there | back | both
     recover_within_s: float = 60.0
 
@@ -134,11 +134,11 @@ class _OverLinks:
         return await felt.whole(stage, _pairs(aim))
 
     async def _grudge(self, stage: Stage) -> Grudge:
-        return _over_network(stage, await self._directed(stage), self.source.text, self.target.text)
+        return _over_network(stage, await self._directed(stage), self.sources.text, self.targets.text)
 
     async def _directed(self, stage: Stage) -> Grudge:
-        sources = [node.name for node in await self.source.chosen(stage)]
-        there = one_way(sources, [node.name for node in await self.target.chosen(stage)])
+        sources = [node.name for node in await self.sources.chosen(stage)]
+        there = one_way(sources, [node.name for node in await self.targets.chosen(stage)])
         directions = {"there": there, "back": ~there, "both": there | ~there}
         if self.direction not in directions:
             raise PlanError(f"a direction is {', '.join(directions)}, not {self.direction!r}")
@@ -171,19 +171,19 @@ class Partition(_OverLinks):
     async def _grudge(self, stage: Stage) -> Grudge:
         if self.shape == "links":
             return await _OverLinks._grudge(self, stage)
-        sources = [node.name for node in await self.source.chosen(stage)]
+        sources = [node.name for node in await self.sources.chosen(stage)]
         half = len(sources) // 2
         match self.shape:
             case "isolate":
                 grudge = isolate(sources, [node.name for node in stage.cluster.nodes()])
             case "bridge":
-                over = [node.name for node in await self.target.chosen(stage) if node.name not in sources]
+                over = [node.name for node in await self.targets.chosen(stage) if node.name not in sources]
                 grudge = bridge(sources[:half], sources[half:], over)
             case "ring":
                 grudge = majorities_ring(sources)
             case _:
                 raise PlanError(f"a partition's shape is links, isolate, bridge or ring, not {self.shape!r}")
-        return _over_network(stage, grudge, self.source.text, self.shape)
+        return _over_network(stage, grudge, self.sources.text, self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +276,7 @@ class HalfOpen(_OverLinks):
 
     async def aim(self, stage: Stage) -> Aim:
         whole = await _OverLinks.aim(self, stage)
-        peers = [node.name for node in await self.target.chosen(stage)]
+        peers = [node.name for node in await self.targets.chosen(stage)]
         return dataclasses.replace(
             whole,
             undo=(*whole.undo, *(process.runs_again(name) for name in peers)),

@@ -12,10 +12,10 @@ from tests.faults.rows.row import Row, clients_are_served
 REPLICA = Targets(role=Role.VTTABLET, tablet_type="replica")
 
 ROWS: Mapping[str, Row] = {
-    "Partition": Row(fault=Partition(target=REPLICA), bystander=clients_are_served),
-    "LossyLink": Row(fault=LossyLink(target=REPLICA), bystander=clients_are_served),
-    "NarrowLink": Row(fault=NarrowLink(target=REPLICA), bystander=clients_are_served),
-    "ResetLink": Row(fault=ResetLink(target=REPLICA), bystander=clients_are_served),
-    "SlowLink": Row(fault=SlowLink(target=REPLICA), bystander=clients_are_served),
-    "HalfOpen": Row(fault=HalfOpen(target=REPLICA), bystander=clients_are_served),
+    "Partition": Row(fault=Partition(targets=REPLICA), bystander=clients_are_served),
+    "LossyLink": Row(fault=LossyLink(targets=REPLICA), bystander=clients_are_served),
+    "NarrowLink": Row(fault=NarrowLink(targets=REPLICA), bystander=clients_are_served),
+    "ResetLink": Row(fault=ResetLink(targets=REPLICA), bystander=clients_are_served),
+    "SlowLink": Row(fault=SlowLink(targets=REPLICA), bystander=clients_are_served),
+    "HalfOpen": Row(fault=HalfOpen(targets=REPLICA), bystander=clients_are_served),
 }
