@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.metadata
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.padding import Padding
-from rich.text import Text
 
 from clusters import KEEPERS, kept
 from harness import planning
@@ -36,12 +36,12 @@ from harness.kept import attached, known
 from harness.lease import Lease
 from harness.model import Capability, ClusterSpec, FaultSpan, Plan, Role
 from harness.planning import Overrides
-from harness.reports.tables import table_console
 from harness.runner import ClusterEvents
 from harness.stage import EventLog, RunStage
 
 PASSED, FINDING, UNKNOWN, INTERRUPTED = 0, 1, 3, 130
 FOR_EVER_S = 365 * 86_400.0
+INDENT = "    "
 
 
 @click.group("fault")
@@ -56,11 +56,11 @@ def list_(cluster_name: str | None, names: tuple[str, ...]) -> None:
     """Show the faults: what they do, their parameters with their defaults, and what they need of a backend."""
     kinds = [catalogue.chosen(name) for name in names] or list(catalogue.FAULTS.values())
     capabilities = asyncio.run(_capabilities(cluster_name)) if cluster_name else None
-    console = table_console()
+    width = min(shutil.get_terminal_size((110, 24)).columns, 110)
     for kind in kinds:
-        console.print(f"[bold]{kind.__name__}[/bold]", highlight=False)
+        click.secho(kind.__name__, bold=True)
         for line in (catalogue.says(kind), *_facts(kind, capabilities)):
-            console.print(Padding(Text(line), (0, 0, 0, 4)))
+            click.echo(textwrap.fill(line, width, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
 def _facts(kind: type[Fault], capabilities: Mapping[Capability, str] | None) -> list[str]:
@@ -141,6 +141,7 @@ async def _standing(name: str) -> tuple[ClusterSpec, str]:
 
 
 def _planned(made: Fault, spec: ClusterSpec, backend: str, cluster_name: str, seed: int | None) -> Plan:
+    _refuse_unknown_shards(made, spec)
     experiment = Experiment(
         name=f"fault/{made.name}",
         why=f"By hand: {catalogue.told(made)}.",
@@ -162,6 +163,14 @@ def _planned(made: Fault, spec: ClusterSpec, backend: str, cluster_name: str, se
         running=spec,
         cluster_name=cluster_name,
     )
+
+
+def _refuse_unknown_shards(made: Fault, spec: ClusterSpec) -> None:
+    """Before anything is made. A keyspace of the cluster's own is looked at by the fault."""
+    known = {shard for keyspace in spec.keyspaces for shard in keyspace.shard_names}
+    for shard in catalogue.shards_of(made):
+        if shard not in known:
+            raise PlanError(f"there is no shard {shard}; there are {', '.join(sorted(known))}")
 
 
 async def _nothing(_: Stage) -> None:

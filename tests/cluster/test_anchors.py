@@ -104,8 +104,9 @@ async def test_the_first_shard_that_buffers_and_what_vtgates_log_says_of_it(stag
         with pytest.raises(WaitTimeout, match="no shard has started to buffer"):
             await buffering(timeout_s=0.5)
         begun_ns = now_ns()
-        waits = [anchor(timeout_s=REACHED_WITHIN_S) for anchor in (buffering, line, stops)]
-        *seen, _ = await asyncio.gather(*waits, _reparent(stage))
+        reparenting = asyncio.create_task(_reparent(stage))
+        seen = await asyncio.gather(*(anchor(timeout_s=REACHED_WITHIN_S) for anchor in (buffering, line, stops)))
+        await reparenting
     counted, logged, stopped = seen
     assert (counted.what, logged.node) == ("0", vtgate.name)
     assert "SERVING" in stopped.what
