@@ -275,6 +275,8 @@ class HalfOpen(_OverLinks):
         return frozenset({Capability.LINKS, Capability.SIGNAL, Capability.RESTART})
 
     async def aim(self, stage: Stage) -> Aim:
+        if self.direction != "both":
+            raise PlanError(f"a connection becomes half-open when nothing passes, so not only {self.direction!r}")
         whole = await _OverLinks.aim(self, stage)
         peers = [node.name for node in await self.targets.chosen(stage)]
         return dataclasses.replace(
