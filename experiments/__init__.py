@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import health, movetables, network, random, reparent, vstream
+from experiments import health, movetables, network, random, reparent, switching, vstream
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     reparent.EXPERIMENTS,
+    switching.EXPERIMENTS,
     vstream.EXPERIMENTS,
     movetables.EXPERIMENTS,
     network.EXPERIMENTS,

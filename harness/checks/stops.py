@@ -21,6 +21,7 @@ from harness.model import CheckKind, CheckResult, Node, Verdict
 
 NEW_PRIMARY = "NewPrimarySeen"
 MAX_DURATION = "MaxDurationExceeded"
+TRAFFIC_SWITCHED = "MoveTablesSwitchedTraffic"
 KEEP_PRIMARIES = frozenset({*REPARENTS, "ReadOnlyPrimary"})  # beside which only a reparent makes a new primary
 
 
@@ -88,9 +89,16 @@ def _judged(
     if reason == MAX_DURATION:
         judged = [_max_duration(history, shard, own, rise[0], rise[1], since_ns) for rise in rises]
         return max(judged, default=(Verdict.PASS, ""))
+    if reason == TRAFFIC_SWITCHED and all(_switching(history, rise[1]) for rise in rises):
+        return Verdict.PASS, ""
     if reason == "Shutdown":
         return Verdict.PASS, f"{shard}: buffering ended with vtgate's shutdown"
     return Verdict.FAIL, f"{shard}: buffering ended with {reason}, which nothing in this run explains"
+
+
+def _switching(history: History, at_ns: int) -> bool:
+    """Whether a traffic switch of ours had begun."""
+    return any(span.begin_ns and span.begin_ns <= at_ns for span in history.spans("SwitchedTraffic"))
 
 
 def _max_duration(

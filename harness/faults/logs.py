@@ -36,7 +36,7 @@ class SlowLog:
     fill the pipe before the block begins. Other processes fill theirs with what they say by themselves.
     """
 
-    on: Targets = VTGATES
+    targets: Targets = VTGATES
     bytes_per_s: int = STALLED
 
     @property
@@ -53,7 +53,7 @@ class SlowLog:
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: nothing fits."""
-        nodes = await self.on.chosen(stage)
+        nodes = await self.targets.chosen(stage)
         return Aim(
             targets=tuple(node.name for node in nodes),
             details={"bytes_per_s": self.bytes_per_s},

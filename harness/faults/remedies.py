@@ -12,7 +12,19 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from harness.base import wait
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
-from harness.faults import broken_off, emergency, hosts, limits, mysql, network, process, reparent, service, tablet_types
+from harness.faults import (
+    broken_off,
+    disk,
+    emergency,
+    hosts,
+    limits,
+    mysql,
+    network,
+    process,
+    reparent,
+    service,
+    tablet_types,
+)
 from harness.model import Remedy
 
 EACH_WITHIN_S = 30.0
@@ -20,7 +32,13 @@ EACH_WITHIN_S = 30.0
 Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
 # First what others need: a paused vttablet answers no statement.
-FIRST: Mapping[str, Undo] = {**process.REMEDIES, **hosts.REMEDIES, **limits.REMEDIES, **network.REMEDIES}
+FIRST: Mapping[str, Undo] = {
+    **process.REMEDIES,
+    **hosts.REMEDIES,
+    **limits.REMEDIES,
+    **disk.REMEDIES,
+    **network.REMEDIES,
+}
 # Last what needs all of a shard's tablets.
 LAST: Mapping[str, Undo] = {**broken_off.REMEDIES}
 REMEDIES: Mapping[str, Undo] = {

@@ -16,6 +16,8 @@ from harness.vitess.proto import topodata_pb2, vtctldata_pb2, vttime_pb2
 from harness.vitess.vtctld import CALL_TIMEOUT_S, VtctldClient, alias_text, rows_of
 
 CREATE_TIMEOUT_S = 60.0
+SWITCH_TIMEOUT_S = 30.0
+SWITCH_SLACK_S = 60.0  # the timeout is of each of its steps
 LOG_ROWS = 200  # at a time; ExecuteFetchAsDBA is asked for at most 1000
 _LAST_PK = re.compile(r'rows:\{lengths:\d+\s+values:"(\d+)"\}')  # prototext of a QueryResult with one integer column
 
@@ -124,6 +126,32 @@ async def delete(vtctld: VtctldClient, keyspace: str, workflow: str) -> None:
     """What `MoveTables cancel` does: streams, target tables and routing rules are removed. Raises VtctldError."""
     request = vtctldata_pb2.WorkflowDeleteRequest(keyspace=keyspace, workflow=workflow)
     await vtctld.call("WorkflowDelete", request, timeout_s=CREATE_TIMEOUT_S)
+
+
+async def switch_traffic(
+    vtctld: VtctldClient, keyspace: str, workflow: str, *, back: bool = False, timeout_s: float = SWITCH_TIMEOUT_S
+) -> str:
+    """SwitchTraffic or, with `back`, ReverseTraffic, of all cells and tablet types, with vtctldclient's own defaults
+    (30 s, at most 30 s of lag, with a workflow that replicates the other way; command/vreplication/common/
+    switchtraffic.go, v0.24.3); vtctld's word on what the state is now. Raises VtctldError."""
+    request = vtctldata_pb2.WorkflowSwitchTrafficRequest(
+        keyspace=keyspace,
+        workflow=workflow,
+        tablet_types=[topodata_pb2.PRIMARY, topodata_pb2.REPLICA, topodata_pb2.RDONLY],
+        max_replication_lag_allowed=vttime_pb2.Duration(seconds=30),
+        enable_reverse_replication=True,
+        direction=1 if back else 0,
+        timeout=vttime_pb2.Duration(seconds=int(timeout_s)),
+    )
+    answer = await vtctld.call("WorkflowSwitchTraffic", request, timeout_s=timeout_s + SWITCH_SLACK_S)
+    return str(answer.current_state)
+
+
+async def routes(vtctld: VtctldClient) -> Mapping[str, str]:
+    """Where the topology's routing rules send tables: from → to, e.g. "ledger@replica" → "target.ledger". Raises
+    VtctldError."""
+    answer = await vtctld.call("GetRoutingRules", vtctldata_pb2.GetRoutingRulesRequest(), timeout_s=CALL_TIMEOUT_S)
+    return {rule.from_table: ", ".join(rule.to_tables) for rule in answer.routing_rules.rules}
 
 
 async def status(vtctld: VtctldClient, keyspace: str, workflow: str) -> WorkflowStatus:

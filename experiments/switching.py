@@ -1,0 +1,143 @@
+"""What the clients of a table notice while MoveTables moves its traffic to another keyspace, and back.
+
+Goal: vtgate promises to hide the switch: it buffers between the moment at which the old side denies the table and the
+new routing rules. Does it, at load, again and again, and when something dies in the middle?
+
+Method: the load's own table is moved into a second keyspace with the same shards; when it is copied and replicates,
+traffic is switched and switched back while the clients go on. They end where they began, so that their rows are read
+back as always: none that was acknowledged on either side may be missing. The control copies, and does not switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from experiments.serving import until_settled
+from harness.checks import STANDARD as CHECKS
+from harness.contracts import Experiment, Stage
+from harness.faults.switching import SwitchedTraffic
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Suite
+from harness.probes import STANDARD as PROBES
+from harness.vitess import workflows
+from harness.vitess.vtctld import vtctld_of
+from harness.vitess.workflows import MoveTables
+
+DEADLINE_S = 400.0
+SETTLED_WITHIN_S = 60.0
+COPIED_WITHIN_S = 60.0
+WORKFLOW = "move"
+TARGET = "target"
+MOVE = MoveTables(workflow=WORKFLOW, source="ks", target=TARGET, tables=("ledger",))
+TARGETS = KeyspaceSpec(name=TARGET, shards=2, tablets_per_shard=2, vschema=LEDGER_VSCHEMA)
+CLUSTER = ClusterSpec(
+    shards=2,
+    tablets_per_shard=2,
+    vtgate_flags={"enable-buffer": "", "buffer-min-time-between-failovers": "1s"},
+    vttablet_flags={"vreplication-heartbeat-update-interval": "1"},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+    others=(TARGETS,),
+)
+LOAD = LoadSpec()
+PARAMS = {"baseline_s": 5.0, "there_s": 5.0, "recovery_s": 5.0, "quiet_s": 3.0, "times": 1.0}
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the copy and its replication, no switch."""
+    await _copied(stage)
+    stage.phase("no-switch")
+    await stage.hold(stage.plan.params["there_s"])
+    await _aftermath(stage)
+
+
+async def over_and_back(stage: Stage) -> None:
+    """SwitchTraffic, a while on the other side, ReverseTraffic; so many times."""
+    await _copied(stage)
+    for _ in range(int(stage.plan.params["times"])):
+        for back in (False, True):
+            stage.phase("back" if back else "over")
+            async with stage.inject(SwitchedTraffic(back=back)):
+                await stage.hold(stage.plan.params["there_s"])
+    await _aftermath(stage)
+
+
+async def _copied(stage: Stage) -> None:
+    """The workflow replicates, before the baseline begins: copying is no part of the question."""
+    stage.phase("copy")
+    vtctld = await stage.shared(vtctld_of)
+    await workflows.create(vtctld, MOVE)
+
+    async def copied() -> bool:
+        primaries = [await vtctld.shard_primary(TARGET, shard) for shard in TARGETS.shard_names]
+        found = [await workflows.streams(vtctld, primary, WORKFLOW) for primary in primaries]
+        return all(rows and all(row.state == "Running" and not row.tables for row in rows) for rows in found)
+
+    await stage.until("every stream has copied its table", copied, timeout_s=COPIED_WITHIN_S)
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]] = over_and_back,
+    *,
+    load: LoadSpec = LOAD,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: Mapping[str, float] | None = None,
+    known_bugs: tuple[KnownBug, ...] = (),
+) -> Experiment:
+    return Experiment(
+        name=f"switching/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=CLUSTER,
+        load=load,
+        probes=PROBES,
+        checks=CHECKS,
+        timeline=timeline,
+        params={**PARAMS, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load on a table that is copied and replicated, without a switch.",
+        nothing,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+    ),
+    _member(
+        "over-and-back",
+        "Do clients notice when MoveTables switches their table's traffic, and switches it back?",
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+    ),
+    _member(
+        "at-load",
+        "The same at 600 operations a second (vitess#13507, #15707): a second buffering after the switch?",
+        load=replace(LOAD, rate_per_shard=300.0, connections_per_shard=32),
+    ),
+    _member(
+        "loop",
+        "Over and back five times: does every switch find its way?",
+        params={"times": 5.0, "there_s": 2.0},
+    ),
+)
