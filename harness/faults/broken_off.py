@@ -1,8 +1,10 @@
 """A reparent whose caller died: its shard may be left with a primary that takes no writes.
 
-PlannedReparentShard demotes one primary before it promotes another. When the caller dies in between, its context ends
-in vtctld, and nobody goes on (seen with 24.0.3: --read-only, errno 1290, for as long as one waits; vtorc would repair
-it). A run's own faults are never repaired like this: what a reparent leaves behind that came to its end is a finding.
+PlannedReparentShard demotes one primary before it promotes another, and points the replicas to it in the end. When the
+caller dies in between, its context ends in vtctld, and nobody goes on. Seen with 24.0.3, for as long as one waits: a
+read-only primary (errno 1290), and a writable one that waits for an acknowledgement of replicas which do not follow it
+(vtorc would repair both). A run that lives repairs nothing like this: what a reparent leaves behind that came to its
+end is a finding.
 """
 
 from __future__ import annotations
@@ -11,13 +13,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from harness.contracts import Ground
-from harness.model import FaultSpan, Remedy
-from harness.vitess.vtctld import VtctldError, vtctld_of
+from harness.model import FaultSpan, Remedy, Role
+from harness.mysql.session import admin_session
+from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 WRITABLE = "shard-writable"
 WITHIN_S = 25.0
 WAIT_REPLICAS_S = 5.0
-_READ_ONLY = "SELECT @@global.read_only AS read_only"
+SERVES_WITHIN_S = 2.0
+_READ_ONLY = "SELECT @@global.read_only AS read_only, @@global.server_uuid AS server_uuid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +47,53 @@ def remedies_of(span: FaultSpan) -> tuple[Remedy, ...]:
 
 async def _writable(ground: Ground, remedy: Remedy) -> None:
     """The primary that the shard record names is promoted anew, which is how Vitess repairs a reparent that was broken
-    off (go/vt/vtctl/reparentutil/planned_reparenter.go, performPartialPromotionRecovery, v0.24.3)."""
+    off (go/vt/vtctl/reparentutil/planned_reparenter.go, performPartialPromotionRecovery, v0.24.3); where that is not
+    enough, because its vttablet has stopped serving, another one."""
     vtctld = await ground.shared(vtctld_of)
     keyspace, _, shard = remedy.target.partition("/")
+    tried: list[str] = []
 
     async def takes_writes() -> object:
         try:
             primary = await vtctld.shard_primary(keyspace, shard)
-            (row,) = await vtctld.execute_as_dba(primary, _READ_ONLY)
-            if row["read_only"] == "0":
+            why = await _why_not(ground, vtctld, keyspace, shard, primary)
+            if not why:
                 return True
+            new = "" if primary in tried else primary
+            tried[:] = [primary] if new else []
             await vtctld.planned_reparent(
-                keyspace, shard, new_primary=primary, wait_replicas_timeout_s=WAIT_REPLICAS_S, timeout_s=WITHIN_S
+                keyspace, shard, new_primary=new, wait_replicas_timeout_s=WAIT_REPLICAS_S, timeout_s=WITHIN_S
             )
         except VtctldError as error:  # a vttablet that was started a moment ago
             return _Not(str(error))
-        return _Not(f"{primary} was promoted anew")
+        return _Not(f"{why}: {new or 'another tablet'} was promoted")
 
     await ground.until(f"{remedy.target} takes writes", takes_writes, timeout_s=WITHIN_S)
+
+
+async def _why_not(ground: Ground, vtctld: VtctldClient, keyspace: str, shard: str, primary: str) -> str:
+    """Why the shard takes no writes; "" when it does. A primary whose replicas do not follow it waits for their
+    acknowledgement for ever (semi-sync)."""
+    (own,) = await vtctld.execute_as_dba(primary, _READ_ONLY)
+    if own["read_only"] != "0":
+        return f"{primary} is read-only"
+    for tablet in await vtctld.tablets(keyspace, shard):
+        rows = await vtctld.execute_as_dba(tablet.alias, "SHOW REPLICA STATUS") if tablet.alias != primary else ()
+        if tablet.alias != primary and not (rows and _follows(rows[0], own["server_uuid"])):
+            return f"{tablet.alias} does not replicate from {primary}"
+    return await _unserved(ground, keyspace, shard)
+
+
+def _follows(status: Mapping[str, str], server: str) -> bool:
+    return status["Source_UUID"] == server and status["Replica_IO_Running"] == "Yes"
+
+
+async def _unserved(ground: Ground, keyspace: str, shard: str) -> str:
+    vtgate = ground.cluster.nodes(Role.VTGATE)[0]
+    host, port = ground.cluster.address(vtgate, "mysql")
+    async with admin_session(host, port, database=f"{keyspace}:{shard}@primary") as session:
+        answer = await session.query("SELECT 1", timeout_s=SERVES_WITHIN_S)
+    return "" if answer.ok else f"{vtgate.name}: {answer.message}"
 
 
 REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {WRITABLE: _writable}
