@@ -95,7 +95,7 @@ def fields(kind: type[Fault]) -> tuple[Field, ...]:
     return tuple(
         Field(name=field.name, kind=hints[field.name], default=_default(field))
         for field in dataclasses.fields(typing.cast(Any, kind))
-        if hints[field.name] in _READERS or hints[field.name] is Targets
+        if hints[field.name] in _READERS
     )
 
 
@@ -122,6 +122,14 @@ def told(fault: Fault) -> str:
     return f"{fault.name}({', '.join(f'{name}={_shown(value)}' for name, value in given.items())})"
 
 
+def shards_of(fault: Fault) -> tuple[str, ...]:
+    """The shards that it names."""
+    values = [getattr(fault, field.name) for field in fields(type(fault))]
+    named = [getattr(fault, "shard", ""), *getattr(fault, "shards", ())]
+    named += [shard for value in values if isinstance(value, Targets) for shard in value.shards]
+    return tuple(shard for shard in named if shard)
+
+
 # ---------------------------------------------------------------- from text
 
 
@@ -137,18 +145,35 @@ def made(kind: type[Fault], settings: Mapping[str, str], targets: Mapping[str, A
 
 
 def _read(kind: type[Fault], known: Mapping[str, Field], name: str, text: str) -> Any:
-    if name not in known or name == TARGET:
-        settable = [field.name for field in known.values() if field.name != TARGET]
-        raise PlanError(
-            f"{kind.__name__} has no {name}{_near(name, settable)}; it has {', '.join(settable) or 'nothing to set'}"
-        )
-    if known[name].kind is Targets:  # of those beside TARGET, which has options of its own
-        return Targets(names=tuple(part for part in text.split(",") if part))
+    if name not in known:
+        near = _near(name, known)
+        raise PlanError(f"{kind.__name__} has no {name}{near}; it has {', '.join(known) or 'nothing to set'}")
     reader, form = _READERS[known[name].kind]
     try:
         return reader(text)
     except ValueError:
         raise PlanError(f"--set {name}={text}: it takes {form}") from None
+
+
+def targets_of(text: str) -> Targets:
+    """`vtgate`, `primary,vttablet,shard=-80`, `replica,vttablet,count=2`, or names: `vtgate-1,vttablet-100`. Raises
+    ValueError, PlanError."""
+    given: dict[str, Any] = {}
+    for word in text.split(","):
+        name, equals, value = word.partition("=")
+        if word in list(Role):
+            given["role"] = Role(word)
+        elif word in TABLET_TYPES:
+            given["tablet_type"] = word
+        elif name == "shard" and value:
+            given["shards"] = (*given.get("shards", ()), value)
+        elif name in _NUMBERS:
+            given[name] = _NUMBERS[name](value)
+        elif word and not equals:
+            given["names"] = (*given.get("names", ()), word)
+        else:
+            raise ValueError(word)
+    return Targets(**given)
 
 
 def _aimed(kind: type[Fault], known: Mapping[str, Field], targets: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,6 +203,8 @@ def _targets(default: Targets | None, asked: Mapping[str, Any]) -> Targets:
 
 # ---------------------------------------------------------------- words
 
+TABLET_TYPES = ("primary", "replica", "rdonly")
+_NUMBERS: Mapping[str, typing.Callable[[str], float]] = {"number": int, "count": int, "share": float}
 _OPTIONS = {"names": "node", "shards": "shard"}  # field of Targets → option
 
 
@@ -197,6 +224,7 @@ _READERS: Mapping[Any, tuple[typing.Callable[[str], Any], str]] = {
     int: (int, "a whole number"),
     float: (float, "a number"),
     bool: (_bool, "true or false"),
+    Targets: (targets_of, "vtgate, primary,vttablet,shard=-80, replica,mysqld,count=1, or names of processes"),
     tuple[str, ...]: (lambda text: tuple(part for part in text.split(",") if part), "words with commas in between"),
 }
 
@@ -208,7 +236,12 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return f"({value.text})" if isinstance(value, Targets) else repr(value)
+    """As it can be given, except for text in quotes."""
+    if not isinstance(value, Targets):
+        return repr(value)
+    words = [*value.names, value.tablet_type, value.role or "", *(f"shard={shard}" for shard in value.shards)]
+    words += [f"{name}={getattr(value, name):g}" for name in ("number", "count") if getattr(value, name)]
+    return ",".join(word for word in (*words, f"share={value.share:g}" if value.share < 1 else "") if word)
 
 
 def _how(missing: Iterable[str]) -> str:
