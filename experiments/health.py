@@ -21,7 +21,7 @@ from experiments.reparent import reparent_together
 from experiments.serving import until_settled
 from harness import anchors
 from harness.checks import HEALTH as CHECKS
-from harness.contracts import Experiment, Fault, Stage
+from harness.contracts import Check, Experiment, Fault, Stage
 from harness.faults.logs import SlowLog
 from harness.faults.network import Partition
 from harness.faults.reparent import HeldTransaction, PlannedReparent
@@ -197,6 +197,7 @@ def _member(
     params: Mapping[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
     vtgate_flags: Mapping[str, str] | None = None,
+    checks: tuple[Check, ...] = CHECKS,
 ) -> Experiment:
     flags = {**CLUSTER.vtgate_flags, **(vtgate_flags or {})}
     return Experiment(
@@ -207,7 +208,7 @@ def _member(
         cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags),
         load=LOAD,
         probes=PROBES,
-        checks=CHECKS,
+        checks=checks,
         timeline=timeline,
         params={**PARAMS, **(params or {})},
         known_bugs=known_bugs,
@@ -227,8 +228,13 @@ LATE = KnownBug(
         "buffering/keyspace-consistency",
         "clients/stall",
     ),
-    never=("cause_dropped", "cause_unknown"),
+    never=("cause_dropped", "cause_unheard"),
 )
+# The dropped update itself (PRs #17636 and #17821: a channel of 2048 instead of 2); 21.0.x says nothing of it.
+DROPPED = replace(LATE, issue="vitess#17629", never=(), certain=False, fixed_in="21.0.3")
+UNCERTAIN = (replace(LATE, certain=False), DROPPED)
+# A vtgate that is hindered throughout may find all reparents over. Then it has buffered nothing: an answer too.
+HINDERED = tuple(check for check in CHECKS if check.name != "assumptions/buffering")
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     _member(
@@ -275,7 +281,8 @@ EXPERIMENTS: tuple[Experiment, ...] = (
             partial(while_hindered, fault=fault),
             shards=8,
             params={"late_s": late_s},
-            known_bugs=(replace(LATE, certain=False),),
+            known_bugs=UNCERTAIN,
+            checks=HINDERED,
         )
         for name, what, fault, late_s in (
             ("stood-still", "A vtgate stands still", Paused(targets=VTGATES), 0.0),

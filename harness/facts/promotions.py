@@ -34,7 +34,7 @@ class Cause(enum.StrEnum):
     LATE_ERROR = "late-error"
     LATE_HEALTH = "late-health"
     DROPPED = "dropped"
-    UNKNOWN = "unknown"
+    UNHEARD = "unheard"
 
 
 WORDS: Mapping[Cause, str] = {
@@ -47,7 +47,10 @@ WORDS: Mapping[Cause, str] = {
         "one's next health message (onHealthCheck)"
     ),
     Cause.DROPPED: "the promotion never came from the health check to the keyspace event watcher: it was dropped",
-    Cause.UNKNOWN: "neither a late error nor a late health message is in vtgate's log",
+    Cause.UNHEARD: (
+        "the health check knew the new primaries and the keyspace event watcher did not: it was not told (21.0 drops a "
+        "message without a word), or it stood still itself (onSrvVSchema waits for the topology server)"
+    ),
 }
 
 
@@ -163,11 +166,11 @@ def _cause(shard: _Shard, timed_out: bool) -> Cause | None:
     """Each undoes what the other did: a late error waits for a reparent, whatever the new primary says; the old one's
     health message ends this wait, and then the new one's next message is enough."""
     error_ns, health_ns = shard.late_error_ns, shard.late_health_ns
-    if not error_ns and not health_ns:
-        return None
-    if error_ns and health_ns and abs(error_ns - health_ns) <= AT_ONCE_NS:
-        return Cause.LATE_ERROR if timed_out else Cause.LATE_HEALTH
-    return Cause.LATE_ERROR if error_ns > health_ns else Cause.LATE_HEALTH
+    if not timed_out:  # a health message ended it, so nobody was waiting for a reparent
+        return Cause.LATE_HEALTH if health_ns else None
+    if error_ns and error_ns + AT_ONCE_NS >= health_ns:
+        return Cause.LATE_ERROR
+    return Cause.LATE_HEALTH if health_ns else None
 
 
 def short(alias: str) -> str:

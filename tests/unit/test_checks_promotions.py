@@ -63,7 +63,7 @@ def test_an_end_long_after_the_last_promotion_is_red(why: str) -> None:
     result = judged(*A_PLAIN_REPARENT[:3], (9.0, ENDS.format("-80", why)))
     assert result.verdict is Verdict.FAIL
     assert result.figures["longest_s"] == 3.5
-    assert result.figures["cause_unknown"] == 1
+    assert result.figures["cause_unheard"] == 1
 
 
 def test_a_late_error_of_the_old_primary() -> None:
@@ -162,3 +162,19 @@ def test_unknown_when_vtgate_restarted() -> None:
     builder.event("exit", "vtgate-1", 6.0)
     (result,) = CHECKS["buffering/promotions"].check(builder.build())
     assert result.verdict is Verdict.UNKNOWN
+
+
+def test_what_a_health_message_ended_was_no_wait_for_a_reparent() -> None:
+    """A request that began to buffer at the moment of its promotion; another shard's late health held them both."""
+    lines = (
+        (5.0, NEW.format("80-", "zone1-0000000103")),
+        (5.0, NEW.format("-80", YOUNG)),
+        (5.1, BEGINS.format("-80")),
+        (5.2, STOPS.format("zone1-102", "80-")),
+        (25.0, ENDS.format("-80", IN_TIME)),
+    )
+    result = judged(*lines)
+    assert result.verdict is Verdict.FAIL
+    assert [name for name in result.figures if name.startswith("cause_")] == ["cause_late-health"]
+    alone = judged(*lines[:3], lines[4])
+    assert [name for name in alone.figures if name.startswith("cause_")] == ["cause_unheard"]
