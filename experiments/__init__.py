@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import health, movetables, network, random, reparent, switching, vstream
+from experiments import health, movetables, network, process, random, reparent, switching, vstream
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     reparent.EXPERIMENTS,
     switching.EXPERIMENTS,
+    process.EXPERIMENTS,
     vstream.EXPERIMENTS,
     movetables.EXPERIMENTS,
     network.EXPERIMENTS,

@@ -13,6 +13,7 @@ from harness.checks.buffering import Conservation, KeyspaceConsistency
 from harness.checks.clean import NothingLeft
 from harness.checks.clients import ClientErrors, ClientStall
 from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
+from harness.checks.elsewhere import ClientsElsewhere
 from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected
 from harness.checks.evictions import BufferEvictions
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
@@ -115,6 +116,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
 )
 EVERY_RUN: tuple[Check, ...] = (NothingLeft(),)  # whatever the experiment asks for
 FAULTS: tuple[Check, ...] = (FaultsFelt(), FaultsHealed(), ServedAgain())  # where a run's faults are the question
+PROCESS: tuple[Check, ...] = (*STANDARD, *FAULTS, ClientsElsewhere())  # what a process experiment asks for
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
 
 
@@ -128,4 +130,6 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
     return found
 
 
-CHECKS: Mapping[str, Check] = table(dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *EVERY_RUN)))
+CHECKS: Mapping[str, Check] = table(
+    dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN))
+)

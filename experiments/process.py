@@ -1,0 +1,168 @@
+"""What the end, the standstill or the slowness of one process costs the clients of a sharded keyspace.
+
+Goal: vtgate buffers for the failovers that it hears of. A process that dies, hangs or starves announces nothing. Who
+notices it, for how long, and is what was acknowledged still there?
+
+Method: an open-loop load on two shards; a baseline; one fault on one process of the first shard, or on a vtgate, held
+for `hold_s`; it is taken back; recovery; quiet. The first row of the family is the control: the same without a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from experiments.serving import until_settled
+from harness.checks import FAULTS, STANDARD
+from harness.checks.elsewhere import ClientsElsewhere
+from harness.contracts import Experiment, Fault, Stage
+from harness.faults.process import CrashLoop, Killed, Restarted
+from harness.faults.slowness import Paused, Slowed
+from harness.faults.targets import Targets
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
+from harness.probes import STANDARD as PROBES
+
+SETTLED_WITHIN_S = 60.0
+DEADLINE_S = 300.0
+CLUSTER = ClusterSpec(
+    shards=2,
+    tablets_per_shard=2,
+    vtgate_flags={"enable-buffer": ""},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+LOAD = LoadSpec(rate_per_shard=30.0, abrupt=True)
+PARAMS = {"baseline_s": 5.0, "hold_s": 3.0, "recovery_s": 5.0, "quiet_s": 3.0, "reparents": 0.0, "faults": 1.0}
+CHECKS = (*STANDARD, *FAULTS, ClientsElsewhere())
+
+Making = Callable[[Stage], Fault]
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the same phases, no fault."""
+    await _baseline(stage)
+    stage.phase("no-fault")
+    await stage.hold(stage.plan.params["hold_s"])
+    await _aftermath(stage)
+
+
+def during(making: Making) -> Callable[[Stage], Awaitable[None]]:
+    """One fault, in force for `hold_s`."""
+
+    async def timeline(stage: Stage) -> None:
+        await _baseline(stage)
+        stage.phase("fault")
+        async with stage.inject(making(stage)):
+            await stage.hold(stage.plan.params["hold_s"])
+        await _aftermath(stage)
+
+    return timeline
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+def _of_first_shard(stage: Stage, role: Role, tablet_type: str) -> Targets:
+    return Targets(role=role, shards=stage.cluster.spec.shard_names[:1], tablet_type=tablet_type, number=1)
+
+
+def _primary_vttablet(stage: Stage) -> Targets:
+    return _of_first_shard(stage, Role.VTTABLET, "primary")
+
+
+def _primary_mysqld(stage: Stage) -> Targets:
+    return _of_first_shard(stage, Role.MYSQLD, "primary")
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]],
+    *,
+    cluster: ClusterSpec = CLUSTER,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: Mapping[str, float] | None = None,
+    known_bugs: tuple[KnownBug, ...] = (),
+) -> Experiment:
+    return Experiment(
+        name=f"process/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=cluster,
+        load=LOAD,
+        probes=PROBES,
+        checks=CHECKS,
+        timeline=timeline,
+        params={**PARAMS, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load and phases without a fault: what the machine and the harness do on their own.",
+        nothing,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"faults": 0.0},
+    ),
+    _member(
+        "killed-primary-vttablet",
+        "A primary's vttablet dies and is back after three seconds, without a reparent: does buffering hide it?",
+        during(lambda stage: Killed(targets=_primary_vttablet(stage))),
+    ),
+    _member(
+        "paused-primary-vttablet",
+        "A primary's vttablet stands still for ten seconds, its connections stay open: does buffering protect clients?",
+        during(lambda stage: Paused(targets=_primary_vttablet(stage))),
+        params={"hold_s": 10.0},
+    ),
+    _member(
+        "killed-primary-mysqld",
+        "A primary's mysqld dies, nobody reparents, and an operator starts it again and makes it writable.",
+        during(lambda stage: Killed(targets=_primary_mysqld(stage))),
+    ),
+    _member(
+        "killed-primary-mysqld-vtorc",
+        "A primary's mysqld dies for half a minute while vtorc watches: when is the shard served again?",
+        during(lambda stage: Killed(targets=_primary_mysqld(stage))),
+        cluster=replace(CLUSTER, vtorc=True, tablets_per_shard=3),
+        params={"hold_s": 30.0},
+    ),
+    _member(
+        "restarted-vtgate",
+        "One of two vtgates is restarted as in a rollout: what do its clients see, and those of the other?",
+        during(lambda _: Restarted(targets=Targets(names=("vtgate-1",)))),
+        cluster=replace(CLUSTER, vtgates=(VtgateSpec(), VtgateSpec())),
+    ),
+    _member(
+        "crash-looping-replica",
+        "A replica's vttablet dies again and again: do the clients of the primary notice?",
+        during(lambda stage: CrashLoop(targets=_of_first_shard(stage, Role.VTTABLET, "replica"))),
+        params={"hold_s": 15.0},
+    ),
+    _member(
+        "starved-vtgate",
+        "A vtgate has a twentieth of a core: do its clients only wait, or do they get errors?",
+        during(lambda _: Slowed(targets=Targets(names=("vtgate-1",)), cpus=0.05)),
+        params={"hold_s": 10.0},
+    ),
+)
