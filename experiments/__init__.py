@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import health, movetables, network, process, random, reparent, switching, vstream
+from experiments import health, movetables, mysql, network, process, random, reparent, switching, vstream
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
@@ -13,6 +13,7 @@ FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     process.EXPERIMENTS,
     vstream.EXPERIMENTS,
     movetables.EXPERIMENTS,
+    mysql.EXPERIMENTS,
     network.EXPERIMENTS,
     random.EXPERIMENTS,
     health.EXPERIMENTS,

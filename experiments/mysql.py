@@ -1,0 +1,294 @@
+"""What becomes of clients when a tablet's MySQL is not as Vitess left it.
+
+Goal: Vitess watches its MySQL servers through their vttablets. What does an operator's client notice of what happens
+on the servers themselves: read_only set by hand, a lock that somebody holds, connections that somebody else uses up,
+replicas that no longer acknowledge, a transaction that one replica has alone?
+
+Method: an open-loop load with a lane for every shard; a baseline; the fault; recovery; quiet. The first row is the
+control: the same phases without a fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from experiments.reparent import reparent_together
+from experiments.serving import until_settled
+from harness import anchors
+from harness.checks import FAULTS, SAFETY, STANDARD
+from harness.checks.assumptions import BufferingStarted
+from harness.checks.results import Check
+from harness.contracts import Experiment, Stage
+from harness.faults.mysql import ReadOnlyPrimary
+from harness.faults.mysql_replication import ErrantTransaction, SemiSyncWithoutAck
+from harness.faults.mysql_servers import PRIMARIES, REPLICAS
+from harness.faults.mysql_sessions import ExhaustedConnections, HeldMetadataLock
+from harness.faults.reparent import PlannedReparent
+from harness.faults.targets import Targets
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import CheckKind, ClusterSpec, KnownBug, LoadSpec, Role, Suite
+from harness.mysql.session import admin_session
+from harness.probes import STANDARD as PROBES
+
+SETTLED_WITHIN_S = 60.0
+BUFFERS_WITHIN_S = 10.0
+BURST_WITHIN_S = 30.0
+DEADLINE_S = 300.0
+RESTORED = ("clients/served-again", "processes/crashes", "buffering/conservation")
+BYSTANDER_SQL = "CREATE TABLE bystander (id BIGINT NOT NULL PRIMARY KEY)"  # a table that no client uses
+
+CLUSTER = ClusterSpec(
+    shards=2,
+    tablets_per_shard=2,
+    vtgate_flags={"enable-buffer": ""},
+    schema=(LEDGER_SQL, BYSTANDER_SQL),
+    vschema=LEDGER_VSCHEMA,
+)
+PARAMS = {"baseline_s": 5.0, "recovery_s": 3.0, "quiet_s": 3.0}
+PROMISED: tuple[Check, ...] = (*STANDARD, *FAULTS)
+# A premature end leaves nothing to tell how long a shard was held for the others, which is not asked here.
+SHARDS_APART: tuple[Check, ...] = tuple(check for check in PROMISED if check.name != "buffering/keyspace-consistency")
+UNBUFFERED: tuple[Check, ...] = tuple(check for check in PROMISED if not isinstance(check, BufferingStarted))
+# A reparent that fails costs clients more than the buffer promises: is nothing lost, and is everybody served again?
+AFTERWARDS: tuple[Check, ...] = tuple(
+    check for check in PROMISED if check in SAFETY or check.kind is not CheckKind.PROMISE or check.name in RESTORED
+)
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the same phases, no fault."""
+    await _baseline(stage)
+    stage.phase("no-fault")
+    await stage.hold(stage.plan.params["hold_s"])
+    await _aftermath(stage)
+
+
+async def read_only_primaries(stage: Stage) -> None:
+    """Two shards buffer because their primaries are read-only; then a third one is reparented, then they are.
+
+    Upstream's own recipe: TestBufferingWithMultipleDisruptions (go/test/endtoend/tabletgateway/buffer, #17013).
+    """
+    await _baseline(stage)
+    first, second, third = stage.cluster.spec.shard_names[:3]
+    stage.phase("storm")
+    begun = [await anchors.buffering(stage, shards=(shard,)) for shard in (first, second)]
+    async with stage.inject(ReadOnlyPrimary(targets=replace(PRIMARIES, shards=(first, second)))):
+        await asyncio.gather(*(anchor(timeout_s=BUFFERS_WITHIN_S) for anchor in begun))
+        async with stage.inject(PlannedReparent(shard=third)):
+            pass
+        await stage.hold(stage.plan.params["between_s"])
+        await reparent_together(stage, (first, second))
+    await _aftermath(stage)
+
+
+async def read_only_for_a_moment(stage: Stage) -> None:
+    """Somebody sets read_only on one primary, sees the mistake, and takes it back."""
+    await _baseline(stage)
+    stage.phase("read-only")
+    async with stage.inject(ReadOnlyPrimary(targets=_primary_of_first(stage))):
+        await stage.hold(stage.plan.params["read_only_s"])
+    await _aftermath(stage)
+
+
+async def demotion_behind_a_lock(stage: Stage) -> None:
+    """A session holds a lock on a table that no client uses; the reparent cannot demote the primary, and fails.
+    Then the session ends."""
+    await _baseline(stage)
+    stage.phase("locked")
+    lock = HeldMetadataLock(targets=_primary_of_first(stage), table="bystander")
+    async with stage.inject(lock), stage.inject(PlannedReparent(shard=_first(stage))):
+        pass
+    await _aftermath(stage)
+
+
+async def reparent_without_acknowledgements(stage: Stage) -> None:
+    """No replica acknowledges any more, writers hang; an operator reparents."""
+    await _baseline(stage)
+    stage.phase("unacknowledged")
+    silent = SemiSyncWithoutAck(shards=(_first(stage),), receiving=bool(stage.plan.params["receiving"]))
+    async with stage.inject(silent):
+        await stage.hold(stage.plan.params["unacknowledged_s"])
+        async with stage.inject(PlannedReparent(shard=_first(stage))):
+            pass
+    await _aftermath(stage)
+
+
+async def connections_used_up(stage: Stage) -> None:
+    """Somebody else takes every connection of a primary. vttablet's pools have some open, and clients go on; then a
+    burst of slow queries makes a pool want one more."""
+    await _baseline(stage)
+    stage.phase("exhausted")
+    async with stage.inject(ExhaustedConnections(targets=_primary_of_first(stage))):
+        await stage.hold(stage.plan.params["calm_s"])
+        stage.phase("burst")
+        await _burst(stage)
+    await _aftermath(stage)
+
+
+async def _burst(stage: Stage) -> None:
+    """Slow queries on the first shard, all at once; they are no clients of the run, so their fate is not judged."""
+    host, port = stage.cluster.address(stage.cluster.nodes(Role.VTGATE)[0], "mysql")
+    target = f"{stage.cluster.spec.keyspace}:{_first(stage)}@primary"
+    sleep = f"SELECT SLEEP({stage.plan.params['burst_s']:g})"
+    async with AsyncExitStack() as stack:
+        at_once = range(int(stage.plan.params["burst"]))
+        sessions = [await stack.enter_async_context(admin_session(host, port, database=target)) for _ in at_once]
+        await asyncio.gather(*(session.query(sleep, timeout_s=BURST_WITHIN_S) for session in sessions))
+
+
+async def errant_candidate(stage: Stage) -> None:
+    """A replica has a transaction of its own; an operator reparents and lets Vitess choose the new primary."""
+    await _baseline(stage)
+    stage.phase("storm")
+    replica = replace(REPLICAS, shards=(_first(stage),), number=1)
+    async with stage.inject(ErrantTransaction(targets=replica)), stage.inject(PlannedReparent(shard=_first(stage))):
+        pass
+    await _aftermath(stage)
+
+
+def _first(stage: Stage) -> str:
+    return stage.cluster.spec.shard_names[0]
+
+
+def _primary_of_first(stage: Stage) -> Targets:
+    return replace(PRIMARIES, shards=(_first(stage),))
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]],
+    *,
+    shards: int = 2,
+    tablets: int = 2,
+    checks: tuple[Check, ...] = PROMISED,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: dict[str, float] | None = None,
+    known_bugs: tuple[KnownBug, ...] = (),
+) -> Experiment:
+    return Experiment(
+        name=f"mysql/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=replace(CLUSTER, shards=shards, tablets_per_shard=tablets),
+        load=LoadSpec(),
+        probes=PROBES,
+        checks=checks,
+        timeline=timeline,
+        params={**PARAMS, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+# Fixed in 19.0.8, 20.0.4, 21.0.1 and 22.0.0 (#17013); the oldest release that we build is 21.0.0.
+DISRUPTED = KnownBug(
+    issue="vitess#16438",
+    check="clients/errors",
+    component=Role.VTGATE,
+    says="--read-only option",
+    also=("clients/stall", "buffering/evictions", "buffering/stops"),
+    affected_from="21.0.0",
+    fixed_in="21.0.1",
+)
+
+# vtgate ends a buffering when a new primary serves; where the old one takes writes again nothing ends it but
+# --buffer-max-failover-duration, by design ("a protection in case we don't observe the end of the failover", #2488).
+NO_FAILOVER = KnownBug(
+    issue="a buffering without a failover lasts --buffer-max-failover-duration, by design",
+    check="buffering/stops",
+    component=Role.VTGATE,
+    says="although no reparent of the shard had begun",
+    also=("clients/errors", "clients/stall", "buffering/evictions"),
+)
+
+# A connection that MySQL refuses makes vttablet ask whether MySQL is there, in vain, and shut its query service, with
+# all the connections that it has ("Cannot connect to MySQL, shutting down query service: Too many connections (errno
+# 1040)"). #7039 was to prevent that, but IsTooManyConnectionsErr knows errno 2012 only (go/mysql/sqlerror/constants.go,
+# v0.24.3), and what MySQL says is 1040.
+SHUT_DOWN = KnownBug(
+    issue="vitess#7038",
+    check="clients/errors",
+    component=Role.VTTABLET,
+    says="Too many connections",
+    also=("clients/stall", "buffering/evictions", "buffering/stops"),
+)
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load and phases without a fault: what the machine and the harness do on their own.",
+        nothing,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"hold_s": 5.0},
+    ),
+    _member(
+        "read-only-primaries",
+        "Two shards buffer because their primaries are read-only: does the reparent of a third one end that "
+        "(vitess#16438)?",
+        read_only_primaries,
+        shards=3,
+        checks=SHARDS_APART,
+        params={"between_s": 1.0, "reparents": 3.0, "faults": 4.0},
+        known_bugs=(DISRUPTED,),
+    ),
+    _member(
+        "read-only-for-a-moment",
+        "read_only was set on a primary and taken back: for how long do its clients wait?",
+        read_only_for_a_moment,
+        params={"read_only_s": 2.0, "faults": 1.0},
+        known_bugs=(NO_FAILOVER,),
+    ),
+    _member(
+        "demotion-behind-a-lock",
+        "A reparent fails because a session holds a table lock: is the old primary as before when the lock is gone "
+        "(vitess#20160)?",
+        demotion_behind_a_lock,
+        checks=AFTERWARDS,
+        params={"expect_reparent_errors": 1.0, "faults": 1.0},
+    ),
+    _member(
+        "unacknowledged",
+        "No replica acknowledges and writers hang: does a planned reparent free them, and is nothing lost "
+        "(vitess#17709)?",
+        reparent_without_acknowledgements,
+        params={"unacknowledged_s": 2.0, "receiving": 0.0, "faults": 2.0},
+    ),
+    _member(
+        "exhausted-connections",
+        "Somebody else uses up every connection of a primary: do its clients go on with those that vttablet has?",
+        connections_used_up,
+        params={"calm_s": 2.0, "burst": 30.0, "burst_s": 2.0, "faults": 1.0},
+        known_bugs=(SHUT_DOWN,),
+    ),
+    _member(
+        "errant-candidate",
+        "A replica has a transaction of its own: does PlannedReparentShard make it the primary?",
+        errant_candidate,
+        tablets=3,
+        checks=UNBUFFERED,
+        params={"expect_reparent_errors": 1.0, "faults": 1.0},
+    ),
+)
