@@ -201,6 +201,10 @@ class RunStage:
         if aim.undo:
             try:
                 await wait.through(f"undoing {fault.name}", remedies.undo(self, aim.undo), timeout_s=UNDO_WITHIN_S)
+            except asyncio.CancelledError:  # it comes when everything was taken back
+                if known:
+                    span.healed(fault, aim)
+                raise
             except HarnessError as error:
                 span.failed(f"{type(error).__name__}: {error}")
                 raise

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from harness import history, stage
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
 from harness.base.rundir import RunDir
-from harness.contracts import Cluster
-from harness.model import Capability
+from harness.contracts import Cluster, Ground
+from harness.faults import remedies
+from harness.model import Capability, Remedy
 from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, a_stage, ledger, spans, steps, told
 
 HEALED = ["intent", "begin", "active", "observed", "recover", "healed"]
@@ -204,3 +206,156 @@ async def test_a_wait_of_the_timeline_says_what_it_saw_last(tmp_path: Path) -> N
         await acting.hold(0.0)
         with pytest.raises(WaitTimeout, match=r"primary elected: not within 0.01 s; last seen: ''"):
             await acting.until("primary elected", never, timeout_s=0.01)
+
+
+# ---------------------------------------------------------------- taking back
+
+
+@dataclass
+class Remedies:
+    """Remedies that are done to nothing; `slow` is waited for in each, `bad` ones raise."""
+
+    done: list[str] = field(default_factory=list)
+    slow: asyncio.Event | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    bad: tuple[str, ...] = ()
+
+    async def act(self, ground: Ground, remedy: Remedy) -> None:
+        self.begun.set()
+        if self.slow is not None:
+            await self.slow.wait()
+        self.done.append(remedy.target)
+        if remedy.target in self.bad:
+            raise ClusterError(f"{remedy.target} does not answer")
+
+    def of(self, *targets: str) -> tuple[Remedy, ...]:
+        return tuple(Remedy(kind="test", target=target) for target in targets)
+
+
+@pytest.fixture
+def undoing(monkeypatch: pytest.MonkeyPatch) -> Remedies:
+    found = Remedies()
+    monkeypatch.setattr(remedies, "REMEDIES", {"test": found.act})
+    return found
+
+
+async def test_the_ledger_has_all_that_takes_a_fault_back_before_it_is_in_force(
+    tmp_path: Path, undoing: Remedies
+) -> None:
+    async def act() -> None:
+        assert ledger(tmp_path)[0]["undo"] == [{"kind": "test", "target": "a", "details": {}}]
+
+    async with a_stage(tmp_path) as acting, acting.inject(DiaryFault([], acted=act, undo=undoing.of("a"))):
+        assert undoing.done == []
+    assert undoing.done == ["a"]
+    assert spans(tmp_path)[0].undo == undoing.of("a")
+    assert steps(tmp_path) == WHOLE
+
+
+async def test_undoing_goes_on_however_often_it_is_cancelled(tmp_path: Path, undoing: Remedies) -> None:
+    inside, undoing.slow = asyncio.Event(), asyncio.Event()
+
+    async def block() -> None:
+        async with a_stage(tmp_path) as acting, acting.inject(DiaryFault([], undo=undoing.of("a"))):
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(block())
+    await inside.wait()
+    task.cancel()
+    await undoing.begun.wait()
+    for _ in range(5):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    undoing.slow.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert undoing.done == ["a"]
+    assert steps(tmp_path) == HEALED
+
+
+async def test_all_remedies_are_tried_and_the_first_error_is_raised(tmp_path: Path, undoing: Remedies) -> None:
+    undoing.bad = ("b", "c")
+    with pytest.raises(ClusterError, match="c does not answer"):  # last to first
+        async with a_stage(tmp_path) as acting, acting.inject(DiaryFault([], undo=undoing.of("a", "b", "c", "d"))):
+            pass
+    assert sorted(undoing.done) == ["a", "b", "c", "d"]
+    (span,) = spans(tmp_path)
+    assert (span.healed_ns, span.error) == (0, "ClusterError: c does not answer")
+
+
+async def test_a_remedy_that_hangs_is_bounded_and_hinders_no_other(
+    tmp_path: Path, undoing: Remedies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vttablet that never answers."""
+    monkeypatch.setattr(remedies, "EACH_WITHIN_S", 0.05)
+
+    async def act(ground: Ground, remedy: Remedy) -> None:
+        if remedy.target == "hangs":
+            await asyncio.Event().wait()
+        await undoing.act(ground, remedy)
+
+    monkeypatch.setattr(remedies, "REMEDIES", {"test": act})
+    with pytest.raises(WaitTimeout, match="undoing test on hangs"):
+        async with a_stage(tmp_path) as acting, acting.inject(DiaryFault([], undo=undoing.of("a", "hangs", "b"))):
+            pass
+    assert sorted(undoing.done) == ["a", "b"]
+    assert not spans(tmp_path)[0].healed_ns
+
+
+async def test_an_act_that_fails_half_way_is_taken_back(tmp_path: Path, undoing: Remedies) -> None:
+    with pytest.raises(ClusterError, match="vtctld"):
+        async with a_stage(tmp_path) as acting, acting.inject(DiaryFault([], acted=fail, undo=undoing.of("a"))):
+            raise AssertionError("the block is not entered")
+    assert undoing.done == ["a"]
+    assert spans(tmp_path)[0].healed_ns
+
+
+async def test_two_faults_with_their_hands_on_the_same_thing_do_not_overlap(tmp_path: Path) -> None:
+    one = DiaryFault([], claims=frozenset({"process vtgate-1"}))
+    async with a_stage(tmp_path) as acting:
+        async with acting.inject(one):
+            with pytest.raises(PlanError, match="cannot overlap Diary: both have their hands on process vtgate-1"):
+                async with acting.inject(one):
+                    raise AssertionError("the block is not entered")
+        async with acting.inject(one):  # one after the other
+            pass
+    assert [bool(span.healed_ns) for span in spans(tmp_path)] == [True, True]
+
+
+class Sick(FakeCluster):
+    """Something is left in force, as long as `left` says so."""
+
+    left: tuple[str, ...] = ()
+
+    async def traces(self) -> tuple[str, ...]:
+        return self.left
+
+
+async def test_a_sick_cluster_gets_no_first_fault(tmp_path: Path) -> None:
+    cluster = Sick()
+    cluster.left = ("vttablet-100 is stopped",)
+    async with a_stage(tmp_path, cluster) as acting:
+        with pytest.raises(ClusterError, match="something is wrong already: vttablet-100 is stopped"):
+            async with acting.inject(DiaryFault([])):
+                raise AssertionError("the block is not entered")
+    assert steps(tmp_path) == []
+
+
+async def test_what_is_left_after_the_last_fault_is_on_record(tmp_path: Path) -> None:
+    cluster = Sick()
+    async with a_stage(tmp_path, cluster) as acting, acting.inject(DiaryFault([])):
+        cluster.left = ("vttablet-100 is stopped",)
+    assert steps(tmp_path) == [*WHOLE, "unhealthy"]
+    assert spans(tmp_path)[0].unhealthy == "vttablet-100 is stopped"
+
+
+async def test_a_cluster_that_does_not_get_over_a_fault_is_on_record_and_ends_nothing(tmp_path: Path) -> None:
+    async def not_yet() -> str:
+        return ""
+
+    async with a_stage(tmp_path) as acting, acting.inject(DiaryFault([], gone=not_yet)):
+        pass
+    assert steps(tmp_path) == [*HEALED, "unrecovered"]
+    assert "has got over Diary: not within 0.2 s; last seen: ''" in spans(tmp_path)[0].unrecovered
