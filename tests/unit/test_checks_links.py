@@ -31,7 +31,7 @@ def span(links: str = LINK) -> FaultSpan:
     )
 
 
-def calm(*, links: str = LINK, **params: float) -> History:
+def calm(links: str = LINK, **params: float) -> History:
     """Two vtgates and two shards; every operation takes 10 ms."""
     history = storm_history(shards=2)
     ops = history.ops.copy()
@@ -39,6 +39,11 @@ def calm(*, links: str = LINK, **params: float) -> History:
     ops["done_ns"] = ops["intended_ns"] + SECOND // 100
     plan = replace(history.plan, params=params)
     return replace(history, plan=plan, ops=ops, faults=(span(links),), messages={})
+
+
+def bounded(params: dict[str, float]) -> History:
+    history = calm()
+    return replace(history, plan=replace(history.plan, params=params))
 
 
 def of(history: History, vtgate: str, shard: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -90,7 +95,7 @@ def verdicts(check: LinkBystanders | LinkCost | LinkServedAgain, history: Histor
     ],
 )
 def test_whose_way_a_link_lies_on(links: str, who: set[tuple[str, str]]) -> None:
-    assert touched(calm(links=links)) == who
+    assert touched(calm(links)) == who
 
 
 def test_a_fault_that_never_came_into_force_touches_nobody() -> None:
@@ -131,8 +136,8 @@ def test_who_needs_the_link_is_no_bystander() -> None:
 def test_a_cost_is_judged_by_the_bounds_that_are_set(
     bound: dict[str, float], mutated: Callable[[History], History]
 ) -> None:
-    assert set(verdicts(LinkCost(), calm(**bound)).values()) == {Verdict.PASS}
-    assert verdicts(LinkCost(), mutated(calm(**bound)))["vtgate-1"] is Verdict.FAIL
+    assert set(verdicts(LinkCost(), bounded(bound)).values()) == {Verdict.PASS}
+    assert verdicts(LinkCost(), mutated(bounded(bound)))["vtgate-1"] is Verdict.FAIL
     assert verdicts(LinkCost(), mutated(calm()))["vtgate-1"] is Verdict.PASS
 
 

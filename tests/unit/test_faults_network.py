@@ -140,7 +140,7 @@ async def test_a_fault_sets_its_rules_shows_evidence_and_takes_them_back(
             assert len(ground.rules[-1]) == 2
     (span,) = spans(tmp_path / "run")
     assert span.observed
-    assert ground.rules[-1] == ()
+    assert not ground.rules[-1]
     assert (bool(span.healed_ns), bool(span.recovered_ns), span.unrecovered) == (True, True, "")
 
 
