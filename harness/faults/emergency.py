@@ -81,6 +81,7 @@ class EmergencyReparent:
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The topology's shard record has a primary term that began later."""
         return await new_term(stage, aim)
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
@@ -153,6 +154,7 @@ class TabletExternallyReparented:
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """The topology's shard record has a primary term that began later."""
         return await new_term(stage, aim)
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
