@@ -53,7 +53,7 @@ CLUSTER = ClusterSpec(
     vschema=LEDGER_VSCHEMA,
 )
 LOAD = LoadSpec(connections_per_shard=4)
-PARAMS = {"baseline_s": 5.0, "stuck_s": 0.8, "recovery_s": 5.0, "quiet_s": 3.0}
+PARAMS = {"baseline_s": 5.0, "stuck_s": 0.3, "recovery_s": 5.0, "quiet_s": 3.0}
 
 
 # ---------------------------------------------------------------- timelines
