@@ -89,6 +89,11 @@ def lossy_replication(stage: Stage) -> Fault:
     )
 
 
+def without_mysql(stage: Stage) -> Fault:
+    shard = stage.cluster.spec.shard_names[:1]
+    return Partition(sources=_primary(stage), targets=Targets(role=Role.MYSQLD, tablet_type="primary", shards=shard))
+
+
 def half_open(stage: Stage) -> Fault:
     return HalfOpen(sources=Targets(role=Role.VTGATE), targets=_primary(stage))
 
@@ -126,6 +131,7 @@ def _member(
     timeline: Callable[[Stage], Awaitable[None]],
     *,
     tablets_per_shard: int = 2,
+    mysql_over_tcp: bool = False,
     suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
     params: Mapping[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
@@ -135,7 +141,7 @@ def _member(
         why=why,
         suites=suites,
         timeout_s=DEADLINE_S,
-        cluster=replace(CLUSTER, tablets_per_shard=tablets_per_shard),
+        cluster=replace(CLUSTER, tablets_per_shard=tablets_per_shard, mysql_over_tcp=mysql_over_tcp),
         load=LOAD,
         probes=PROBES,
         checks=CHECKS,
@@ -177,6 +183,12 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         partial(faulty, fault=lossy_replication),
         tablets_per_shard=3,
         params={"loss": 0.1, "errors_at_most": 0.0, "stall_at_most_s": 1.0},
+    ),
+    _member(
+        "without-mysql",
+        "A primary's vttablet does not reach its mysqld, which is somewhere else: do its clients get an answer?",
+        partial(faulty, fault=without_mysql),
+        mysql_over_tcp=True,
     ),
     _member(
         "half-open",

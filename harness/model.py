@@ -194,6 +194,7 @@ class ClusterSpec:
     vschema: str = ""  # JSON
     others: tuple[KeyspaceSpec, ...] = ()  # keyspaces beside `keyspace`, e.g. the target of MoveTables
     whole: str = "0"  # name of `keyspace`'s only shard; vitess-operator's is "-"
+    mysql_over_tcp: bool = False  # a vttablet reaches its mysqld over a link that can be cut, not over a unix socket
 
     @property
     def shard_names(self) -> tuple[str, ...]:

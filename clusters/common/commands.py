@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clusters import flags
 from clusters.common.layout import Layout, number_of
+from clusters.common.mysqld import ADMIN_USER
 from clusters.flags import Binary
 from clusters.software.installs import EtcdInstall, MysqlInstall, VitessInstall
 from harness.model import ClusterSpec, Node, Role
@@ -114,6 +115,7 @@ def flags_of_spec(spec: ClusterSpec, node: Node) -> dict[str, str]:
 
 def _vttablet(layout: Layout, node: Node) -> dict[str, str]:
     return {
+        **(_over_tcp(layout, node) if layout.spec.mysql_over_tcp else {}),
         "tablet-path": node.tablet_alias,
         "tablet-hostname": layout.hosts[node.name],
         "init-keyspace": node.keyspace,
@@ -123,6 +125,14 @@ def _vttablet(layout: Layout, node: Node) -> dict[str, str]:
         "mycnf-file": str(layout.folder(node) / "my.cnf"),
         "enable-replication-reporter": "",
     }
+
+
+def _over_tcp(layout: Layout, node: Node) -> dict[str, str]:
+    """A vttablet that is told a host takes no socket from my.cnf (go/cmd/vttablet/cli/cli.go, v0.24.3). Vitess's own
+    users may come from localhost only; ours has all their rights."""
+    host, port = layout.address(layout.mysqld_of(node), "mysql")
+    users = {f"db-{role}-user": ADMIN_USER for role in ("app", "appdebug", "allprivs", "dba", "filtered")}
+    return {"db-host": host, "db-port": str(port), **users}
 
 
 def _vtgate(layout: Layout, node: Node) -> dict[str, str]:

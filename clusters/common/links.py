@@ -48,7 +48,7 @@ def scripts(layout: Layout, rules: Sequence[LinkRule], *, address_of: Callable[[
 def ends(layout: Layout, rule: LinkRule) -> tuple[Node, Node]:
     """Source and target. Raises ClusterError for an unknown node, and for a link that is not over the network."""
     source, target = _node(layout, rule.source), _node(layout, rule.target)
-    _refuse(source, target)
+    _refuse(source, target, over_tcp=layout.spec.mysql_over_tcp)
     return source, target
 
 
@@ -123,9 +123,14 @@ def _node(layout: Layout, name: str) -> Node:
         raise ClusterError(f"there is no node {name!r} whose links could be cut") from None
 
 
-def _refuse(source: Node, target: Node) -> None:
+def _refuse(source: Node, target: Node, *, over_tcp: bool) -> None:
     if source.name == target.name:
         raise ClusterError(f"a link has two ends, {source.name} is one")
     pair = {source.role, target.role}
-    if source.tablet_uid and source.tablet_uid == target.tablet_uid and pair == {Role.MYSQLD, Role.VTTABLET}:
+    if (
+        not over_tcp
+        and source.tablet_uid
+        and source.tablet_uid == target.tablet_uid
+        and pair == {Role.MYSQLD, Role.VTTABLET}
+    ):
         raise ClusterError(f"{source.name} and {target.name} talk over a unix socket: there is no link to cut")

@@ -302,7 +302,8 @@ async def _restarted(stage: Stage, node: Node) -> None:
 def _over_network(stage: Stage, grudge: Grudge, source: str, target: str) -> Grudge:
     """Without what is no link of a network: a tablet's vttablet and mysqld talk over a unix socket.
     Raises ClusterError: nothing is left."""
-    tablets = {node.name: node.tablet_uid for node in stage.cluster.nodes() if node.tablet_uid}
+    over_tcp = stage.cluster.spec.mysql_over_tcp
+    tablets = {node.name: node.tablet_uid for node in stage.cluster.nodes() if node.tablet_uid and not over_tcp}
     inside = {pair for pair in grudge if pair[0] in tablets and tablets[pair[0]] == tablets.get(pair[1])}
     left = grudge - Grudge(frozenset(inside))
     if not left:

@@ -146,3 +146,12 @@ async def test_refused_values_are_told_once_per_binary(monkeypatch: pytest.Monke
     said = await obtained.refused_values(spec, programs("24.0.3", "21.0.2"))
     assert said == ("vtgate 21.0.2: no", "vttablet 24.0.3: no")
     assert len(asked) == 3
+
+
+def test_a_mysqld_over_tcp_is_told_to_its_vttablet_only_where_the_spec_wants_it() -> None:
+    here = plan(ClusterSpec(shards=1, mysql_over_tcp=True))
+    over_tcp = commands.wanted_flags(here, here.node("vttablet-101"))
+    assert (over_tcp["db-host"], over_tcp["db-port"]) == (here.hosts["mysqld-101"], "27101")
+    assert {over_tcp[f"db-{role}-user"] for role in ("app", "dba", "filtered")} == {mysqld.ADMIN_USER}
+    here = plan(ClusterSpec(shards=1))
+    assert not [flag for flag in commands.wanted_flags(here, here.node("vttablet-101")) if flag.startswith("db-")]

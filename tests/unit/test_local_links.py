@@ -122,6 +122,12 @@ def test_what_is_no_link_is_refused(source: str, target: str, said: str) -> None
         links.script(plan(SPEC), [LinkRule(source=source, target=target)], {})
 
 
+def test_a_mysqld_that_is_reached_over_tcp_can_be_cut_off() -> None:
+    cut = [LinkRule(source="vttablet-100", target="mysqld-100")]
+    script = links.script(plan(replace(SPEC, mysql_over_tcp=True)), cut, {})
+    assert any("tcp dport { 27100 } drop" in row for row in rows(script))
+
+
 # ---------------------------------------------------------------- the means
 
 
