@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import health, movetables, mysql, network, process, random, reparent, switching, vstream
+from experiments import emergency, health, movetables, mysql, network, process, random, reparent, switching, vstream
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     reparent.EXPERIMENTS,
+    emergency.EXPERIMENTS,
     switching.EXPERIMENTS,
     process.EXPERIMENTS,
     vstream.EXPERIMENTS,
