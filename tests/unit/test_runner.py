@@ -22,13 +22,15 @@ from harness import history, runner
 from harness.base import jsonio
 from harness.base.errors import ClusterError, HarnessError, VtchaosError
 from harness.base.rundir import RunDir
+from harness.checks.judge import judge
+from harness.clean import Marks
 from harness.contracts import Cluster, LoadPlace, Probe, Stage
 from harness.history import History
 from harness.items import ItemsSpec
 from harness.load import driver, readback, remote_driver, streams
 from harness.load.config import Target
-from harness.model import Event, LoadSpec, Placement, Plan, Workload
-from harness.runner import Ended, Runner
+from harness.model import Event, LoadSpec, Placement, Plan, Verdict, Workload
+from harness.runner import Ended, Guard, Runner
 from harness.stage import NoStreams
 from harness.streams import StreamSpec
 from tests.unit.load_remote_fakes import LocalPlace
@@ -135,13 +137,15 @@ async def run(
     *probes: Probe,
     planned: Plan = WITH_LOAD,
     after_load: Callable[[Stage], Awaitable[None]] | None = None,
+    lease: Guard | None = None,
+    marks: Marks | None = None,
 ) -> tuple[Ended, History]:
     """A whole run, and what is on the disk after it."""
     out = RunDir.create(folder / "run")
     jsonio.save(out.plan, planned)
     before = asyncio.all_tasks()
     asked = dataclasses.replace(experiment(timeline, *probes), after_load=after_load)
-    ended = await Runner(planned, asked, out, Watcher()).run(world.cluster())
+    ended = await Runner(planned, asked, out, Watcher(), lease=lease, marks=marks).run(world.cluster())
     assert asyncio.all_tasks() == before, "a task outlived the run"
     return ended, history.load(out)
 
@@ -567,3 +571,50 @@ def test_an_error_in_an_error_group_of_a_library_is_wrapped() -> None:
     assert isinstance(told, VtchaosError)
     assert str(told) == "ours"
     assert str(runner._told(ExceptionGroup("probes", [KeyError("x")]))) == "KeyError: 'x'"
+
+
+# ---------------------------------------------------------------- on a cluster that stays
+
+
+@dataclass
+class LostLease:
+    """Its watchdog heals, because the harness stood still."""
+
+    diary: Diary
+
+    async def lost(self) -> str:
+        return "the harness stood still for 12 s"
+
+    async def healed(self) -> None:
+        self.diary.append("the watchdog has healed")
+
+
+async def test_a_run_whose_faults_were_taken_back_by_its_watchdog_is_spoiled_and_ends(
+    world: World, tmp_path: Path
+) -> None:
+    async def timeline(stage: Stage) -> None:
+        async with stage.inject(DiaryFault(world.diary)):
+            await forever()
+
+    ended, seen = await run(world, tmp_path, timeline, lease=LostLease(world.diary))
+    assert str(ended.error) == "the harness stood still for 12 s"
+    assert told(seen, "spoiled") == ["the run's lease"]
+    assert "the watchdog has healed" in world.diary
+    assert world.diary[-1] == "cluster goes"
+    assert judge(dataclasses.replace(seen, plan=plan())).verdict is Verdict.UNKNOWN
+
+
+async def test_every_run_ends_with_a_proof_of_cleanliness(world: World, tmp_path: Path) -> None:
+    ended, seen = await run(world, tmp_path, lambda stage: nothing(), marks=Marks(run="run-1"))
+    assert ended.error is None
+    assert seen.clean is not None
+    assert {"processes", "namespaces", "links", "mounts", "listening ports"} <= set(seen.clean.found)
+    assert not any(seen.clean.found.values())
+
+
+async def test_of_a_cluster_that_stays_it_is_seen_what_is_in_force(world: World, tmp_path: Path) -> None:
+    kept = dataclasses.replace(WITH_LOAD, cluster_name="mine")
+    _, seen = await run(world, tmp_path, lambda stage: nothing(), planned=kept, marks=Marks(run="run-1"))
+    assert seen.clean is not None
+    assert seen.clean.found["nodes that do not run"] == ()
+    assert "faults in force" in seen.clean.blind  # the fake cannot be looked at
