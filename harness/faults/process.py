@@ -20,7 +20,7 @@ RUNS = "runs"
 START_WITHIN_S = 25.0
 STOP_WITHIN_S = 40.0  # vtgate and vttablet take --onterm-timeout, 10 s, and more to drain (go/vt/servenv, v0.24.3)
 SERVE_WITHIN_S = 60.0
-SEEN_WITHIN_S = 8.0
+SEEN_WITHIN_S = 3.0
 MYSQLD_FIRST_S = 8.0
 PRIMARY = Targets(role=Role.VTTABLET, tablet_type="primary")
 STARTED = "started_s of "
@@ -135,11 +135,7 @@ class Restarted(_Ended):
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Every process is younger than the one that was there."""
-
-        async def younger() -> bool:
-            return all([await _is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
-
-        return await _seen("younger processes", stage, younger)
+        return all([await _is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +174,10 @@ class CrashLoop(_Ended):
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Again and again nobody listens there."""
-        return await _seen("refused connections", stage, lambda: _all_refuse(stage, aim))
+        try:
+            return await stage.until("refused connections", lambda: _all_refuse(stage, aim), timeout_s=SEEN_WITHIN_S)
+        except WaitTimeout:
+            return False
 
 
 # ---------------------------------------------------------------- parts
@@ -212,14 +211,6 @@ async def _is_younger(stage: Stage, aim: Aim, node: Node) -> bool:
 
 async def _all_refuse(stage: Stage, aim: Aim) -> bool:
     return all(await asyncio.gather(*(evidence.refuses(stage, node) for node in nodes_of(stage, aim))))
-
-
-async def _seen(what: str, stage: Stage, condition: Callable[[], Awaitable[bool]]) -> bool:
-    """Within SEEN_WITHIN_S."""
-    try:
-        return await stage.until(what, condition, timeout_s=SEEN_WITHIN_S)
-    except WaitTimeout:
-        return False
 
 
 async def _stopped(stage: Stage, aim: Aim, span: SpanRecorder, within_s: float) -> None:

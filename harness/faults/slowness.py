@@ -15,7 +15,7 @@ from harness.faults.targets import Targets
 from harness.model import Capability, Node, Remedy, Role
 
 SERVE_WITHIN_S = 60.0
-HELD_BACK_WITHIN_S = 6.0
+HELD_BACK_WITHIN_S = 4.0
 CPUS = "cpus"
 VTGATES = Targets(role=Role.VTGATE)
 
