@@ -26,9 +26,18 @@ from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.processes import NoCrash
 from harness.contracts import Experiment, Fault, Stage
 from harness.faults.catalogue import told
-from harness.faults.mysql import StatementTimeLimit
-from harness.faults.process import Killed, Terminated
+from harness.faults.disk import FullDisk
+from harness.faults.emergency import EmergencyReparent
+from harness.faults.hosts import LostHost
+from harness.faults.logs import SlowLog
+from harness.faults.mysql import ReadOnlyPrimary, StatementTimeLimit
+from harness.faults.mysql_replication import SemiSyncWithoutAck, StoppedReplication
+from harness.faults.mysql_sessions import ExhaustedConnections, HeldMetadataLock
+from harness.faults.network import HalfOpen, LossyLink, NarrowLink, Partition, ResetLink, SlowLink
+from harness.faults.process import CrashLoop, Killed, Restarted, Terminated
 from harness.faults.reparent import HeldTransaction, LaggingReplicas, PlannedReparent
+from harness.faults.slowness import Paused, Slowed
+from harness.faults.tablet_types import ChangedTabletType
 from harness.faults.targets import TABLET_ROLES, Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import Capability, ClusterSpec, LoadSpec, Role, Suite
@@ -42,39 +51,85 @@ ATTEMPTS = 10  # draws for one fault, before it is given up
 # ---------------------------------------------------------------- what is drawn
 
 
+Make = Callable[[random.Random, ClusterSpec], Fault]
+PRIMARY, REPLICA, BOTH = ("primary",), ("replica",), ("primary", "replica")
+PROCESSES = (Role.VTTABLET, Role.VTTABLET, Role.MYSQLD, Role.VTGATE, Role.VTCTLD, Role.ETCD)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A fault that may be drawn, and how often; `make` draws who is hit."""
 
     weight: float
-    make: Callable[[random.Random, ClusterSpec], Fault]
+    make: Make
 
 
 def _shard(dice: random.Random, spec: ClusterSpec) -> str:
     return dice.choice(spec.shard_names)
 
 
-def _one_of(role: Role, dice: random.Random, spec: ClusterSpec) -> Targets:
+def _one_of(role: Role, dice: random.Random, spec: ClusterSpec, *, types: Sequence[str] = BOTH) -> Targets:
     """One process of a role; of a shard's tablets the primary's as often as all the others' together."""
     if role not in TABLET_ROLES:
         return Targets(role=role, count=1, draw=str(dice.random()))
-    return Targets(role=role, shards=(_shard(dice, spec),), tablet_type=dice.choice(("primary", "replica")), number=1)
+    return Targets(role=role, shards=(_shard(dice, spec),), tablet_type=dice.choice(types), number=1)
+
+
+def _hits(kind: Callable[..., Fault], *roles: Role, types: Sequence[str] = BOTH, **more: object) -> Make:
+    """One process of one of these roles."""
+    return lambda dice, spec: kind(targets=_one_of(dice.choice(roles), dice, spec, types=types), **more)
+
+
+def _link(kind: Callable[..., Fault], **more: object) -> Make:
+    """Between two processes that talk to each other, in one direction or both."""
+
+    def made(dice: random.Random, spec: ClusterSpec) -> Fault:
+        ends = dice.choice(((Role.VTGATE, Role.VTTABLET), (Role.VTTABLET, Role.ETCD), (Role.VTGATE, Role.ETCD)))
+        source, target = (_one_of(role, dice, spec) for role in ends)
+        return kind(sources=source, targets=target, **{"direction": dice.choice(("both", "there", "back")), **more})
+
+    return made
+
+
+def _in_shard(kind: Callable[..., Fault], **more: object) -> Make:
+    return lambda dice, spec: kind(shard=_shard(dice, spec), **more)
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind(weight=3, make=lambda dice, spec: PlannedReparent(shard=_shard(dice, spec))),
-    Kind(weight=3, make=lambda dice, spec: Killed(targets=_one_of(Role.VTTABLET, dice, spec))),
-    Kind(weight=1, make=lambda dice, spec: Killed(targets=_one_of(Role.MYSQLD, dice, spec))),
-    Kind(weight=1, make=lambda dice, spec: Killed(targets=_one_of(Role.ETCD, dice, spec))),
-    Kind(weight=1, make=lambda dice, spec: Killed(targets=_one_of(Role.VTCTLD, dice, spec))),
-    Kind(weight=1, make=lambda dice, spec: Terminated(targets=_one_of(Role.VTTABLET, dice, spec))),
-    Kind(weight=1, make=lambda dice, spec: HeldTransaction(shard=_shard(dice, spec))),
-    Kind(weight=1, make=lambda dice, spec: LaggingReplicas(shard=_shard(dice, spec), delay_s=dice.randint(1, 5))),
-    Kind(
-        weight=1,
-        make=lambda dice, spec: StatementTimeLimit(shard=_shard(dice, spec), limit_ms=dice.choice((50, 500, 5000))),
-    ),
+    Kind(weight=4, make=_hits(Killed, *PROCESSES)),
+    Kind(weight=2, make=_hits(Terminated, *PROCESSES)),
+    Kind(weight=1, make=_hits(Restarted, *PROCESSES)),
+    Kind(weight=1, make=_hits(CrashLoop, Role.VTTABLET, Role.VTGATE)),
+    Kind(weight=3, make=_hits(Paused, *PROCESSES)),
+    Kind(weight=2, make=_hits(Slowed, *PROCESSES)),
+    Kind(weight=1, make=_hits(LostHost, Role.VTTABLET)),
+    Kind(weight=4, make=_in_shard(PlannedReparent)),
+    Kind(weight=1, make=_in_shard(EmergencyReparent)),
+    Kind(weight=1, make=_in_shard(HeldTransaction)),
+    Kind(weight=1, make=_in_shard(LaggingReplicas, delay_s=3)),
+    Kind(weight=1, make=_in_shard(StatementTimeLimit, limit_ms=50)),
+    Kind(weight=1, make=_hits(ReadOnlyPrimary, Role.MYSQLD, types=PRIMARY)),
+    Kind(weight=1, make=_hits(StoppedReplication, Role.MYSQLD, types=REPLICA)),
+    Kind(weight=1, make=_hits(ChangedTabletType, Role.VTTABLET, types=REPLICA)),
+    Kind(weight=1, make=lambda dice, spec: SemiSyncWithoutAck(shards=(_shard(dice, spec),))),
+    Kind(weight=1, make=_hits(HeldMetadataLock, Role.MYSQLD, types=PRIMARY)),
+    Kind(weight=1, make=_hits(ExhaustedConnections, Role.MYSQLD, types=PRIMARY)),
+    Kind(weight=1, make=_hits(FullDisk, Role.MYSQLD)),
+    Kind(weight=1, make=_hits(SlowLog, Role.VTGATE, Role.VTTABLET)),
+    Kind(weight=2, make=_link(Partition)),
+    Kind(weight=1, make=_link(LossyLink)),
+    Kind(weight=1, make=_link(ResetLink)),
+    Kind(weight=1, make=_link(SlowLink)),
+    Kind(weight=1, make=_link(NarrowLink)),
+    Kind(weight=1, make=_link(HalfOpen, direction="both")),
 )
+NOT_DRAWN: Mapping[str, str] = {  # and why
+    "TabletExternallyReparented": "what another tool promotes is that tool's promise, not Vitess's",
+    "WrongCandidate": "it is refused: nothing happens",
+    "SwitchedTraffic": "it needs a workflow",
+    "PurgedBinlogs": "who needs the purged logs never catches up: it does not heal",
+    "ErrantTransaction": "its row is one that no client wrote, which the checks must call a phantom",
+}
 
 
 def draw(seed: int, number: int, attempt: int, spec: ClusterSpec, kinds: Sequence[Kind]) -> Fault:
