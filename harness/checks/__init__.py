@@ -24,6 +24,7 @@ from harness.checks.promotions import BufferPromotions
 from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
 from harness.checks.stops import BufferStops
+from harness.checks.tablets import ServesOn
 from harness.checks.vstream import GUARANTEES as STREAM_GUARANTEES
 from harness.checks.vstream import ITEM_TABLES
 from harness.checks.vstream import PREMISES as STREAM_PREMISES
@@ -131,5 +132,5 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
 
 
 CHECKS: Mapping[str, Check] = table(
-    dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN))
+    dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN, ServesOn()))
 )
