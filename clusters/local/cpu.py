@@ -47,8 +47,8 @@ def removed(run: str) -> Sequence[str]:
 
 def leftovers(homes: Iterable[Path]) -> Iterator[Leftover]:
     """Those whose supervisor was a process of here, and is none any more."""
-    here = str(Path("/proc/self/ns/pid").stat().st_ino)
     for home in homes:
+        here = str(Path("/proc/self/ns/pid").stat().st_ino)
         run, pid, started, place = home.name.removeprefix(cgroups.PREFIX).rsplit(".", 3)
         if place == here and owner.process(int(pid)).started != int(started):
             yield Leftover(run=run, home=home)

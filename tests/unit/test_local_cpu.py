@@ -49,6 +49,12 @@ def test_nothing_that_limits_cpu() -> None:
     assert cgroups.tree(V1_MEMORY, "4:memory:/x\n0::/\n") is None
 
 
+def test_a_system_without_proc_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "_MOUNTS", "/no/such/file")
+    monkeypatch.setattr(cgroups, "_OWN", "/no/such/file")
+    assert cpu.orphans() == {}
+
+
 def test_a_path_beyond_what_is_mounted_is_the_top(tmp_path: Path) -> None:
     """In a container the mount may begin below where the path of /proc begins."""
     found = cgroups.tree(V1.replace(" / /sys", " /docker/abc /sys"), "5:cpu,cpuacct:/\n")

@@ -104,9 +104,10 @@ class CpuGroups:
 
 
 def tree(mounts: str = "", own: str = "") -> Tree | None:
-    """Of what is mounted here, what limits CPU; version 1 where both are there, because then it has the CPU."""
-    mounts = mounts or Path(_MOUNTS).read_text()
-    paths = dict(_own_paths(own or Path(_OWN).read_text()))
+    """Of what is mounted here, what limits CPU; version 1 where both are there, because then it has the CPU. None where
+    there is nothing of the kind, as on macOS."""
+    mounts = mounts or _text(_MOUNTS)
+    paths = dict(_own_paths(own or _text(_OWN)))
     for version, root, top in sorted(_mounted(mounts)):
         where = os.path.relpath(paths.get(version, "/"), root)
         mine = Path(top) if where.startswith("..") else Path(top) / where
@@ -182,6 +183,10 @@ def _mounted(mounts: str) -> Iterator[tuple[int, str, str]]:
             yield 1, root, top
         elif kind == "cgroup2" and _has_cpu(Path(top)):
             yield 2, root, top
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text() if os.path.exists(path) else ""
 
 
 def _has_cpu(top: Path) -> bool:
