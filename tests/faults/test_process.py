@@ -6,21 +6,26 @@ Method: each fault on each role of the shared cluster of every backend; and what
 from __future__ import annotations
 
 import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from clusters import BACKENDS
 from harness.base import wait
-from harness.contracts import Fault, Stage
+from harness.contracts import Cluster, Fault, Stage
 from harness.faults.mysql_servers import ask, server_of
 from harness.faults.process import CrashLoop, Killed, Restarted, Terminated
 from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
-from harness.model import Role
+from harness.model import Placement, Role
 from harness.vitess.vtctld import vtctld_of
+from tests.faults.conftest import SPEC
 from tests.faults.rows.process import PRIMARY, REPLICA
 from tests.faults.rows.row import clients_are_served
-from tests.unit.run_fakes import spans
+from tests.unit.run_fakes import Watcher, a_stage, spans
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="session")]
 
@@ -59,6 +64,40 @@ async def test_on_every_role(fault: str, where: str, stage: Stage, tmp_path: Pat
     if not acting.one_shot:
         assert not await acting.observed(stage, aim), "still in force after it was healed"
     await clients_are_served(stage.cluster, aim)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["local"])
+async def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A cluster with vtorc."""
+    folder, backend, spec = tmp_path_factory.mktemp("vtorc"), BACKENDS[request.param], replace(SPEC, vtorc=True)
+    reasons = await backend.refusals(spec, Placement())
+    if reasons:
+        pytest.skip("; ".join(reasons))
+    opened = backend.cluster(
+        spec, Placement(), run="vtorc", folder=folder / "cluster", logs=folder / "logs", observer=Watcher()
+    )
+    async with opened as running:
+        yield running
+
+
+@pytest.mark.parametrize("fault", KINDS)
+async def test_on_vtorc(fault: str, watched: Cluster, tmp_path: Path) -> None:
+    acting: Fault = KINDS[fault](targets=Targets(role=Role.VTORC))
+    async with a_stage(tmp_path / "run", watched) as stage:
+        assert not await acting.observed(stage, await acting.aim(stage)), "evidence without a fault"
+        async with stage.inject(acting) as aim:
+            await clients_are_served(watched, aim)
+    (span,) = spans(tmp_path / "run")
+    assert (span.error, span.unrecovered, span.unhealthy, span.observed) == ("", "", "", True)
+
+
+@pytest.mark.parametrize("fault", ["Killed"])
+async def test_vtorc_puts_a_mysqld_back_by_itself(fault: str, watched: Cluster, tmp_path: Path) -> None:
+    """We leave it alone then: its shard takes writes again, through this primary or another."""
+    async with a_stage(tmp_path / "run", watched) as stage, stage.inject(Killed(targets=WHERE["primary mysqld"])):
+        pass
+    (span,) = spans(tmp_path / "run")
+    assert (span.error, span.unrecovered, span.observed) == ("", "", True)
 
 
 @pytest.mark.parametrize("fault", ["Killed"])
