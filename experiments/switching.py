@@ -10,21 +10,25 @@ back as always: none that was acknowledged on either side may be missing. The co
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from experiments.serving import until_settled
-from harness.checks import STANDARD as CHECKS
+from harness.checks import FAULTS, STANDARD
 from harness.contracts import Experiment, Stage
+from harness.faults.process import Killed
 from harness.faults.switching import SwitchedTraffic
+from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
-from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Suite
+from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Role, Suite
 from harness.probes import STANDARD as PROBES
 from harness.vitess import workflows
 from harness.vitess.vtctld import vtctld_of
 from harness.vitess.workflows import MoveTables
 
 DEADLINE_S = 400.0
+CHECKS = (*STANDARD, *FAULTS)
 SETTLED_WITHIN_S = 60.0
 COPIED_WITHIN_S = 60.0
 WORKFLOW = "move"
@@ -66,6 +70,31 @@ async def over_and_back(stage: Stage) -> None:
     await _aftermath(stage)
 
 
+async def killed_on_the_way_back(stage: Stage) -> None:
+    """The vttablet of a primary that is left dies while ReverseTraffic is at work, and comes back; then an operator
+    reverses once more, if the first try did not get through."""
+    await _copied(stage)
+    stage.phase("over")
+    async with stage.inject(SwitchedTraffic()):
+        await stage.hold(stage.plan.params["there_s"])
+    stage.phase("back")
+    dying = Targets(role=Role.VTTABLET, keyspace=TARGET, tablet_type="primary", shards=TARGETS.shard_names[:1])
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_switched_back(stage))
+        await stage.hold(stage.plan.params["into_s"])
+        async with stage.inject(Killed(targets=dying)):
+            await stage.hold(stage.plan.params["dead_s"])
+    stage.phase("again")
+    await stage.hold(stage.plan.params["there_s"])
+    await _switched_back(stage)
+    await _aftermath(stage)
+
+
+async def _switched_back(stage: Stage) -> None:
+    async with stage.inject(SwitchedTraffic(back=True)):
+        pass
+
+
 async def _copied(stage: Stage) -> None:
     """The workflow replicates, before the baseline begins: copying is no part of the question."""
     stage.phase("copy")
@@ -101,6 +130,7 @@ def _member(
     load: LoadSpec = LOAD,
     suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
     params: Mapping[str, float] | None = None,
+    switches: int = 2,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
     return Experiment(
@@ -113,7 +143,7 @@ def _member(
         probes=PROBES,
         checks=CHECKS,
         timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        params={**PARAMS, "faults": float(switches), **(params or {})},
         known_bugs=known_bugs,
     )
 
@@ -123,6 +153,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "control",
         "The same load on a table that is copied and replicated, without a switch.",
         nothing,
+        switches=0,
         suites=frozenset({Suite.CI, Suite.NIGHTLY}),
     ),
     _member(
@@ -139,5 +170,13 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "loop",
         "Over and back five times: does every switch find its way?",
         params={"times": 5.0, "there_s": 2.0},
+        switches=10,
+    ),
+    _member(
+        "killed-on-the-way-back",
+        "A tablet dies in the middle of ReverseTraffic (vitess#17326): is the table denied on both sides for good?",
+        killed_on_the_way_back,
+        load=replace(LOAD, abrupt=True),
+        params={"into_s": 0.3, "dead_s": 3.0},
     ),
 )
