@@ -102,13 +102,17 @@ def main(words: Sequence[str]) -> int:
 
 
 async def _kills(given: argparse.Namespace) -> list[Kill]:
-    name = f"kills-{given.cluster}"
-    done = []
-    async with _standing(name, given.cluster, given.shards):
-        for number in range(given.first, given.first + given.count):
-            with tempfile.TemporaryDirectory(prefix="vtchaos-kills-", ignore_cleanup_errors=True) as folder:
-                done.append(await _kill(name, number, given.seed, Path(folder)))
-            print(done[-1].line, flush=True)
+    """After one that was not healed the cluster is made anew: each is to be its own fault."""
+    name, last = f"kills-{given.cluster}", given.first + given.count - 1
+    done: list[Kill] = []
+    while len(done) < given.count:
+        async with _standing(name, given.cluster, given.shards):
+            for number in range(given.first + len(done), last + 1):
+                with tempfile.TemporaryDirectory(prefix="vtchaos-kills-", ignore_cleanup_errors=True) as folder:
+                    done.append(await _kill(name, number, given.seed, Path(folder)))
+                print(done[-1].line, flush=True)
+                if not done[-1].good:
+                    break
     return done
 
 
@@ -128,9 +132,13 @@ async def _kill(name: str, number: int, seed: int, folder: Path) -> Kill:
     settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
     words = ["run", EXPERIMENT, "--cluster", name, "--plain", "--seed", str(own_seed), "--out", run.path, *settings]
     async with procs.spawned([VTCHAOS, *map(str, words)], log=folder / "output") as harness:
-        await _begun(run, harness, folder / "output")
+        try:
+            await _begun(run, harness, folder / "output")
+        except HarnessError as error:
+            return Kill(number=number, seed=own_seed, after_s=0.0, in_force=(), missing=str(error))
         await wait.hold(after_s)
-        harness.kill()
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself: then it must have healed
+            harness.kill()
         await harness.wait()
         killed_ns = now_ns()
     in_force = tuple(f"{span.fault} on {', '.join(span.targets)}" for span in _in_force(run))
