@@ -51,10 +51,14 @@ def fault() -> None:
 
 @fault.command("list")
 @click.option("--cluster", "cluster_name", metavar="NAME", help="Say which of them this cluster can do, and why not.")
+@click.option("--markdown", is_flag=True, help="As the table of docs/faults.md.")
 @click.argument("names", nargs=-1)
-def list_(cluster_name: str | None, names: tuple[str, ...]) -> None:
+def list_(cluster_name: str | None, markdown: bool, names: tuple[str, ...]) -> None:
     """Show the faults: what they do, their parameters with their defaults, and what they need of a backend."""
     kinds = [catalogue.chosen(name) for name in names] or list(catalogue.FAULTS.values())
+    if markdown:
+        click.echo(catalogue.markdown(kinds))
+        return
     capabilities = asyncio.run(_capabilities(cluster_name)) if cluster_name else None
     width = min(shutil.get_terminal_size((110, 24)).columns, 110)
     for kind in kinds:

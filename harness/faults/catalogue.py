@@ -122,6 +122,18 @@ def told(fault: Fault) -> str:
     return f"{fault.name}({', '.join(f'{name}={_shown(value)}' for name, value in given.items())})"
 
 
+def markdown(kinds: Iterable[type[Fault]]) -> str:
+    """The table of docs/faults.md."""
+    rows = ["| fault | what it does | parameters | what shows it | needs |", "|---|---|---|---|---|"]
+    for kind in kinds:
+        fault = sample(kind)
+        names = "<br>".join(f"`{field.text}`" for field in fields(kind))
+        needs = ", ".join(sorted(fault.needs)) or "–"
+        cells = (f"`{kind.__name__}`", says(kind), names, evidence(fault), needs)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
 def shards_of(fault: Fault) -> tuple[str, ...]:
     """The shards that it names."""
     values = [getattr(fault, field.name) for field in fields(type(fault))]
