@@ -6,17 +6,13 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib.metadata
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import click
-import psutil
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
@@ -28,7 +24,7 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, placement, plan_words, planning
+from harness import history, kept, placement, plan_words, planning, scratch
 from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
@@ -58,7 +54,6 @@ from harness.runner import Ended, Runner
 from harness.streams import StreamLane, StreamStatus
 
 EXIT_INTERRUPTED = 130
-FOLDER_PREFIX = "vtchaos-"
 
 
 class _Group(click.Group):
@@ -298,7 +293,7 @@ async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: boo
             view = LiveView(snapshot, title=f"{made.experiment}  seed {made.seed}")
         stack.enter_context(view)
         lease = Lease(folder) if made.cluster_name else None
-        marks = Marks(run=made.run_id, folder=f"{FOLDER_PREFIX}run-{os.getpid()}-")
+        marks = Marks(run=made.run_id, folder=scratch.folder_name())
         own = None if made.cluster_name else _backend(made.backend)
         runner = Runner(made, experiment, folder, view, lease=lease, marks=marks, backend=own)
         opened = stack.enter_context(_opened(made, folder, runner, lease))
@@ -318,34 +313,15 @@ def _opened(
     if made.cluster_name:
         yield kept.attached(made.cluster_name, runner.cluster_observer, lease)
         return
-    with scratch_folder() as scratch:
+    with scratch.scratch_folder() as folder_of_cluster:
         yield _backend(made.backend).cluster(
             made.cluster,
             made.place,
             run=made.run_id,
-            folder=scratch,
+            folder=folder_of_cluster,
             logs=folder.logs,
             observer=runner.cluster_observer,
         )
-
-
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A folder with a short path (mysqld's sockets allow 107 characters) that an unprivileged mysqld can reach.
-
-    What a killed harness left (a few kB: data lives in the cluster's own mounts) is removed by the next one.
-    """
-    base = Path(tempfile.gettempdir())
-    for left in base.glob(f"{FOLDER_PREFIX}run-*"):
-        pid = left.name.split("-")[2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}run-{os.getpid()}-", dir=base))
-    folder.chmod(0o755)
-    try:
-        yield folder / "cluster"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lane_counters(folder: RunDir) -> Any:

@@ -19,9 +19,9 @@ from harness.base import jsonio, procs, wait
 from harness.base.procs import Completed
 from harness.base.rundir import RunDir
 from harness.checks.judge import PREMISES
-from harness.cli import FOLDER_PREFIX
 from harness.load.config import WorkerConfig
 from harness.model import CheckResult, Event, RunVerdict, Verdict
+from harness.scratch import FOLDER_PREFIX
 
 VTCHAOS = Path(sys.executable).with_name("vtchaos")
 RUN_WITHIN_S = 1500.0  # a first run installs software; one with everything there takes 15 s
