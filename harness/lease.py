@@ -110,10 +110,10 @@ class Lease:
         self._lost.set()
 
     async def _end(self, write: int) -> None:
-        from harness.undoing import open_spans  # late: the watchdog imports this module before it needs the other
+        from harness.undoing import unfinished  # late: the watchdog imports this module before it needs the other
 
         with contextlib.suppress(BrokenPipeError, BlockingIOError):  # it heals already, or somebody has killed it
-            os.write(write, HEAL if open_spans(self._run) else DONE)
+            os.write(write, HEAL if unfinished(self._run) else DONE)
         assert self._watchdog is not None
         await self._watchdog.wait()
 

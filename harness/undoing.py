@@ -77,6 +77,11 @@ def open_spans(run: RunDir) -> tuple[FaultSpan, ...]:
     return tuple(span for span in spans if remedies_of(span) and not span.healed_ns)
 
 
+def unfinished(run: RunDir) -> tuple[FaultSpan, ...]:
+    """Those of them that a run which came to its end should have taken back itself."""
+    return tuple(span for span in open_spans(run) if span.undo or broken_off.unheard(span))
+
+
 def remedies_of(span: FaultSpan) -> tuple[Remedy, ...]:
     """What takes a fault back; and for an operation that was broken off in the middle, what ends it."""
     return span.undo or broken_off.remedies_of(span)

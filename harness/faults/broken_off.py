@@ -3,8 +3,9 @@
 PlannedReparentShard demotes one primary before it promotes another, and points the replicas to it in the end. When the
 caller dies in between, its context ends in vtctld, and nobody goes on. Seen with 24.0.3, for as long as one waits: a
 read-only primary (errno 1290), and a writable one that waits for an acknowledgement of replicas which do not follow it
-(vtorc would repair both). A run that lives repairs nothing like this: what a reparent leaves behind that came to its
-end is a finding.
+(vtorc would repair both). A reparent that failed, because another fault was in its way, may leave the same. A run that
+lives repairs nothing like this: what a reparent leaves behind is a finding, and stays for people to look at; `vtchaos
+heal` and the watchdog of a dead run do.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ class _Not:
 
 
 def remedies_of(span: FaultSpan) -> tuple[Remedy, ...]:
-    """Of an operation on a shard of which nobody heard how it ended; () for any other fault."""
-    heard = span.active_ns or (span.error and not span.error.startswith("CancelledError"))
-    if span.undo or heard or not {"keyspace", "shard"} <= span.details.keys():
+    """Of an operation on a shard that did not succeed, as far as is known; () for any other fault."""
+    if span.undo or span.active_ns or not {"keyspace", "shard"} <= span.details.keys():
         return ()
     return (Remedy(kind=WRITABLE, target=f"{span.details['keyspace']}/{span.details['shard']}"),)
+
+
+def unheard(span: FaultSpan) -> bool:
+    """Nobody heard how it ended."""
+    return not span.active_ns and (not span.error or span.error.startswith("CancelledError"))
 
 
 async def _writable(ground: Ground, remedy: Remedy) -> None:

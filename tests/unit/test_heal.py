@@ -235,23 +235,26 @@ async def test_a_cluster_that_another_run_works_on_is_left_alone(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "steps, open_",
+    "steps, open_, by_itself",
     [
-        ([{"step": "begin"}], True),  # nobody heard how it ended
-        ([{"step": "begin"}, {"step": "failed", "error": "CancelledError: "}], True),  # Ctrl-C
-        ([{"step": "begin"}, {"step": "active"}], False),
-        ([{"step": "begin"}, {"step": "failed", "error": "PlannedReparentShard: UNKNOWN: no"}], False),  # a finding
+        ([{"step": "begin"}], True, True),  # nobody heard how it ended
+        ([{"step": "begin"}, {"step": "failed", "error": "CancelledError: "}], True, True),  # Ctrl-C
+        ([{"step": "begin"}, {"step": "active"}], False, False),
+        ([{"step": "begin"}, {"step": "failed", "error": "PlannedReparentShard: UNKNOWN: no"}], True, False),
     ],
 )
 def test_an_operation_that_was_broken_off_is_brought_to_an_end(
-    tmp_path: Path, steps: list[dict[str, str]], open_: bool
+    tmp_path: Path, steps: list[dict[str, str]], open_: bool, by_itself: bool
 ) -> None:
-    """A shard that has lost its old primary and got no new one takes no writes until somebody does something."""
+    """A shard that has lost its old primary and got no new one takes no writes until somebody does something; after a
+    run that lives, which has a finding then, only when somebody asks for it."""
     run = killed(tmp_path / "run", cluster_name="mine")
     ledger = LineLog(run.faults)
     intent = {"fault": "PlannedReparent", "targets": ["-80"], "details": {"keyspace": "ks", "shard": "-80"}, "undo": []}
-    for step in ({"step": "intent", **intent}, *steps):
-        ledger.append({"number": 1, "at_ns": 1, **step})
+    ledger.append({"number": 1, "at_ns": 1, "step": "intent", **intent})
+    for step in steps:
+        ledger.append({"number": 1, "at_ns": 2, **step})
+    assert bool(undoing.unfinished(run)) is by_itself
     found = [remedy for span in undoing.open_spans(run) for remedy in undoing.remedies_of(span)]
     assert found == ([Remedy(kind=broken_off.WRITABLE, target="ks/-80")] if open_ else [])
 
