@@ -31,6 +31,8 @@ Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 _SIGNALLED = 128  # a program that ended by signal n is reported with exit status 128 + n
 _LAST_SIGNAL = 64
 HEARD = ["die", "exec_die", *ACTIONS, "disconnect"]
+NO_DISK = "a container may not resize the file system that its data is in: that takes CAP_SYS_ADMIN"
+NO_LOG_SINK = "the engine takes what a container logs, and cannot be told to take it slowly"
 NO_KERNEL_CLEANUP = (
     "containers belong to the Docker engine: when the harness is killed, its watchdog removes them a few seconds later"
 )
@@ -85,7 +87,8 @@ class DockerProcesses:
             Capability.RESTART: "",
             Capability.LINKS: self.no_links,
             Capability.DELAY: NO_DELAY,
-            **dict.fromkeys((Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.DISK: NO_DISK,
+            Capability.LOG_SINK: NO_LOG_SINK,
             Capability.CPU: self._no_cpu,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,

@@ -32,6 +32,8 @@ CLEANUP = (
     "pods outlive a harness that is killed: its watchdog removes them, and `vtchaos heal` where the watchdog was "
     "killed too"
 )
+NO_DISK = "a pod may not resize the volume that its data is in, and has not the node to itself to fill it"
+NO_LOG_SINK = "the node's container runtime takes what a pod logs, and cannot be told to take it slowly"
 NO_CPU = (
     "a pod's CPU limit cannot be changed here: this harness does not use the resize in place, which servers offer from "
     "Kubernetes 1.33 on"
@@ -63,7 +65,8 @@ class PodProcesses:
             Capability.RESTART: "",
             Capability.LINKS: self._links.why_not,
             Capability.DELAY: NO_DELAY,
-            **dict.fromkeys((Capability.DISK, Capability.LOG_SINK), NOT_YET),
+            Capability.DISK: NO_DISK,
+            Capability.LOG_SINK: NO_LOG_SINK,
             Capability.CPU: NO_CPU,
             Capability.VERSIONS: NOT_YET,
             Capability.KERNEL_CLEANUP: CLEANUP,
