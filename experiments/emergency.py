@@ -180,6 +180,14 @@ MAY_LOSE = KnownBug(
     also=("reads/acknowledged",),
     certain=False,
 )
+# The kernel of a host that stands still keeps its connections. vtgate waits for the answers to what it has sent there,
+# without a bound of its own (--query-timeout, 0 by default, v0.24.3), whoever is primary by then.
+WAITS_FOR_EVER = KnownBug(
+    issue="requests on their way to a host that stands still wait until it goes on or their client gives up, by design",
+    check="emergency/service",
+    component=Role.VTGATE,
+    says="after its reparent had returned",
+)
 # Every candidate must have applied its whole relay log (reparentutil, waitForAllRelayLogsToApply, v0.24.3).
 LAGGARD_DECIDES = KnownBug(
     issue="vitess#18529",
@@ -214,13 +222,16 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "host-still",
         "A primary stands still, is replaced, and goes on: two primaries? Stale reads? Lost writes?",
         still,
+        params={"served_s": 12.0},
+        known_bugs=(WAITS_FOR_EVER,),
     ),
     _member(
         "host-still-async",
         "The same without semi-sync: the old primary may acknowledge what it had begun.",
         still,
         durability="none",
-        known_bugs=(MAY_LOSE,),
+        params={"served_s": 12.0},
+        known_bugs=(MAY_LOSE, WAITS_FOR_EVER),
     ),
     _member(
         "lagging-replica",

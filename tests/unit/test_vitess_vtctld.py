@@ -30,6 +30,7 @@ from harness.vitess.proto import (
 from harness.vitess.vtctld import (
     Promotion,
     TabletRecord,
+    Term,
     VtctldClient,
     VtctldError,
     alias_message,
@@ -129,6 +130,29 @@ async def test_concurrent_calls_share_the_channel(vtctld: FakeVtctld, client: Vt
     assert {request.shard for request in vtctld.requests} == {str(shard) for shard in range(32)}
 
 
+# ---------------------------------------------------------------- emergencies
+
+
+async def test_an_emergency_reparent(vtctld: FakeVtctld, client: VtctldClient) -> None:
+    answer = vtctldata_pb2.EmergencyReparentShardResponse(promoted_primary=alias_message("zone1-0000000102"))
+    vtctld.answers["EmergencyReparentShard"] = answer
+    promotion = await client.emergency_reparent(
+        "ks", "-80", ignore_replicas=("zone1-0000000101",), wait_replicas_timeout_s=2.5, wait_for_all_tablets=True
+    )
+    assert promotion.promoted == "zone1-0000000102"
+    (request,) = vtctld.requests
+    assert [alias_text(alias) for alias in request.ignore_replicas] == ["zone1-0000000101"]
+    assert (request.wait_replicas_timeout.seconds, request.wait_replicas_timeout.nanos) == (2, 500_000_000)
+    assert (request.wait_for_all_tablets, request.prevent_cross_cell_promotion) == (True, False)
+    assert not request.HasField("new_primary")
+
+
+async def test_a_tablet_becomes_drained(vtctld: FakeVtctld, client: VtctldClient) -> None:
+    vtctld.answers["ChangeTabletType"] = vtctldata_pb2.ChangeTabletTypeResponse()
+    await client.change_tablet_type("zone1-0000000101", "drained")
+    assert vtctld.requests[0].db_type == topodata_pb2.DRAINED
+
+
 # ---------------------------------------------------------------- failures
 
 
@@ -211,6 +235,13 @@ async def test_a_shard_and_its_primary(vtctld: FakeVtctld, client: VtctldClient)
     vtctld.answers["GetShard"] = vtctldata_pb2.GetShardResponse(shard=vtctldata_pb2.Shard(shard=record))
     assert await client.shard_primary("ks", "-80") == "zone1-0000000100"
     assert vtctld.requests[0].shard_name == "-80"
+
+
+async def test_since_when_a_shard_has_its_primary(vtctld: FakeVtctld, client: VtctldClient) -> None:
+    since = vttime_pb2.Time(seconds=5, nanoseconds=7)
+    record = topodata_pb2.Shard(primary_alias=alias_message("zone1-0000000100"), primary_term_start_time=since)
+    vtctld.answers["GetShard"] = vtctldata_pb2.GetShardResponse(shard=vtctldata_pb2.Shard(shard=record))
+    assert await client.shard_term("ks", "-80") == Term(primary="zone1-0000000100", start_ns=5_000_000_007)
 
 
 async def test_a_shard_that_never_had_a_primary(vtctld: FakeVtctld, client: VtctldClient) -> None:
