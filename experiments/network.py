@@ -18,7 +18,7 @@ from experiments.serving import until_settled
 from harness.checks import LINKS as CHECKS
 from harness.contracts import Experiment, Fault, Stage
 from harness.faults.emergency import EmergencyReparent
-from harness.faults.network import HalfOpen, LossyLink, Partition, SlowLink
+from harness.faults.network import HalfOpen, LossyLink, Partition, ResetLink, SlowLink
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
@@ -74,6 +74,10 @@ async def vanished(stage: Stage) -> None:
 
 def answers_lost(stage: Stage) -> Fault:
     return Partition(sources=ONE_VTGATE, targets=_primary(stage), direction="back")
+
+
+def reset(stage: Stage) -> Fault:
+    return ResetLink(sources=ONE_VTGATE, targets=_primary(stage))
 
 
 def late(stage: Stage) -> Fault:
@@ -151,6 +155,19 @@ def _member(
     )
 
 
+# vtgate retries on the broken connection, tells itself "primary is not serving, there may be a reparent operation in
+# progress" and marks the shard as waiting for a new primary (vtgate/tabletgateway.go, withRetry;
+# discovery/keyspace_events.go, MarkShardNotServing, v0.24.3). The health check says 0.2 s later that the old one serves,
+# which ends nothing: no term is newer. It depends on a request that is on its way at that moment.
+BUFFERED_AS_REPARENT = "a broken connection to a primary is buffered as a reparent, until the window ends"
+SERVED_LATE = KnownBug(
+    issue=BUFFERED_AS_REPARENT,
+    check="links/served-again",
+    component=Role.VTGATE,
+    says="was not served for",
+    certain=False,
+)
+
 EXPERIMENTS: tuple[Experiment, ...] = (
     _member(
         "control",
@@ -164,12 +181,23 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "A vtgate reaches a primary, and hears nothing of it: who waits, and how soon is it over when it is over?",
         partial(faulty, fault=answers_lost),
         suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        known_bugs=(SERVED_LATE,),
+    ),
+    _member(
+        "reset-once",
+        "A vtgate's connections to a primary break, which serves on: are they made anew before clients notice?",
+        partial(faulty, fault=reset),
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"faulty_s": 0.2, "recovery_s": 15.0},
+        known_bugs=(SERVED_LATE,),
     ),
     _member(
         "primary-far",
         "A vtgate is 100 ms away from a primary, each way: how many round trips does a statement pay for?",
         partial(faulty, fault=late),
-        params={"delay_ms": 100.0, "errors_at_most": 0.0, "p50_at_most_ms": 300.0},
+        # The connections are made anew when it begins, which may be buffered: that is not the question here.
+        params={"delay_ms": 100.0, "faulty_s": 35.0, "recovery_s": 15.0, "p50_at_most_ms": 300.0},
+        known_bugs=(SERVED_LATE,),
     ),
     _member(
         "lossy-replication",
@@ -194,12 +222,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "half-open",
         "A primary's vttablet is restarted behind a dead link: do vtgates find out when the link is whole again?",
         partial(faulty, fault=half_open),
+        known_bugs=(SERVED_LATE,),
     ),
     _member(
         "vanished-host",
         "A primary's host vanishes without a word and is replaced: when do clients whose requests were there go on?",
         vanished,
         tablets_per_shard=3,
-        params={"noticed_s": 2.0, "faulty_s": 25.0, "faults": 2.0, "stall_at_most_s": 30.0},
+        # A request that is on its way to the vanished host waits for vtgate's --grpc-keepalive-timeout of 10 s, which
+        # gRPC makes the connection's TCP_USER_TIMEOUT; that the new primary is known long before helps only new ones.
+        params={"noticed_s": 2.0, "faulty_s": 25.0, "faults": 2.0, "errors_at_most": 0.0, "stall_at_most_s": 13.0},
     ),
 )
