@@ -115,7 +115,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
     WorkflowCuts(),
     NoCrash(),
 )
-EVERY_RUN: tuple[Check, ...] = (NothingLeft(),)  # whatever the experiment asks for
+EVERY_RUN: tuple[Check, ...] = (FaultsHealed(), NothingLeft())  # whatever the experiment asks for
 FAULTS: tuple[Check, ...] = (FaultsFelt(), FaultsHealed(), ServedAgain())  # where a run's faults are the question
 PROCESS: tuple[Check, ...] = (*STANDARD, *FAULTS, ClientsElsewhere())  # what a process experiment asks for
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
