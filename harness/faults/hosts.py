@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
 from harness.base.errors import PlanError
-from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
-from harness.faults import process
+from harness.contracts import Aim, Fault, SpanRecorder, Stage
+from harness.faults.process import runs_again
 from harness.faults.targets import Targets
-from harness.model import Capability, Node, Remedy, Role
+from harness.model import Capability, Node, Role
 from harness.vitess.debug_vars import VarsClient
 from harness.vitess.vtctld import VtctldError, vtctld_of
 
-HOST = "host"
 PRIMARY_HOST = Targets(role=Role.VTTABLET, tablet_type="primary")
 SIGNALS: Mapping[str, signal.Signals] = {"gone": signal.SIGKILL, "still": signal.SIGSTOP}
 ANSWER_WITHIN_S = 1.5
@@ -69,7 +68,7 @@ class LostHost:
                 "aliases": " ".join(node.tablet_alias for node in vttablets),
                 "shard": " ".join(dict.fromkeys(node.shard for node in vttablets)),
             },
-            undo=tuple(Remedy(kind=HOST, target=node.tablet_alias) for node in vttablets),
+            undo=tuple(runs_again(node.name) for node in nodes),
             claims=frozenset(f"process {node.name}" for node in nodes),
             recover_within_s=self.rejoin_within_s,
         )
@@ -109,16 +108,8 @@ class _Rejoined:
         return self._missing
 
 
-async def _host_again(ground: Ground, remedy: Remedy) -> None:
-    """First its mysqld: a vttablet that finds none ends at once (go/cmd/vttablet, v0.24.3)."""
-    nodes = [node for node in _tablet_nodes(ground) if node.tablet_alias == remedy.target]
-    for node in sorted(nodes, key=lambda node: node.role is Role.VTTABLET):
-        again = process.runs_again(node.name)
-        await process.REMEDIES[again.kind](ground, again)
-
-
-def _tablet_nodes(ground: Ground) -> tuple[Node, ...]:
-    return (*ground.cluster.nodes(Role.VTTABLET), *ground.cluster.nodes(Role.MYSQLD))
+def _tablet_nodes(stage: Stage) -> tuple[Node, ...]:
+    return (*stage.cluster.nodes(Role.VTTABLET), *stage.cluster.nodes(Role.MYSQLD))
 
 
 async def _is_silent(stage: Stage, node: Node) -> bool:
@@ -157,5 +148,4 @@ async def _missing(stage: Stage, vttablet: Node) -> str:
     return f"{vttablet.name} does not replicate: {said}"
 
 
-REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {HOST: _host_again}
 FAULTS: tuple[type[Fault], ...] = (LostHost,)

@@ -16,7 +16,6 @@ from harness.faults import (
     broken_off,
     disk,
     emergency,
-    hosts,
     limits,
     mysql,
     network,
@@ -34,7 +33,6 @@ Undo = Callable[[Ground, Remedy], Awaitable[None]]
 # First what others need: a paused vttablet answers no statement.
 FIRST: Mapping[str, Undo] = {
     **process.REMEDIES,
-    **hosts.REMEDIES,
     **limits.REMEDIES,
     **disk.REMEDIES,
     **network.REMEDIES,
