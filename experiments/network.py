@@ -156,7 +156,7 @@ def _member(
 
 
 # vtgate retries on the broken connection, tells itself "primary is not serving, there may be a reparent operation in
-# progress" and marks the shard as waiting for a new primary (vtgate/tabletgateway.go, withRetry;
+# progress" and marks the shard as waiting for a new primary (vtgate/buffer/shard_buffer.go;
 # discovery/keyspace_events.go, MarkShardNotServing, v0.24.3). The health check says 0.2 s later that the old one
 # serves, which ends nothing: no term is newer. It depends on a request that is on its way at that moment.
 BUFFERED_AS_REPARENT = "a broken connection to a primary is buffered as a reparent, until the window ends"
