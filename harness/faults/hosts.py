@@ -8,19 +8,15 @@ import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-import aiohttp
-
 from harness.base.errors import PlanError
 from harness.contracts import Aim, Fault, SpanRecorder, Stage
+from harness.faults import evidence, service
 from harness.faults.process import runs_again
 from harness.faults.targets import Targets
 from harness.model import Capability, Node, Role
-from harness.vitess.debug_vars import VarsClient
-from harness.vitess.vtctld import VtctldError, vtctld_of
 
 PRIMARY_HOST = Targets(role=Role.VTTABLET, tablet_type="primary")
 SIGNALS: Mapping[str, signal.Signals] = {"gone": signal.SIGKILL, "still": signal.SIGSTOP}
-ANSWER_WITHIN_S = 1.5
 REJOIN_WITHIN_S = 60.0
 
 
@@ -32,10 +28,10 @@ class LostHost:
     host that is gone nothing is left. One that stood still goes on where it was: its vttablet thinks that it is
     primary until it reads the shard record (tabletmanager/shard_sync.go, v0.24.3).
 
-    Recovered: each serves again, as primary or with both replication threads running. A primary that had transactions
-    which no replica got (also those that were never acknowledged: semi-sync waits after they are in the binary log)
-    has errant GTIDs when it comes back. It refuses to replicate then (tm_init.go, errantGTIDDetection), and the span
-    says so.
+    Recovered: each serves again, as primary or with both replication threads running, and its shard takes writes
+    through every vtgate. A primary that had transactions which no replica got (also those that were never
+    acknowledged: semi-sync waits after they are in the binary log) has errant GTIDs when it comes back. It refuses to
+    replicate then (tm_init.go, errantGTIDDetection, v0.24.3), and the span says so.
     """
 
     targets: Targets = PRIMARY_HOST
@@ -84,68 +80,18 @@ class LostHost:
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """Nobody answers at any of their ports: refused where they are gone, silence where they stand still."""
+        """Every port is refused where they are gone; connected to and silent where they stand still."""
+        seen = evidence.refuses if self.how == "gone" else evidence.hangs
         nodes = [node for node in _tablet_nodes(stage) if node.name in aim.targets]
-        silent = await asyncio.gather(*(_is_silent(stage, node) for node in nodes))
-        return all(silent)
+        return all(await asyncio.gather(*(seen(stage, node) for node in nodes)))
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         vttablets = [node for node in stage.cluster.nodes(Role.VTTABLET) if node.name in aim.targets]
-        missing = [what for what in [await _missing(stage, node) for node in vttablets] if what]
-        return _Rejoined(missing="; ".join(missing))
-
-
-class _Rejoined:
-    """True when nothing is missing."""
-
-    def __init__(self, *, missing: str) -> None:
-        self._missing = missing
-
-    def __bool__(self) -> bool:
-        return not self._missing
-
-    def __repr__(self) -> str:
-        return self._missing
+        return await service.missing(stage, tuple(vttablets))
 
 
 def _tablet_nodes(stage: Stage) -> tuple[Node, ...]:
     return (*stage.cluster.nodes(Role.VTTABLET), *stage.cluster.nodes(Role.MYSQLD))
-
-
-async def _is_silent(stage: Stage, node: Node) -> bool:
-    """MySQL greets who connects, vttablet answers a request. The kernel accepts connections of a paused process: that
-    is no answer."""
-    is_vttablet = node.role is Role.VTTABLET
-    host, port = stage.cluster.address(node, "web" if is_vttablet else "mysql")
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            reader, writer = await asyncio.open_connection(host, port)
-            with contextlib.closing(writer):
-                if is_vttablet:
-                    writer.write(b"GET /debug/vars HTTP/1.0\r\n\r\n")
-                return not await reader.read(1)
-    except (OSError, TimeoutError):
-        return True
-
-
-async def _missing(stage: Stage, vttablet: Node) -> str:
-    """What a tablet lacks to be one of its shard again; "" = nothing."""
-    try:
-        async with VarsClient.open() as client:
-            variables = await client.read(stage.cluster.address(vttablet, "web"))
-        if variables.get("TabletStateName") != "SERVING":
-            return f"{vttablet.name} is {variables.get('TabletType')} {variables.get('TabletStateName')}"
-        vtctld = await stage.shared(vtctld_of)
-        if await vtctld.shard_primary(vttablet.keyspace, vttablet.shard) == vttablet.tablet_alias:
-            return ""
-        status = await vtctld.execute_as_dba(vttablet.tablet_alias, "SHOW REPLICA STATUS")
-    except (aiohttp.ClientError, TimeoutError, ValueError, VtctldError) as error:
-        return f"{vttablet.name}: {type(error).__name__}: {error}"
-    threads = [(row["Replica_IO_Running"], row["Replica_SQL_Running"]) for row in status]
-    if threads == [("Yes", "Yes")]:
-        return ""
-    said = f"{threads[0]}, {status[0]['Last_IO_Error'] or status[0]['Last_SQL_Error']}" if status else "no source"
-    return f"{vttablet.name} does not replicate: {said}"
 
 
 FAULTS: tuple[type[Fault], ...] = (LostHost,)

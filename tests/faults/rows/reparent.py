@@ -12,6 +12,7 @@ from harness.faults.tablet_types import ChangedTabletType
 from tests.faults.rows.row import (
     Row,
     clients_are_served,
+    clients_are_served_soon,
     the_other_tablet_answers,
     the_primary_is_not_delayed,
     the_primary_is_read,
@@ -22,9 +23,9 @@ ROWS: Mapping[str, Row] = {
     "LaggingReplicas": Row(fault=LaggingReplicas(shard="0", delay_s=3), bystander=the_primary_is_not_delayed),
     "HeldTransaction": Row(fault=HeldTransaction(shard="0"), bystander=clients_are_served),
     "EmergencyReparent": Row(
-        fault=EmergencyReparent(shard="0", wait_for_all_tablets=True), bystander=clients_are_served
+        fault=EmergencyReparent(shard="0", wait_for_all_tablets=True), bystander=clients_are_served_soon
     ),
-    "TabletExternallyReparented": Row(fault=TabletExternallyReparented(shard="0"), bystander=clients_are_served),
+    "TabletExternallyReparented": Row(fault=TabletExternallyReparented(shard="0"), bystander=clients_are_served_soon),
     "WrongCandidate": Row(
         fault=WrongCandidate(shard="0"),
         bystander=clients_are_served,

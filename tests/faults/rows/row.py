@@ -52,6 +52,18 @@ async def the_replica_is_read(cluster: Cluster, aim: Aim) -> None:
         await wait.until("a replica read", read, timeout_s=ANSWER_WITHIN_S)
 
 
+async def clients_are_served_soon(cluster: Cluster, aim: Aim) -> None:
+    """A write succeeds; perhaps not the first. Within a minute of another test's reparent vtgate does not buffer
+    (--buffer-min-time-between-failovers), and the promoted vttablet may take a second to serve."""
+    host, port = cluster.address(cluster.nodes(Role.VTGATE)[0], "mysql")
+    async with admin_session(host, port, database=cluster.spec.keyspace) as ask:
+
+        async def written() -> bool:
+            return (await ask.query("INSERT INTO ledger (id, value) VALUES (7, 7)", timeout_s=ANSWER_WITHIN_S)).ok
+
+        await wait.until("a write", written, timeout_s=ANSWER_WITHIN_S)
+
+
 async def the_primary_is_read(cluster: Cluster, aim: Aim) -> None:
     """Who reads from the primary is served. Writers are not: the shard's only replica acknowledges nothing."""
     host, port = cluster.address(cluster.nodes(Role.VTGATE)[0], "mysql")
