@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments import emergency, health, movetables, mysql, network, process, random, reparent, switching, vstream
+from experiments import (
+    disk,
+    emergency,
+    health,
+    movetables,
+    mysql,
+    network,
+    process,
+    random,
+    reparent,
+    switching,
+    vstream,
+)
 from harness.contracts import Experiment
 
 FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     reparent.EXPERIMENTS,
     emergency.EXPERIMENTS,
     switching.EXPERIMENTS,
+    disk.EXPERIMENTS,
     process.EXPERIMENTS,
     vstream.EXPERIMENTS,
     movetables.EXPERIMENTS,
