@@ -106,11 +106,14 @@ async def while_hindered(stage: Stage, fault: Fault) -> None:
 
 
 async def topology_slow(stage: Stage) -> None:
-    """vtgates hear of a change of the routing rules, and what they ask the topology server for then is not answered."""
-    await _baseline(stage)
-    stage.phase("storm")
+    """vtgates hear of a change of the routing rules, and what they ask the topology server for then is not answered.
+
+    They had rules before: a message whose receipt the cut hides is sent again and again, and nothing after it comes.
+    """
     try:
         await _routing_rules(stage, OF_NO_TABLE)
+        await _baseline(stage)
+        stage.phase("storm")
         async with stage.inject(Partition(targets=Targets(role=Role.ETCD), direction=REQUESTS)):
             await _routing_rules(stage, OF_NO_TABLE)
             await stage.hold(stage.plan.params["stuck_s"])
