@@ -13,6 +13,7 @@ from harness.checks import CHECKS
 from harness.facts.promotions import ends
 from harness.history import History
 from harness.model import CheckResult, LogLine, Verdict
+from harness.probes.loglines import KEPT_TEXTS
 from tests.fakes import calm, ns
 
 NEW = 'Adding 1 to PrimaryPromoted counter for target: keyspace:"ks" shard:"{}" tablet_type:REPLICA, tablet: {}, x'
@@ -178,3 +179,9 @@ def test_what_a_health_message_ended_was_no_wait_for_a_reparent() -> None:
     assert [name for name in result.figures if name.startswith("cause_")] == ["cause_late-health"]
     alone = judged(*lines[:3], lines[4])
     assert [name for name in alone.figures if name.startswith("cause_")] == ["cause_unheard"]
+
+
+def test_the_log_probe_keeps_what_is_read_here() -> None:
+    """The promotion's line is an error to Vitess, and kept as such."""
+    for text in (STOPS, BEGINS, ENDS, "broadcast channel is full"):
+        assert KEPT_TEXTS.search(text), text
