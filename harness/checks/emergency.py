@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ import numpy as np
 from harness.checks.assumptions import COUNTERS, JUDGES_EMERGENCIES
 from harness.checks.clients import class_of_each, erroneous
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, result, unknown
-from harness.facts.buffer import settings
+from harness.facts.buffer import by_reason, settings
 from harness.facts.service import shard_service
 from harness.facts.storm import EMERGENCY_REPARENT, SECOND_NS, Reparent, reparents, reparents_of_shards, trouble
 from harness.facts.words import counted, listed, seconds
@@ -50,7 +51,7 @@ def _emergencies(history: History) -> Finding:
         "called": len(found),
         "failed": len(bad),
         "slowest_s": round(max(took), 3),
-        **{f"vtctld_{what}": number for what, number in _counted(history).items()},
+        **{f"vtctld_{what}": number for what, number in _counted(history, found[0].begin_ns).items()},
     }
     lines = [_call_line(reparent) for reparent in found]
     if bad:
@@ -68,15 +69,17 @@ def _call_line(reparent: Reparent) -> str:
     return f"{reparent.shard}: {seconds(reparent.duration_s)}, {became}"
 
 
-def _counted(history: History) -> dict[str, float]:
-    """Result → how many vtctld counted, and the seconds that it measured."""
-    sums: dict[str, float] = {}
-    for node in history.nodes:
-        series = history.series.get(node.name) if node.role is Role.VTCTLD else None
-        for label in series.labels(COUNTERS[EMERGENCY_REPARENT]) if series else ():
-            grown = series.growth(f"{COUNTERS[EMERGENCY_REPARENT]}:{label}", history.start_ns) if series else None
-            what = label.rpartition(".")[2]
-            sums[what] = sums.get(what, 0.0) + (grown or 0.0)
+def _counted(history: History, since_ns: int) -> dict[str, float]:
+    """Result → how many vtctld counted; `timed_s`: how long it says that all reparents since then took."""
+    counter = COUNTERS[EMERGENCY_REPARENT]
+    sums: dict[str, float] = defaultdict(float)
+    for series in (history.series.get(node.name) for node in history.nodes if node.role is Role.VTCTLD):
+        if series is None:
+            continue
+        for label in series.labels(counter):
+            sums[label.rpartition(".")[2]] += series.growth(f"{counter}:{label}", since_ns) or 0.0
+        timed_ns = series.growth("ReparentShardOperationTimings:time_ns", since_ns) or 0.0
+        sums["timed_s"] += round(timed_ns / SECOND_NS, 3)
     return sums
 
 
@@ -121,6 +124,10 @@ def _judge_shard(
     finding.figures[f"without_service_s {shard}"] = round(seen.stall_s, 3)
     finding.figures[f"errors {shard}"] = len(bad)
     finding.figures[f"not_issued {shard}"] = seen.not_issued
+    series = history.series.get(vtgate, Series([]))
+    for what in ("BufferStops", "BufferRequestsEvicted"):
+        for reason, number in by_reason(series, what, own[0].keyspace, shard, since_ns).items():
+            finding.figures[f"{what} {reason} {shard}"] = number
     if len(bad):
         classes, numbers = np.unique(class_of_each(history, bad), return_counts=True)
         kinds = listed(f"{number} {name}" for name, number in zip(classes.tolist(), numbers.tolist(), strict=True))

@@ -70,6 +70,8 @@ def test_a_call_that_failed_is_a_finding_and_no_broken_assumption() -> None:
     assert found.verdict is FAIL
     assert "could not apply all relay logs" in found.summary
     assert found.figures["vtctld_failure"] == 1
+    builder.set("vtctld", STORM_S + 0.5, {"ReparentShardOperationTimings:time_ns": 400_000_000})
+    assert only("emergency/reparents", builder).figures["vtctld_timed_s"] == 0.4
     assert verdict("assumptions/reparents", builder) is PASS
 
 
@@ -116,6 +118,12 @@ def test_a_shard_that_is_served_late_or_never_again() -> None:
 
 def test_a_shard_that_no_reparent_saved() -> None:
     assert "nobody can serve it" in only("emergency/service", failover(error="no")).summary
+
+
+def test_how_buffering_ended_is_told() -> None:
+    builder = failover()
+    builder.buffered(HIT, STORM_S + 0.2, STORM_S + 0.5)
+    assert only("emergency/service", builder).figures[f"BufferStops NewPrimarySeen {HIT}"] == 1
 
 
 def test_errors_count_on_the_other_shards_only() -> None:
