@@ -39,10 +39,16 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """It stands still on return; a busy kernel takes a while."""
+    os.kill(process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
 async def test_a_process_of_the_run_is_seen_with_its_state(sleeper: subprocess.Popen[bytes]) -> None:
     marks = Marks(run="r")
     marks.note()
-    os.kill(sleeper.pid, signal.SIGSTOP)
+    stop(sleeper)
     seen = await clean.over(marks, NOWHERE, None)
     assert seen.found["processes"] == (f"sleep (process {sleeper.pid}), stopped",)
     sleeper.kill()
@@ -53,7 +59,7 @@ async def test_a_process_of_the_run_is_seen_with_its_state(sleeper: subprocess.P
 
 async def test_a_strangers_stopped_process_is_neither_seen_nor_touched(sleeper: subprocess.Popen[bytes]) -> None:
     """It was there before, or came from elsewhere: it is not among what was noted."""
-    os.kill(sleeper.pid, signal.SIGSTOP)
+    stop(sleeper)
     assert not any((await clean.over(Marks(run="r"), NOWHERE, None)).found.values())
     assert psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED
 
