@@ -149,7 +149,7 @@ async def copy_cycle(
     it was. The counters are the tablet's: of two streams that copy from it at once each adds to them.
     """
     client = await stage.shared(vars_of)
-    nodes = await Targets(role=Role.VTTABLET, tablet_type=tablet_type, shards=shards).fitting(stage)
+    nodes = await Targets(role=Role.VTTABLET, tablet_type=tablet_type, shards=shards).chosen(stage)
     marks = await asyncio.gather(*(_mark(client, stage, node, (COPIES, ROWS)) for node in nodes))
     looks = tuple(
         _Copies(client, stage, node, skip=number - 1, rows=after_rows, begun=_copied(mark)).look

@@ -210,6 +210,11 @@ async def test_copies_of_another_type_of_tablet_are_not_asked_for(world: World) 
         await anchor(timeout_s=NEVER_S)
 
 
+async def test_there_is_no_such_tablet(world: World) -> None:
+    with pytest.raises(ClusterError, match="rdonly vttablet: 0 in this cluster"):
+        await anchors.copy_cycle(world.stage, tablet_type="rdonly")
+
+
 # ---------------------------------------------------------------- logs
 
 
