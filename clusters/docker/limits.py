@@ -20,6 +20,7 @@ class CpuLimits:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._wanted: dict[str, float] = {}
+        self._before: dict[str, int] = {}  # container → what the kernel had counted when its limit was set
 
     async def set(self, node: str, container: str, cpus: float) -> None:
         """`container` "" where the node does not run. Raises ClusterError."""
@@ -37,7 +38,13 @@ class CpuLimits:
             await self._update(container, self._wanted[node])
 
     async def held_back(self, container: str) -> int:
-        """How often the kernel has stopped a container at its quota, as the engine reads it there."""
+        """How often the kernel has stopped a container at the quota that is in force, as the engine reads it there; the
+        count outlives a quota."""
+        if not await self._cpus(container):
+            return 0
+        return await self._counted(container) - self._before.get(container, 0)
+
+    async def _counted(self, container: str) -> int:
         api = self._engine.api
         said = await self._engine.call("read a container's figures", api.stats, container, stream=False, one_shot=True)
         return int(said.get("cpu_stats", {}).get("throttling_data", {}).get("throttled_periods", 0))
@@ -48,6 +55,7 @@ class CpuLimits:
         return [f"{node} may use {cpus:g} CPUs" for node, cpus in zip(containers, found, strict=True) if cpus]
 
     async def _update(self, container: str, cpus: float) -> None:
+        self._before[container] = await self._counted(container) if cpus else 0
         quota = max(LEAST_QUOTA_US, int(cpus * PERIOD_US)) if cpus else NO_LIMIT
         update = self._engine.api.update_container
         await self._engine.call("limit a container", update, container, cpu_period=PERIOD_US, cpu_quota=quota)

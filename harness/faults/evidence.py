@@ -75,7 +75,7 @@ async def busied(ground: Ground, node: Node) -> None:
     if node.role is Role.MYSQLD:
         await asyncio.gather(*(_computed(ground, node) for _ in range(4)))
     else:
-        await asyncio.gather(*(page(ground, node, PAGES.get(node.role, "/debug/vars")) for _ in range(8)))
+        await asyncio.gather(*(page(ground, node, PAGES.get(node.role, "/debug/vars")) for _ in range(24)))
 
 
 async def started_s(ground: Ground, node: Node) -> float:

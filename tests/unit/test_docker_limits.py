@@ -78,6 +78,11 @@ async def test_a_quota_below_the_kernels_bound(api: Api, cpu: CpuLimits) -> None
 
 
 async def test_what_the_kernel_counts_and_a_container_that_is_gone(api: Api, cpu: CpuLimits) -> None:
-    api.throttled = 3
+    api.throttled = 2  # under an earlier limit
+    await cpu.set("vtgate-1", "c1", 0.1)
+    assert await cpu.held_back("c1") == 0
+    api.throttled = 5
     assert await cpu.held_back("c1") == 3
+    await cpu.set("vtgate-1", "c1", 0.0)
+    assert await cpu.held_back("c1") == 0
     assert await cpu.traces({"vtgate-1": "gone"}) == []
