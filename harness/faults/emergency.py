@@ -15,13 +15,14 @@ from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults.reparent import Gate, told
-from harness.model import Capability, Remedy
+from harness.model import Capability, Node, Remedy
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 PRIMARY_WRITABLE = "primary-writable"
 SEMI_SYNC = "rpl_semi_sync_source_enabled"
 TERM_SEEN_WITHIN_S = 3.0
 STEPS_DOWN_S = 15.0
+ANSWERS_WITHIN_S = 15.0
 CATCH_UP_WITHIN_S = 15.0
 
 
@@ -210,12 +211,32 @@ async def _move_mysql(vtctld: VtctldClient, was: str, new: str, *, semi_sync: bo
         await vtctld.execute_as_dba(new, sql)
 
 
+async def writable_again(ground: Ground, vttablet: Node) -> Remedy:
+    """What a primary lacks whose mysqld was started anew before anybody replaced it: writes, and semi-sync."""
+    vtctld = await ground.shared(vtctld_of)
+    (had,) = await vtctld.execute_as_dba(vttablet.tablet_alias, f"SHOW GLOBAL VARIABLES LIKE '{SEMI_SYNC}'")
+    details = {"keyspace": vttablet.keyspace, "shard": vttablet.shard, "semi_sync": had["Value"]}
+    return Remedy(kind=PRIMARY_WRITABLE, target=vttablet.tablet_alias, details=details)
+
+
 async def _writable(ground: Ground, remedy: Remedy) -> None:
     """As long as the shard record names it. A primary that was replaced must stay read-only."""
     vtctld = await ground.shared(vtctld_of)
     keyspace, shard = str(remedy.details["keyspace"]), str(remedy.details["shard"])
-    if await vtctld.shard_primary(keyspace, shard) == remedy.target:
-        await vtctld.execute_as_dba(remedy.target, "SET GLOBAL read_only = OFF")
+    if await vtctld.shard_primary(keyspace, shard) != remedy.target:
+        return
+    reached = partial(_answers, vtctld, remedy.target)
+    await ground.until(f"{remedy.target} reaches its MySQL", reached, timeout_s=ANSWERS_WITHIN_S)
+    if "semi_sync" in remedy.details:
+        await vtctld.execute_as_dba(remedy.target, f"SET GLOBAL {SEMI_SYNC} = {remedy.details['semi_sync']}")
+    await vtctld.execute_as_dba(remedy.target, "SET GLOBAL read_only = OFF")
+
+
+async def _answers(vtctld: VtctldClient, alias: str) -> bool:
+    try:
+        return bool(await vtctld.execute_as_dba(alias, "SELECT 1 AS one"))
+    except VtctldError:
+        return False
 
 
 REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {PRIMARY_WRITABLE: _writable}

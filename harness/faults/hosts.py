@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from harness.base.errors import PlanError
 from harness.contracts import Aim, Fault, SpanRecorder, Stage
 from harness.faults import evidence, service
+from harness.faults.emergency import writable_again
 from harness.faults.process import runs_again
 from harness.faults.targets import Targets
 from harness.model import Capability, Node, Role
@@ -26,7 +27,8 @@ class LostHost:
 
     A vttablet alone that dies leaves a MySQL behind that EmergencyReparentShard cannot ask and that replicates on. Of a
     host that is gone nothing is left. One that stood still goes on where it was: its vttablet thinks that it is
-    primary until it reads the shard record (tabletmanager/shard_sync.go, v0.24.3).
+    primary until it reads the shard record (tabletmanager/shard_sync.go, v0.24.3). A primary that comes back before
+    anybody replaced it has a MySQL that begins read-only, and nobody but vtorc would change that: it is undone, too.
 
     Recovered: each serves again, as primary or with both replication threads running, and its shard takes writes
     through every vtgate. A primary that had transactions which no replica got (also those that were never
@@ -64,7 +66,10 @@ class LostHost:
                 "aliases": " ".join(node.tablet_alias for node in vttablets),
                 "shard": " ".join(dict.fromkeys(node.shard for node in vttablets)),
             },
-            undo=tuple(runs_again(node.name) for node in nodes),
+            undo=(
+                *[await writable_again(stage, node) for node in vttablets],
+                *(runs_again(node.name) for node in nodes),
+            ),
             claims=frozenset(f"process {node.name}" for node in nodes),
             recover_within_s=self.rejoin_within_s,
         )
