@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from harness.base import wait
+from harness.base.errors import WaitTimeout
 from harness.contracts import Ground
 from harness.model import FaultSpan, Remedy, Role
 from harness.mysql.session import admin_session
@@ -20,6 +22,7 @@ from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 WRITABLE = "shard-writable"
 WITHIN_S = 25.0
+ATTEMPT_S = 6.0  # what was broken off may hold the shard lock, or a tablet, for a while
 WAIT_REPLICAS_S = 5.0
 SERVES_WITHIN_S = 2.0
 _READ_ONLY = "SELECT @@global.read_only AS read_only, @@global.server_uuid AS server_uuid"
@@ -60,17 +63,20 @@ async def _writable(ground: Ground, remedy: Remedy) -> None:
 
     async def takes_writes() -> object:
         try:
-            primary = await vtctld.shard_primary(keyspace, shard)
-            why = await _why_not(ground, vtctld, keyspace, shard, primary)
-            if not why:
-                return True
-            new = "" if primary in tried else primary
-            tried[:] = [primary] if new else []
-            await vtctld.planned_reparent(
-                keyspace, shard, new_primary=new, wait_replicas_timeout_s=WAIT_REPLICAS_S, timeout_s=WITHIN_S
-            )
-        except VtctldError as error:  # a vttablet that was started a moment ago
+            return await wait.finish(f"a look at {remedy.target}", look(), timeout_s=ATTEMPT_S)
+        except (VtctldError, WaitTimeout) as error:  # a vttablet that was started a moment ago
             return _Not(str(error))
+
+    async def look() -> object:
+        primary = await vtctld.shard_primary(keyspace, shard)
+        why = await _why_not(ground, vtctld, keyspace, shard, primary)
+        if not why:
+            return True
+        new = "" if primary in tried else primary
+        tried[:] = [primary] if new else []
+        await vtctld.planned_reparent(
+            keyspace, shard, new_primary=new, wait_replicas_timeout_s=WAIT_REPLICAS_S, timeout_s=ATTEMPT_S
+        )
         return _Not(f"{why}: {new or 'another tablet'} was promoted")
 
     await ground.until(f"{remedy.target} takes writes", takes_writes, timeout_s=WITHIN_S)
