@@ -65,7 +65,7 @@ def _causes(late: list[Ended], *, dropped: int) -> dict[str, Cause]:
     found = {shard: cause for ended in late for shard, cause in ended.causes.items()}
     if found:
         return found
-    return {"": Cause.DROPPED if dropped else Cause.UNHEARD}
+    return {"": Cause.DROPPED if dropped else late[0].without_a_word}
 
 
 def _line(ended: Ended, since_ns: int) -> str:

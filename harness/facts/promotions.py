@@ -34,6 +34,7 @@ class Cause(enum.StrEnum):
     LATE_ERROR = "late-error"
     LATE_HEALTH = "late-health"
     DROPPED = "dropped"
+    STOOD_STILL = "stood-still"
     UNHEARD = "unheard"
 
 
@@ -47,9 +48,12 @@ WORDS: Mapping[Cause, str] = {
         "one's next health message (onHealthCheck)"
     ),
     Cause.DROPPED: "the promotion never came from the health check to the keyspace event watcher: it was dropped",
+    Cause.STOOD_STILL: (
+        "the keyspace event watcher stood still, and knew the promotions as soon as it went on (onSrvVSchema asks the "
+        "topology server, and nobody gets at the keyspace's state until it answers)"
+    ),
     Cause.UNHEARD: (
-        "the health check knew the new primaries and the keyspace event watcher did not: it was not told (21.0 drops a "
-        "message without a word), or it stood still itself (onSrvVSchema waits for the topology server)"
+        "the health check knew the new primaries, the keyspace event watcher did not: not told, or it stood still"
     ),
 }
 
@@ -73,7 +77,15 @@ class Ended:
 
     @property
     def late_s(self) -> float:
-        return (self.at_ns - max(self.needed_ns, self.began_ns)) / 1e9
+        return (self.at_ns - self.needed_ns) / 1e9
+
+    @property
+    def without_a_word(self) -> Cause:
+        """The cause of a late end that no late error or health explains. Who begins to buffer gets at the watcher's
+        state (MarkShardNotServing): from there on the watcher does not stand still, and handles what it was told."""
+        if self.began_ns <= self.needed_ns:
+            return Cause.UNHEARD
+        return Cause.DROPPED if self.at_ns - self.began_ns > ENDED_WITH_NS else Cause.STOOD_STILL
 
 
 @dataclass(slots=True)

@@ -178,10 +178,20 @@ def test_what_a_health_message_ended_was_no_wait_for_a_reparent() -> None:
     assert result.verdict is Verdict.FAIL
     assert [name for name in result.figures if name.startswith("cause_")] == ["cause_late-health"]
     alone = judged(*lines[:3], lines[4])
-    assert [name for name in alone.figures if name.startswith("cause_")] == ["cause_unheard"]
+    assert [name for name in alone.figures if name.startswith("cause_")] == ["cause_dropped"]
 
 
 def test_the_log_probe_keeps_what_is_read_here() -> None:
     """The promotion's line is an error to Vitess, and kept as such."""
     for text in (STOPS, BEGINS, ENDS, "broadcast channel is full"):
         assert KEPT_TEXTS.search(text), text
+
+
+@pytest.mark.parametrize(("ended_s", "cause"), [(16.5, "stood-still"), (25.5, "dropped")])
+def test_who_begins_to_buffer_shows_that_the_watcher_goes_on(ended_s: float, cause: str) -> None:
+    """Recorded with etcd's answers held back: 24.0.3 ended at once what 21.0.2 ended with the next health message."""
+    began = (STOPS.format(OLD, "-80"), NEW.format("-80", YOUNG), BEGINS.format("-80"))
+    result = judged((5.1, began[0]), (5.5, began[1]), (16.5, began[2]), (ended_s, ENDS.format("-80", IN_TIME)))
+    assert result.verdict is Verdict.FAIL
+    assert result.figures[f"cause_{cause}"] == 1
+    assert result.figures["longest_s"] == ended_s - 5.5
