@@ -92,6 +92,10 @@ def test_what_this_cluster_can_do(kept: str) -> None:
 
 def test_ctrl_c_takes_it_back_and_a_second_one_ends_nothing(kept: str, tmp_path: Path) -> None:
     asyncio.run(interrupted(kept, tmp_path))
+    (span,) = spans(tmp_path / "run")
+    assert span.healed_ns
+    assert span.recovered_ns
+    assert all_serve(kept)
 
 
 async def interrupted(name: str, folder: Path) -> None:
@@ -102,10 +106,6 @@ async def interrupted(name: str, folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
         assert await wait.finish("the command ends", process.wait(), timeout_s=OVER_WITHIN_S) == 0, log.read_text()
-    (span,) = spans(run)
-    assert span.healed_ns
-    assert span.recovered_ns
-    assert all_serve(name)
 
 
 def test_kill_9_leaves_it_to_the_watchdog(kept: str, tmp_path: Path) -> None:
