@@ -156,7 +156,7 @@ async def test_ctrl_c_again_and_again_with_a_vtctld_that_answers_nothing(cluster
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGINT)
             await asyncio.wait((ended,), timeout=0.2)
-        assert ended.result() == 130, (tmp_path / "run.log").read_text()
+        assert ended.result() in (130, -signal.SIGINT), (tmp_path / "run.log").read_text()  # after its handlers went
     (span,) = spans(tmp_path / "run")
     assert span.healed_ns
     assert span.healed_by == ""
