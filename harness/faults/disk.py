@@ -16,7 +16,8 @@ from harness.base.errors import ClusterError, PlanError
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import service
 from harness.faults.limits import claim, limits_of, unlimited
-from harness.faults.mysql_servers import ADMIN, PRIMARIES, Missing, named
+from harness.faults.missing import Missing
+from harness.faults.mysql_servers import ADMIN, PRIMARIES, named
 from harness.faults.process import runs_again
 from harness.faults.targets import Targets
 from harness.model import Capability, Node, Remedy, Role
@@ -103,10 +104,10 @@ class FullDisk:
         nodes = _nodes(stage, aim)
         for node in nodes:
             if errno := await _no_room(stage, node):
-                return Missing((f"{node.name} has no room for a temporary table: errno {errno}",))
+                return Missing(f"{node.name} has no room for a temporary table: errno {errno}")
         for keyspace, shard in dict.fromkeys((node.keyspace, node.shard) for node in nodes):
             if why := await _does_not_commit(stage, keyspace, shard):
-                return Missing((why,))
+                return Missing(why)
         return await service.missing(stage, nodes)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness.base.errors import ClusterError
 from harness.contracts import Ground, OffersKnocks
 from harness.faults.grudge import Pair
+from harness.faults.missing import Missing
 from harness.model import Knock, Node, Role
 from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldError, vtctld_of
@@ -28,19 +29,6 @@ class Door:
     times: int = 5
     kbytes: int = 0
     within_s: float = WHOLE_WITHIN_S
-
-
-class Missing:
-    """True when nothing is missing."""
-
-    def __init__(self, *what: str) -> None:
-        self._what = [each for each in what if each]
-
-    def __bool__(self) -> bool:
-        return not self._what
-
-    def __repr__(self) -> str:
-        return "; ".join(self._what) or "nothing is missing"
 
 
 async def knocks(ground: Ground, pairs: Iterable[Pair], door: Door) -> Mapping[Pair, Sequence[Knock]]:

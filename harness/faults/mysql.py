@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import mysql_replication, mysql_sessions
-from harness.faults.mysql_servers import PRIMARIES, Missing, ask, named, replica_status, servers
+from harness.faults.missing import Missing
+from harness.faults.mysql_servers import PRIMARIES, ask, named, replica_status, servers
 from harness.faults.process import tablet_of
 from harness.faults.targets import Targets
 from harness.model import Capability, Remedy
@@ -194,7 +195,7 @@ class ReadOnlyPrimary:
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         """Each takes writes, or is a replica now."""
-        return Missing(tuple([f"{name} is read-only" for name in aim.targets if await _read_only_primary(stage, name)]))
+        return Missing(*[f"{name} is read-only" for name in aim.targets if await _read_only_primary(stage, name)])
 
 
 async def _read_only(ground: Ground, name: str) -> tuple[int, int]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults.missing import Missing
 from harness.faults.mysql_servers import (
     PRIMARIES,
     REPLICAS,
-    Missing,
     ask,
     named,
     primary_of,
@@ -167,7 +167,7 @@ class SemiSyncWithoutAck:
         if not missing:
             return missing
         alone = [primary.name for primary in await self._primaries(stage) if not await _clients(stage, primary)]
-        return Missing(tuple(f"nobody acknowledges to {name}" for name in alone))
+        return Missing(*(f"nobody acknowledges to {name}" for name in alone))
 
     async def _primaries(self, stage: Stage) -> tuple[Node, ...]:
         return await servers(stage, replace(PRIMARIES, keyspace=self.keyspace, shards=self.shards))
@@ -225,7 +225,7 @@ class ErrantTransaction:
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         errant = {name: await errant_gtids(stage, named(stage, name)) for name in aim.targets}
-        return Missing(tuple(f"{name} has {', '.join(gtids)} alone" for name, gtids in errant.items() if gtids))
+        return Missing(*(f"{name} has {', '.join(gtids)} alone" for name, gtids in errant.items() if gtids))
 
 
 FAULTS: tuple[type[Fault], ...] = (StoppedReplication, SemiSyncWithoutAck, ErrantTransaction)
@@ -286,7 +286,7 @@ async def _all_replicate(ground: Ground, names: tuple[str, ...]) -> Missing:
         behind = status.get("Seconds_Behind_Source", 0)
         if status and (behind != 0 or not all(each.endswith(" Yes") for each in seen)):
             missing.append(f"{name}: {', '.join(seen)}, {behind} s behind, {status['Last_Error'] or 'no error'}")
-    return Missing(tuple(missing))
+    return Missing(*missing)
 
 
 # ---------------------------------------------------------------- taking back

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from harness.base.errors import ClusterError
@@ -21,19 +20,6 @@ PRIMARIES = Targets(role=Role.MYSQLD, tablet_type="primary")
 REPLICAS = Targets(role=Role.MYSQLD, tablet_type="replica")
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What is still missing until a cluster has got over a fault; true when nothing is."""
-
-    what: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return not self.what
-
-    def __repr__(self) -> str:
-        return "; ".join(self.what) or "nothing is missing"
 
 
 async def servers(stage: Stage, targets: Targets) -> tuple[Node, ...]:

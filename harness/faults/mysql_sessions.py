@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from harness.base import wait
 from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults.missing import Missing
 from harness.faults.mysql_servers import (
     PRIMARIES,
     STATEMENT_WITHIN_S,
-    Missing,
     ask,
     named,
     servers,
@@ -81,7 +81,7 @@ class HeldMetadataLock:
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         """MySQL ends the session of a connection that was closed when it notices."""
         locked = [name for name in aim.targets if await self._locked(stage, named(stage, name))]
-        return Missing(tuple(f"{self.table} of {name} is locked" for name in locked))
+        return Missing(*(f"{self.table} of {name} is locked" for name in locked))
 
     async def _locked(self, stage: Stage, server: Node) -> bool:
         async with session_with(stage, server) as session:
@@ -147,7 +147,7 @@ class ExhaustedConnections:
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         full = [name for name in aim.targets if await _refused(stage, named(stage, name))]
-        return Missing(tuple(f"{name} has no connection left" for name in full))
+        return Missing(*(f"{name} has no connection left" for name in full))
 
 
 FAULTS: tuple[type[Fault], ...] = (HeldMetadataLock, ExhaustedConnections)

@@ -12,7 +12,8 @@ import aiohttp
 from harness.base.errors import ClusterError
 from harness.contracts import Ground
 from harness.faults import evidence
-from harness.faults.mysql_servers import Missing, ask, named, replica_status, server_of
+from harness.faults.missing import Missing
+from harness.faults.mysql_servers import ask, named, replica_status, server_of
 from harness.model import Node, Remedy, Role
 from harness.mysql.session import admin_session
 from harness.vitess.debug_vars import VarsClient
@@ -30,7 +31,7 @@ _SEMI_SYNC = "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync_%_enabled'"
 async def missing(ground: Ground, nodes: tuple[Node, ...]) -> Missing:
     """What keeps nodes from doing what they are for; true when nothing does."""
     found = [f"{node.name}: {what}" for node in nodes if (what := await _missing(ground, node))]
-    return Missing(tuple(found))
+    return Missing(*found)
 
 
 async def _missing(ground: Ground, node: Node) -> str:
@@ -128,8 +129,8 @@ async def _in_service(ground: Ground, remedy: Remedy) -> None:
         try:
             await vtctld.execute_as_dba(alias, "SELECT 1", timeout_s=STATEMENT_WITHIN_S)
         except VtctldError as error:
-            return Missing((str(error),))
-        return Missing(())
+            return Missing(str(error))
+        return Missing()
 
     await ground.until(f"the vttablet of {server.name} reaches it", reached, timeout_s=REACH_WITHIN_S)
     if await vtctld.shard_primary(server.keyspace, server.shard) != alias:

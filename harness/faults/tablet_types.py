@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
+from harness.faults.missing import Missing
 from harness.faults.targets import Targets, types_of
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.debug_vars import VarsClient
@@ -79,20 +80,7 @@ class ChangedTabletType:
         """They say what they were."""
         said = await _said(stage, aim)
         was = {remedy.target: remedy.details["tablet_type"] for remedy in aim.undo}
-        return _Back(said={alias: kind for alias, kind in said.items() if kind != was[alias]})
-
-
-class _Back:
-    """True when nobody is of another type than before."""
-
-    def __init__(self, *, said: Mapping[str, str]) -> None:
-        self._said = said
-
-    def __bool__(self) -> bool:
-        return not self._said
-
-    def __repr__(self) -> str:
-        return ", ".join(f"{alias} is {kind}" for alias, kind in self._said.items())
+        return Missing(*(f"{alias} is {kind}" for alias, kind in said.items() if kind != was[alias]))
 
 
 async def _said(stage: Stage, aim: Aim) -> dict[str, str]:

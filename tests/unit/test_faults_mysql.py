@@ -16,9 +16,9 @@ import pytest
 
 from harness.base.errors import ClusterError, PlanError
 from harness.faults import remedies
+from harness.faults.missing import Missing
 from harness.faults.mysql import ReadOnlyPrimary
 from harness.faults.mysql_replication import ErrantTransaction, StoppedReplication, single_gtids
-from harness.faults.mysql_servers import Missing
 from harness.faults.targets import Targets
 from harness.model import Node, Role
 from harness.stage import RunStage
@@ -229,6 +229,7 @@ def test_gtids_of_one_server(text: str, found: list[str]) -> None:
 
 
 def test_what_is_missing_is_false_and_says_what() -> None:
-    assert not Missing(("this", "that"))
-    assert repr(Missing(("this", "that"))) == "this; that"
-    assert Missing(())
+    assert not Missing("this", "", "that")
+    assert repr(Missing("this", "", "that")) == "this; that"
+    assert Missing("")
+    assert Missing()
