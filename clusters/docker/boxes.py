@@ -22,7 +22,6 @@ from clusters.common.links import TABLE
 from clusters.docker.engine import Engine
 from clusters.docker.labels import Marks
 from clusters.docker.network import Network
-from harness.base.errors import ClusterError
 from harness.model import Node, Placement, Role
 
 WAITS = ("/bin/cat",)  # for a standard input on which nothing ever comes
@@ -181,14 +180,6 @@ class Boxes:
     async def filtered(self, name: str) -> str:
         """What `nft` lists there of ours; "" = nothing. Raises ClusterError."""
         return await self._engine.exec(await self.container(name), (SHELL, "-c", _LIST), user=ROOT)
-
-    async def process(self, name: str) -> int:
-        """The box's first process, as this machine numbers it. Raises ClusterError: the engine is another one's."""
-        container = await self.container(name)
-        if not (await self._engine.facts()).here:
-            raise ClusterError("nobody can knock from a container's place: the engine is not on this machine's kernel")
-        said = await self._engine.call("describe a container", self._engine.api.inspect_container, container)
-        return int(said["State"]["Pid"])
 
     async def published(self, name: str) -> dict[int, int]:
         """Port of a box → port of the engine's machine."""

@@ -185,7 +185,8 @@ class DockerProcesses:
 
     async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
         """From this machine's side, in the network of the source's box: its image has nothing that could connect."""
-        pid = await self.boxes.process(boxes.name_of(source))
+        box = await self.boxes.container(boxes.name_of(source))
+        pid = await knocking.place_of(self._engine, box)
         address = self._layout.address(target, knocks.port_of(target))
         return await knocking.knocked(pid, address, knocks.says(target, kbytes), times=times, within_s=within_s)
 
