@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping
 
+from harness.base import wait
 from harness.base.errors import ClusterError
 from harness.contracts import Ground
 from harness.faults import mysql_servers
@@ -15,6 +16,7 @@ from harness.model import Node, Role
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 2.0
+STOPS_WITHIN_S = 1.0
 PORTS: Mapping[Role, str] = {Role.ETCD: "client", Role.MYSQLD: "mysql"}  # of all others: "web"
 PAGES: Mapping[Role, str] = {Role.ETCD: "/metrics"}  # of all others: /debug/vars
 _STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
@@ -53,6 +55,17 @@ async def hangs(ground: Ground, node: Node) -> bool:
         except OSError:
             return False
     return False
+
+
+async def stands_still(ground: Ground, node: Node) -> bool:
+    """It hangs, or comes to it in a moment: the kernel has sent a SIGSTOP when kill(2) returns, and a program of many
+    threads still answers until one of them has received it (signal(7); seen on a busy host)."""
+    deadline_s = time.monotonic() + STOPS_WITHIN_S
+    while not await hangs(ground, node):
+        if time.monotonic() > deadline_s:
+            return False
+        await wait.hold(wait.POLL_S)
+    return True
 
 
 async def page(ground: Ground, node: Node, path: str) -> str:

@@ -86,7 +86,7 @@ class LostHost:
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Every port is refused where they are gone; connected to and silent where they stand still."""
-        seen = evidence.refuses if self.how == "gone" else evidence.hangs
+        seen = evidence.refuses if self.how == "gone" else evidence.stands_still
         nodes = [node for node in _tablet_nodes(stage) if node.name in aim.targets]
         return all(await asyncio.gather(*(seen(stage, node) for node in nodes)))
 

@@ -56,7 +56,7 @@ class Paused:
         stands still."""
         nodes = process.nodes_of(stage, aim)
         others = [node for node in stage.cluster.nodes() if node not in nodes]
-        hanging = all(await asyncio.gather(*(evidence.hangs(stage, node) for node in nodes)))
+        hanging = all(await asyncio.gather(*(evidence.stands_still(stage, node) for node in nodes)))
         return hanging and (not others or not all([await evidence.hangs(stage, node) for node in others[:2]]))
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
