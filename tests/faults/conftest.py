@@ -44,14 +44,27 @@ def watcher() -> Watcher:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage(cluster: Cluster, watcher: Watcher, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A stage on the shared cluster, with a run directory of its own in `tmp_path`/run."""
+async def stage(
+    request: pytest.FixtureRequest, cluster: Cluster, watcher: Watcher, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A stage on the shared cluster, with a run directory of its own in `tmp_path`/run. What the backend cannot do is
+    a skip with the capability's reason."""
+    lacking = _lacking(request, cluster)
+    if lacking:
+        pytest.skip(lacking)
     watcher.events.clear()
     async with a_stage(tmp_path / "run", cluster) as acting:
         yield acting
     aimed_at = {target for span in spans(tmp_path / "run") for target in span.targets}
     ended = {event.subject for event in watcher.events if event.kind == "exit"}
     assert ended <= aimed_at, "a process of the cluster ended that no fault was aimed at"
+
+
+def _lacking(request: pytest.FixtureRequest, cluster: Cluster) -> str:
+    """Of what the test's fault needs."""
+    row = ROWS.get(request.node.callspec.params.get("fault", ""))
+    needs = row.fault.needs if row else ()
+    return "; ".join(filter(None, (cluster.capabilities.get(need, "") for need in sorted(needs))))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
