@@ -32,6 +32,8 @@ LINK = "link"
 RESTART_WITHIN_S = 25.0
 SURE = 0.001  # chance that a lossy link loses nothing of what is knocked
 MOST_KNOCKS = 200
+KNOCK_KBYTES = 200
+BURST_KBYTES = 128  # as clusters/common/links.py has it
 VTGATES = Targets(role=Role.VTGATE)
 PRIMARIES = Targets(role=Role.VTTABLET, tablet_type="primary")
 
@@ -216,10 +218,18 @@ class NarrowLink(_OverLinks):
         return LinkRule(source=source, target=target, effect=LinkEffect.RATE, kbytes_per_s=self.kbytes_per_s)
 
     def _door(self) -> Door:
-        return Door(times=6, kbytes=200, within_s=4.0)
+        wanted = math.ceil(2 * self._room_kbytes(0.0) / KNOCK_KBYTES)
+        return Door(times=min(MOST_KNOCKS, wanted), kbytes=KNOCK_KBYTES, within_s=4.0)
 
     def _felt(self, rows: Sequence[Knock], aim: Aim) -> bool:
-        return felt.again(rows) > 0
+        """What arrived fits through, and something was sent again: on a busy host a free link does that, too."""
+        arrived = KNOCK_KBYTES * sum(row.outcome == felt.ANSWERED for row in rows)
+        longest_s = max((row.took_ms for row in rows), default=0.0) / 1000
+        return felt.again(rows) > 0 and arrived <= self._room_kbytes(longest_s)
+
+    def _room_kbytes(self, seconds: float) -> float:
+        """A full bucket holds a second of the rate and the burst (net/netfilter/nft_limit.c, nft_limit_init)."""
+        return BURST_KBYTES + self.kbytes_per_s * (1 + seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

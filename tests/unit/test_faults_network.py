@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -120,7 +120,7 @@ async def test_what_cannot_be_is_refused_before_anything_happens(tmp_path: Path)
         (LossyLink(sources=GATE, targets=TABLET, share=0.2), [ANSWER, AGAIN], {"share": 0.2}),
         (
             NarrowLink(sources=GATE, targets=TABLET, kbytes_per_s=7),
-            [ANSWER, AGAIN],
+            [SILENCE, replace(SILENCE, took_ms=4000.0)],
             {"effect": LinkEffect.RATE, "kbytes_per_s": 7},
         ),
         (ResetLink(sources=GATE, targets=TABLET), [REFUSAL], {"effect": LinkEffect.RESET}),
@@ -150,6 +150,8 @@ async def test_a_fault_sets_its_rules_shows_evidence_and_takes_them_back(
         (Partition(sources=GATE, targets=TABLET), [SILENCE, ANSWER]),
         (LossyLink(sources=GATE, targets=TABLET), [ANSWER]),
         (NarrowLink(sources=GATE, targets=TABLET), [ANSWER]),
+        (NarrowLink(sources=GATE, targets=TABLET), [ANSWER, replace(ANSWER, retransmits=3)] * 2),
+        (NarrowLink(sources=GATE, targets=TABLET), [replace(SILENCE, retransmits=0)]),
         (ResetLink(sources=GATE, targets=TABLET), [SILENCE]),
         (SlowLink(sources=GATE, targets=TABLET), [ANSWER]),
         (SlowLink(sources=GATE, targets=TABLET), [SILENCE]),
