@@ -14,7 +14,8 @@ from clusters import BACKENDS
 from harness.contracts import Cluster, Stage
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, Placement
-from tests.faults.rows import ROWS
+from tests.faults import table
+from tests.faults.rows import ELSEWHERE, ROWS
 from tests.unit.run_fakes import Watcher, a_stage, spans
 
 SPEC = ClusterSpec(shards=1, vtgate_flags={"enable-buffer": ""}, schema=(LEDGER_SQL,), vschema=LEDGER_VSCHEMA)
@@ -72,7 +73,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if "fault" in params:
-            known[item.nodeid] = (str(params["fault"]), str(params.get("cluster", "")))
+            backends = [str(value) for value in params.values() if isinstance(value, str) and value in BACKENDS]
+            known[item.nodeid] = (str(params["fault"]), backends[0] if backends else "")
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
@@ -80,15 +82,12 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     known = config.stash.get(TESTED, {})
     if not known:
         return
-    said: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for outcome in ("failed", "error", "skipped", "passed"):
+    said: dict[tuple[str, str], table.Results] = defaultdict(table.Results)
+    for outcome in (*table.BAD, "skipped", "passed"):
         for report in terminalreporter.stats.get(outcome, []):
             if report.nodeid in known:
-                why = f": {report.longrepr[2]}" if outcome == "skipped" and isinstance(report.longrepr, tuple) else ""
-                said[known[report.nodeid]].append(outcome + why)
+                why = report.longrepr[2] if outcome == "skipped" and isinstance(report.longrepr, tuple) else ""
+                said[known[report.nodeid]].add(outcome, why.removeprefix("Skipped: "))
     terminalreporter.section("faults")
-    for fault in ROWS:
-        for backend in BACKENDS:
-            results = said.get((fault, backend), [])
-            words = [f"{results.count(result)} {result}" for result in dict.fromkeys(results)] or ["not run"]
-            terminalreporter.line(f"{fault:<20} {backend:<12} {', '.join(words)}")
+    for line in table.lines((*ROWS, *sorted(ELSEWHERE)), tuple(BACKENDS), said):
+        terminalreporter.line(line)

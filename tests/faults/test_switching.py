@@ -21,7 +21,6 @@ from tests.unit.run_fakes import Watcher, a_stage, spans
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio]
 
-BACKEND = BACKENDS["local"]
 COPIED_WITHIN_S = 30.0
 
 
@@ -38,21 +37,23 @@ async def _move(stage: Stage) -> None:
     await stage.until("the table is copied", copied, timeout_s=COPIED_WITHIN_S)
 
 
-async def test_traffic_goes_over_and_back_with_evidence_of_each(tmp_path: Path) -> None:
-    reasons = await BACKEND.refusals(CLUSTER, Placement())
+@pytest.mark.parametrize(("fault", "backend"), [("SwitchedTraffic", "local")])
+async def test_traffic_goes_over_and_back_with_evidence_of_each(fault: str, backend: str, tmp_path: Path) -> None:
+    made = BACKENDS[backend]
+    reasons = await made.refusals(CLUSTER, Placement())
     if reasons:
         pytest.skip("; ".join(reasons))
-    opened = BACKEND.cluster(
+    opened = made.cluster(
         CLUSTER, Placement(), run="switch", folder=tmp_path / "c", logs=tmp_path / "l", observer=Watcher()
     )
     async with opened as cluster, a_stage(tmp_path / "run", cluster) as stage:
         await _move(stage)
-        for fault in (SwitchedTraffic(), SwitchedTraffic(back=True)):
-            aim = await fault.aim(stage)
-            assert not await fault.observed(stage, aim), "evidence without a switch"
-            async with stage.inject(fault) as aim:
+        for switch in (SwitchedTraffic(), SwitchedTraffic(back=True)):
+            aim = await switch.aim(stage)
+            assert not await switch.observed(stage, aim), "evidence without a switch"
+            async with stage.inject(switch) as aim:
                 await clients_are_served(cluster, aim)
-            assert not await (SwitchedTraffic(back=not fault.back)).observed(stage, aim), "evidence of the other way"
+            assert not await (SwitchedTraffic(back=not switch.back)).observed(stage, aim), "evidence of the other way"
         async with stage.inject(SwitchedTraffic(workflow="nope")):
             pass
     there, back, refused = spans(tmp_path / "run")
