@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from clusters.local.supervisor import cgroups
 from harness.base import owner
 
 NO_CPU = "this cluster cannot limit CPU: it was stood up without the means"
+_HOME = re.compile(rf"{cgroups.PREFIX}(?P<run>.+)\.(?P<pid>\d+)\.(?P<started>\d+)\.(?P<place>\d+)")  # home_name's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ def removed(run: str) -> Sequence[str]:
 
 def leftovers(homes: Iterable[Path]) -> Iterator[Leftover]:
     """Those whose supervisor was a process of here, and is none any more."""
+    here = str(Path("/proc/self/ns/pid").stat().st_ino)
     for home in homes:
-        here = str(Path("/proc/self/ns/pid").stat().st_ino)
-        run, pid, started, place = home.name.removeprefix(cgroups.PREFIX).rsplit(".", 3)
-        if place == here and owner.process(int(pid)).started != int(started):
-            yield Leftover(run=run, home=home)
+        named = _HOME.fullmatch(home.name)  # others of our names are the lane's (ci/lane)
+        if named and named["place"] == here and owner.process(int(named["pid"])).started != int(named["started"]):
+            yield Leftover(run=named["run"], home=home)

@@ -68,7 +68,8 @@ def test_whose_a_folder_is(tmp_path: Path) -> None:
     mine = tmp_path / f"vtchaos-run.1.{me.pid}.{me.started}.{place}"
     dead = tmp_path / f"vtchaos-run.1.{me.pid}.{me.started + 1}.{place}"
     elsewhere = tmp_path / f"vtchaos-run.1.{me.pid}.{me.started + 1}.{place + 1}"
-    assert [left.home for left in cpu.leftovers((mine, dead, elsewhere))] == [dead]
+    lane = tmp_path / "vtchaos-lane"  # of ci/lane
+    assert [left.home for left in cpu.leftovers((lane, mine, dead, elsewhere))] == [dead]
     assert next(cpu.leftovers((dead,))).run == "run.1"
 
 
