@@ -17,8 +17,8 @@ DATA = Path("/vt/vtdataroot")  # where the nodes' folders are, in every containe
 class Images:
     """The images of one cluster.
 
-    Each has a shell at /bin/sh with the usual small programs (cp, mkdir, kill, cat). One that we built has nft too.
-    A published one may have an entry point of its own, which is to be overridden.
+    Each has a shell at /bin/sh with the usual small programs (cp, mkdir, kill, cat). One that we built has nft and
+    Python too. A published one may have an entry point of its own, which is to be overridden.
     """
 
     programs: Programs  # paths as the containers see them
@@ -27,6 +27,7 @@ class Images:
     templates: Mapping[str, str]  # keyspace → data directory inside the main image; "" = mysqld must make one
     init_sql: str  # file inside the main image, or "" = to be brought: what a new data directory is given
     has_nft: bool
+    has_python: bool
     user: int = 999  # uid and gid that everything runs as, as in vitess/lite
 
     def of(self, node: Node, spec: ClusterSpec) -> str:

@@ -9,7 +9,6 @@ from harness.model import Node, Role
 
 PORTS: Mapping[Role, str] = {Role.MYSQLD: "mysql", Role.ETCD: "client"}
 """Where a role is knocked at; all others on their web port."""
-NOT_IN_PODS = "nobody can knock from a pod's place: its images have no program that opens connections"
 _PAGE = "/vtchaos-knocks"  # nobody has it: 404
 
 

@@ -17,7 +17,7 @@ SLACK_S = 10.0  # to start a Python
 NOBODY = "nobody can knock from a container's place: "
 _PROC = Path("/proc")
 _START = (
-    "import json, sys; sys.path.insert(0, sys.argv[1]); from supervisor.knocks import knock; "
+    "import json, sys; sys.path.insert(0, sys.argv[1]); from supervisor.knock import knock; "
     "print(json.dumps(knock(json.loads(sys.argv[2]))))"
 )
 

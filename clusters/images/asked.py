@@ -30,6 +30,7 @@ class Found:
     etcd: EtcdInstall | None
     mysql: MysqlInstall | None
     nft: bool
+    python: bool
     ours: frozenset[str]  # templates, and the file beside them, of an image that vtchaos has built
 
     def vitess(self, version: str, reference: str) -> VitessInstall:
@@ -50,7 +51,7 @@ async def found(reference: str, programs: tuple[str, ...], *, store: ImageStore)
 
 def script(programs: tuple[str, ...]) -> str:
     """Questions in the language of /bin/sh; each answer stands behind a mark."""
-    lines = [_PATH, _says("user", "id -u"), _says("nft", "command -v nft")]
+    lines = [_PATH, _says("user", "id -u"), _says("nft", "command -v nft"), _says("python", "command -v python3")]
     for name in (*programs, "etcd", "mysqld"):
         lines.append(_says(f"path {name}", f'readlink -f "$(command -v {name})"'))
         lines.append(_says(f"version {name}", f"{name} --version"))
@@ -78,6 +79,7 @@ def read(text: str, programs: tuple[str, ...], reference: str) -> Found:
         etcd=_etcd(answers, reference),
         mysql=_mysql(answers, reference),
         nft=_is_path(answers.get("nft", "")),
+        python=_is_path(answers.get("python", "")),
         ours=frozenset(_paths(answers, "templates")),
     )
 

@@ -17,7 +17,7 @@ from clusters.images.archive import Count, Image, Layer
 from clusters.images.layers import Recipe, Shown
 from clusters.local import host, template
 from clusters.software import EtcdInstall, Progress, Sources, VitessInstall
-from clusters.software.base_root import base_root
+from clusters.software.base_root import base_root, python_root
 from harness.base.clock import now_ns
 from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
@@ -50,7 +50,8 @@ async def built(spec: ClusterSpec, *, observer: Observer, sources: Sources) -> B
     programs = await obtained.programs_for(whole(spec), observer=observer, sources=sources)
     data = await template.ready(spec, programs, isolation=await host.isolation(), observer=observer)
     root = await base_root(sources=sources, progress=progress)
-    recipes = _recipes(spec, programs, root, data, sources)
+    python = await python_root(sources=sources, progress=progress)
+    recipes = _recipes(spec, programs, [parts.base(root), parts.python(python, root)], data, sources)
     kept = layers.kept_at(sources)
     stacks = {version: [await layers.ready(each, kept, progress) for each in rows] for version, rows in recipes.items()}
     return _built(spec, programs, stacks)
@@ -67,13 +68,16 @@ async def packed(spec: ClusterSpec, sources: Sources) -> Built | None:
     try:
         programs = await obtained.programs_for(whole(spec), observer=_Nobody(), sources=there)
         root = await base_root(sources=there)
+        python = await python_root(sources=there)
     except SoftwareError:
         return None
     data = template.there(spec, programs)
     if data is None:
         return None
     kept, stacks = layers.kept_at(sources), dict[str, list[Layer]]()
-    for version, rows in _recipes(spec, programs, root, data, sources).items():
+    for version, rows in _recipes(
+        spec, programs, [parts.base(root), parts.python(python, root)], data, sources
+    ).items():
         found = [layers.known(each, kept) for each in rows]
         stacks[version] = [layer for layer in found if layer is not None]
         if len(stacks[version]) < len(rows):
@@ -127,13 +131,12 @@ def whole(spec: ClusterSpec) -> ClusterSpec:
 
 
 def _recipes(
-    spec: ClusterSpec, programs: Programs, root: Path, data: Mapping[str, Path], sources: Sources
+    spec: ClusterSpec, programs: Programs, system: Sequence[Recipe], data: Mapping[str, Path], sources: Sources
 ) -> dict[str, list[Recipe]]:
     """The layers of each version's image, the lowest first. A version that only vtgates have gets a small image."""
-    base = parts.base(root)
     vitess = programs.vitess[spec.vitess]
     main = [
-        base,
+        *system,
         mysql_parts.recipe(programs.mysql),
         parts.etcd(programs.etcd),
         parts.init_sql(),
@@ -142,7 +145,7 @@ def _recipes(
     ]
     others = [(version, install) for version, install in programs.vitess.items() if version != spec.vitess]
     return {spec.vitess: main} | {
-        version: [base, parts.vitess(install, "vtgate", sources)] for version, install in others
+        version: [*system, parts.vitess(install, "vtgate", sources)] for version, install in others
     }
 
 
@@ -190,6 +193,7 @@ def _described(spec: ClusterSpec, programs: Programs, images: Mapping[str, Image
         templates={keyspace.name: str(parts.TEMPLATES / keyspace.name) for keyspace in spec.keyspaces},
         init_sql=str(parts.INIT_SQL),
         has_nft=True,
+        has_python=True,
     )
 
 

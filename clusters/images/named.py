@@ -80,6 +80,7 @@ async def described(
         templates={name: path if path in main.ours else "" for name, path in templates.items()},
         init_sql=str(parts.INIT_SQL) if str(parts.INIT_SQL) in main.ours else "",
         has_nft=all(each.nft for each in found.values()),
+        has_python=all(each.python for each in found.values()),
         user=main.user or tree.USER,
     )
 

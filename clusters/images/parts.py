@@ -32,6 +32,25 @@ def base(root: Path) -> Recipe:
     return installed(root.name, root, lambda: (*tree.tree("", root), *_skeleton()))
 
 
+def python(root: Path, base: Path) -> Recipe:
+    """Debian's Python without what the base has in the very same form."""
+    return installed(
+        f"{root.name}-over-{base.name}",
+        root,
+        lambda: (entry for entry in tree.tree("", root) if not _same(entry, base)),
+    )
+
+
+def _same(entry: Entry, base: Path) -> bool:
+    there = base / entry.path
+    if entry.target:
+        return there.is_symlink() and str(there.readlink()) == entry.target
+    if entry.folder or not there.is_file() or there.is_symlink():
+        return False
+    assert entry.source is not None
+    return there.stat().st_size == entry.size and there.read_bytes() == entry.source.read_bytes()
+
+
 def installed(name: str, item: Path, rows: Callable[[], Iterable[Entry]], *, compressed: bool = False) -> Recipe:
     """A layer out of an installation of a Store: its manifest, which is written last, stands for its many files."""
 

@@ -48,7 +48,7 @@ async def packed(sources: Sources, progress: Progress) -> Image:
     base = await base_root(sources=sources, progress=progress)
     python = await python_root(sources=sources, progress=progress)
     program = interpreter(python)
-    recipes = (parts.base(base), _python(python, base), _packages(python, program, progress), _code())
+    recipes = (parts.base(base), parts.python(python, base), _packages(python, program, progress), _code())
     kept = layers.kept_at(sources)
     return Image(
         repository=REPOSITORY,
@@ -66,25 +66,6 @@ def interpreter(root: Path) -> Path:
     if not found.name.startswith("python3.") or not found.is_file():
         raise SoftwareError(f"{root}/usr/bin/python3 is not a link to a python3.N")
     return found
-
-
-def _python(root: Path, base: Path) -> Recipe:
-    """Debian's Python without what the base has in the very same form."""
-    return parts.installed(
-        f"{root.name}-over-{base.name}",
-        root,
-        lambda: (entry for entry in tree.tree("", root) if not _same(entry, base)),
-    )
-
-
-def _same(entry: Entry, base: Path) -> bool:
-    there = base / entry.path
-    if entry.target:
-        return there.is_symlink() and str(there.readlink()) == entry.target
-    if entry.folder or not there.is_file() or there.is_symlink():
-        return False
-    assert entry.source is not None
-    return there.stat().st_size == entry.size and there.read_bytes() == entry.source.read_bytes()
 
 
 def _packages(root: Path, program: Path, progress: Progress) -> Recipe:

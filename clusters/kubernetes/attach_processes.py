@@ -8,7 +8,6 @@ import datetime
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-from clusters.common import knocks
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit, refused
@@ -96,7 +95,7 @@ class AttachedProcesses:
             raise ClusterError(why)
 
     async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
-        raise ClusterError(knocks.NOT_IN_PODS)
+        raise ClusterError(NO_LINKS)
 
     async def held_back(self, node: Node) -> int:
         return 0

@@ -52,6 +52,10 @@ class Links:
             self._rules = rules
             await asyncio.gather(*(self._feed(pod, script) for pod, script in {**scripts, **healed}.items()))
 
+    def address(self, node: Node) -> str:
+        """Of its pod. Raises ClusterError while it has none."""
+        return _address_of(self._pods)(node)
+
     async def again(self) -> None:
         """A pod was replaced: its address is another one."""
         await self.set(self._rules)
@@ -125,10 +129,12 @@ def container(image: str) -> Manifest:
     }
 
 
-async def why_not(api: Api, namespace: str, *, has_nft: bool, image: str) -> str:
+async def why_not(api: Api, namespace: str, *, has_nft: bool, has_python: bool, image: str) -> str:
     """Why links cannot be cut; "" when they can, as far as rights and images tell."""
     if not has_nft:
         return f"the image {image} has no nft, which cuts links; images that vtchaos builds have it"
+    if not has_python:
+        return f"the image {image} has no python3, which shows that links are cut; images that vtchaos builds have it"
     if not await api.can("patch", POD, namespace, subresource="ephemeralcontainers"):
         return "cutting links needs the right to patch pods/ephemeralcontainers, which the cluster does not give"
     return ""

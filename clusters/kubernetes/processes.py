@@ -14,7 +14,7 @@ from clusters.common.images import Images
 from clusters.common.layout import Layout
 from clusters.common.links import NO_DELAY
 from clusters.common.processes import NOT_YET, Exit, refused
-from clusters.kubernetes import manifests, names, orders
+from clusters.kubernetes import knocking, manifests, names, orders
 from clusters.kubernetes.following import Ended
 from clusters.kubernetes.links import Links
 from clusters.kubernetes.reach import Reach
@@ -122,7 +122,9 @@ class PodProcesses:
             raise ClusterError(why)
 
     async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
-        raise ClusterError(knocks.NOT_IN_PODS)
+        address = self._links.address(target), self._layout.port(target, knocks.port_of(target))
+        says = knocks.says(target, kbytes)
+        return await knocking.knocked(self._shell(source), address, says, times=times, within_s=within_s)
 
     async def held_back(self, node: Node) -> int:
         return 0

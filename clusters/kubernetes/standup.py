@@ -93,7 +93,9 @@ async def made(api: Api, wanted: Wanted, *, observer: Observer) -> AsyncIterator
     plan.logs.mkdir(parents=True, exist_ok=True)
     await _create(api, plan, wanted)
     main = images.of_version[spec.vitess]
-    no_links = await links.why_not(api, wanted.marks.namespace, has_nft=images.has_nft, image=main)
+    no_links = await links.why_not(
+        api, wanted.marks.namespace, has_nft=images.has_nft, has_python=images.has_python, image=main
+    )
     async with _heard(api, plan, wanted.marks, observer) as (seen, stack):
         cutter = Links(api, wanted.marks.namespace, plan, seen, image=main, why_not=no_links)
         processes = await _hands(api, wanted.marks, plan, images, seen, cutter, stack, forward=wanted.forward)

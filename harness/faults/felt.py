@@ -16,7 +16,7 @@ from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldError, vtctld_of
 
 PAIRS = 6  # so many of a fault's links are knocked at, evenly spread
-ANSWERED, REFUSED, SILENT = "answered", "refused", "silent"  # outcomes of clusters/local/supervisor/knocks.py
+ANSWERED, REFUSED, SILENT = "answered", "refused", "silent"  # outcomes of clusters/local/supervisor/knock.py
 WHOLE_WITHIN_S = 1.0
 STATEMENT_WITHIN_S = 5.0
 _PING = "SELECT 1"

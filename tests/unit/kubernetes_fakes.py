@@ -151,7 +151,7 @@ def kubeconfig(folder: Path, server: str) -> Path:
     return path
 
 
-def images(*, has_nft: bool = True, template: str = "/vt/template/ks") -> Images:
+def images(*, has_nft: bool = True, has_python: bool = True, template: str = "/vt/template/ks") -> Images:
     """Of one release, as our own builder makes them."""
     vt = Path("/vt/bin")
     mysql = MysqlInstall(
@@ -175,6 +175,7 @@ def images(*, has_nft: bool = True, template: str = "/vt/template/ks") -> Images
         templates={"ks": template},
         init_sql="",
         has_nft=has_nft,
+        has_python=has_python,
     )
 
 

@@ -179,6 +179,7 @@ async def test_a_named_image_with_everything_of_ours(machine: Machine) -> None:
     own = vitess(
         "24.0.3",
         nft="/usr/sbin/nft",
+        python="/usr/bin/python3",
         templates="/vt/config/vtchaos_init_db.sql\n/vt/template/ks",
         **{"path etcd": "/vt/bin/etcd", "version etcd": "etcd Version: 3.6.10"},
     )
@@ -187,6 +188,7 @@ async def test_a_named_image_with_everything_of_ours(machine: Machine) -> None:
     assert images.templates == {"ks": "/vt/template/ks"}
     assert images.init_sql == "/vt/config/vtchaos_init_db.sql"
     assert images.has_nft
+    assert images.has_python
 
 
 async def test_without_an_etcd_anywhere_ours_is_built_for_it(machine: Machine) -> None:
