@@ -15,6 +15,7 @@ from experiments import (
     random,
     reparent,
     switching,
+    topology,
     vstream,
 )
 from harness.contracts import Experiment
@@ -31,6 +32,7 @@ FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     network.EXPERIMENTS,
     random.EXPERIMENTS,
     health.EXPERIMENTS,
+    topology.EXPERIMENTS,
 )
 
 

@@ -1,0 +1,239 @@
+"""What clients pay while the topology server is gone, stands still, is slow, or is out of vtgate's reach.
+
+Goal: Vitess says that etcd is not needed to serve. It is needed to change who serves. What does an outage cost clients,
+what becomes of a reparent that falls into it, and does a vtgate that alone has lost etcd learn of the new primary? (It
+hears it from the tablets, over their health streams.)
+
+Method: an open-loop load on two shards; a baseline; etcd is out of reach for `outage_s`, as the row says it, with or
+without a reparent of the first shard in the middle; recovery; quiet. The first row of the family is the control: the
+same without a fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+
+from experiments.serving import until_settled
+from harness import anchors
+from harness.checks import FAULTS, STANDARD
+from harness.checks.elsewhere import ClientsElsewhere
+from harness.contracts import Experiment, Fault, Stage
+from harness.faults.network import Partition, SlowLink
+from harness.faults.process import Killed
+from harness.faults.reparent import Gate, HeldTransaction, PlannedReparent
+from harness.faults.slowness import Paused
+from harness.faults.targets import Targets
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
+from harness.probes import STANDARD as PROBES
+
+DEADLINE_S = 300.0
+SETTLED_WITHIN_S = 60.0
+BUFFERS_WITHIN_S = 20.0
+PATIENCE_S = 20.0  # an operator's, with a reparent that cannot get on
+ETCD = Targets(role=Role.ETCD)
+ONE_VTGATE = Targets(names=("vtgate-1",))
+
+CLUSTER = ClusterSpec(
+    shards=2,
+    vtgates=(VtgateSpec(), VtgateSpec()),
+    vtgate_flags={"enable-buffer": ""},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+LOAD = LoadSpec(rate_per_shard=20.0)
+PARAMS = {
+    "baseline_s": 5.0,
+    "outage_s": 30.0,
+    "into_s": 5.0,
+    "recovery_s": 8.0,
+    "quiet_s": 3.0,
+    "faults": 1.0,
+    "reparents": 0.0,
+}
+# Whether anything is buffered is part of the question.
+CHECKS = (*(check for check in STANDARD if check.name != "assumptions/buffering"), *FAULTS, ClientsElsewhere())
+
+Making = Callable[[Stage], Fault]
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the same phases, no fault."""
+    await _baseline(stage)
+    stage.phase("no-outage")
+    await stage.hold(stage.plan.params["outage_s"])
+    await _aftermath(stage)
+
+
+async def outage(stage: Stage, making: Making) -> None:
+    """Nobody changes anything meanwhile."""
+    await _baseline(stage)
+    stage.phase("outage")
+    async with stage.inject(making(stage)):
+        await stage.hold(stage.plan.params["outage_s"])
+    await _aftermath(stage)
+
+
+async def reparent_within(stage: Stage, making: Making) -> None:
+    """The first shard is reparented `into_s` after the beginning. What vtctld would be asked for the intent is asked
+    before: an operator who calls it then looks at nothing first."""
+    await _baseline(stage)
+    stage.phase("outage")
+    shard, gate = stage.cluster.spec.shard_names[0], Gate(2)
+    async with asyncio.TaskGroup() as group:
+        reparent = PlannedReparent(shard=shard, gate=gate, timeout_s=PATIENCE_S)
+        group.create_task(_done(stage, reparent))
+        async with stage.inject(making(stage)):
+            params = stage.plan.params
+            await stage.hold(params["into_s"])
+            await gate.passed()
+            await stage.hold(params["outage_s"] - params["into_s"])
+    await _aftermath(stage)
+
+
+async def amid_reparent(stage: Stage, making: Making) -> None:
+    """The old primary has stopped serving and waits for a transaction when the outage begins."""
+    await _baseline(stage)
+    stage.phase("outage")
+    shard = stage.cluster.spec.shard_names[0]
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        await stack.enter_async_context(stage.inject(HeldTransaction(shard=shard)))
+        buffers = await anchors.buffering(stage, shards=(shard,))
+        group.create_task(_done(stage, PlannedReparent(shard=shard, timeout_s=PATIENCE_S)))
+        await buffers(timeout_s=BUFFERS_WITHIN_S)
+        async with stage.inject(making(stage)):
+            await stage.hold(stage.plan.params["outage_s"])
+    await _aftermath(stage)
+
+
+async def _done(stage: Stage, operation: Fault) -> None:
+    async with stage.inject(operation):
+        pass
+
+
+async def _baseline(stage: Stage) -> None:
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params["baseline_s"])
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- what is out of reach, and for whom
+
+
+def killed(_: Stage) -> Fault:
+    return Killed(targets=ETCD)
+
+
+def paused(_: Stage) -> Fault:
+    return Paused(targets=ETCD)
+
+
+def slow(stage: Stage) -> Fault:
+    everybody = tuple(
+        node.name for node in stage.cluster.nodes() if node.role in (Role.VTCTLD, Role.VTTABLET, Role.VTGATE)
+    )
+    return SlowLink(sources=Targets(names=everybody), targets=ETCD, delay_ms=stage.plan.params["delay_ms"])
+
+
+def for_one_vtgate(_: Stage) -> Fault:
+    return Partition(sources=ONE_VTGATE, targets=ETCD)
+
+
+# ---------------------------------------------------------------- the family
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]],
+    *,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: Mapping[str, float] | None = None,
+    vttablet_flags: Mapping[str, str] | None = None,
+    abrupt: bool = False,
+    known_bugs: tuple[KnownBug, ...] = (),
+) -> Experiment:
+    return Experiment(
+        name=f"topology/{name}",
+        why=why,
+        suites=suites,
+        timeout_s=DEADLINE_S,
+        cluster=replace(CLUSTER, vttablet_flags=vttablet_flags or {}),
+        load=replace(LOAD, abrupt=abrupt),
+        probes=PROBES,
+        checks=CHECKS,
+        timeline=timeline,
+        params={**PARAMS, **(params or {})},
+        known_bugs=known_bugs,
+    )
+
+
+REPARENT: Mapping[str, float] = {"faults": 2.0, "reparents": 1.0}
+REFUSED: Mapping[str, float] = {"reparents": 1.0, "expect_reparent_errors": 1.0}
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load and phases with etcd in reach: what the machine and the harness do on their own.",
+        nothing,
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"faults": 0.0},
+    ),
+    _member(
+        "killed",
+        "etcd is dead for half a minute, and nobody changes anything: do clients notice?",
+        partial(outage, making=killed),
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+    ),
+    _member(
+        "paused",
+        "etcd hangs for half a minute with its connections open: do clients notice?",
+        partial(outage, making=paused),
+    ),
+    _member(
+        "killed-with-reparent",
+        "A shard is to be reparented while etcd is dead: does the reparent fail before it takes the primary away?",
+        partial(reparent_within, making=killed),
+        params=REFUSED,
+    ),
+    _member(
+        "paused-with-reparent",
+        "A shard is to be reparented while etcd hangs: does the reparent fail before it takes the primary away?",
+        partial(reparent_within, making=paused),
+        params=REFUSED,
+    ),
+    _member(
+        "killed-amid-reparent",
+        "etcd dies when a reparent has stopped the old primary: when is the shard served again?",
+        partial(amid_reparent, making=killed),
+        params={**REFUSED, "faults": 2.0},
+        vttablet_flags={"shutdown-grace-period": "8s"},
+    ),
+    _member(
+        "slow-with-reparent",
+        "etcd is 300 ms away from everybody: how long does a reparent take, and does buffering still hide it?",
+        partial(reparent_within, making=slow),
+        params={**REPARENT, "delay_ms": 300.0, "outage_s": 40.0, "into_s": 8.0},
+    ),
+    _member(
+        "cut-from-vtgate",
+        "One of two vtgates alone has lost etcd when a shard is reparented: does it learn of the new primary?",
+        partial(reparent_within, making=for_one_vtgate),
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params=REPARENT,
+    ),
+)
