@@ -17,6 +17,7 @@ from harness.base.errors import PlanError
 from harness.contracts import Fault
 from harness.faults import (
     candidates,
+    churn,
     disk,
     emergency,
     hosts,
@@ -45,6 +46,7 @@ FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     mysql.FAULTS,
     disk.FAULTS,
     logs.FAULTS,
+    churn.FAULTS,
 )
 
 

@@ -163,7 +163,7 @@ class CrashLoop(_Ended):
     async def _loop(self, stage: Stage, node: Node, leaving: asyncio.Event) -> int:
         """One that dies by itself before it answers is started again like any other."""
         kills = 0
-        while not await _set_within(leaving, self.every_s):
+        while not await set_within(leaving, self.every_s):
             with contextlib.suppress(ClusterError):
                 await stage.cluster.start(node, timeout_s=START_WITHIN_S)
             if not leaving.is_set():
@@ -220,7 +220,7 @@ async def _stopped(stage: Stage, aim: Aim, span: SpanRecorder, within_s: float) 
         span.detail(not_stopped=str(error))
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
     try:
         await wait.finish("an event", event.wait(), timeout_s=seconds)
     except WaitTimeout:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.base import wait
+from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
 from harness.faults import (
     broken_off,
+    churn,
     disk,
     emergency,
     limits,
@@ -47,41 +50,56 @@ REMEDIES: Mapping[str, Undo] = {
     **reparent.REMEDIES,
     **emergency.REMEDIES,
     **tablet_types.REMEDIES,
+    **churn.REMEDIES,
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A remedy that was performed; `error` when it failed."""
+
+    remedy: Remedy
+    begin_ns: int
+    end_ns: int
+    error: HarnessError | None = None
 
 
 async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
     """All of them, whatever fails; the first error is raised. What is for different targets is done at once, what is
     for one target from the last to the first. Raises HarnessError."""
-    for _, error in await tried(ground, remedies):
+    failed: list[HarnessError] = []
+    await tried(ground, remedies, lambda one: failed.append(one.error) if one.error else None)
+    for error in failed:
         raise error
 
 
-async def tried(ground: Ground, remedies: Iterable[Remedy]) -> list[tuple[Remedy, HarnessError]]:
-    """The same; which ones failed, and why."""
+async def tried(ground: Ground, remedies: Iterable[Remedy], take: Callable[[Tried], None]) -> None:
+    """The same; `take` hears of each when it is over, also of those that failed."""
     backwards = list(remedies)[::-1]
-    errors: list[tuple[Remedy, HarnessError]] = []
     for group in (
         [remedy for remedy in backwards if remedy.kind in FIRST],
         [remedy for remedy in backwards if remedy.kind not in FIRST and remedy.kind not in LAST],
-        [remedy for remedy in backwards if remedy.kind in LAST],
+        _once([remedy for remedy in backwards if remedy.kind in LAST]),
     ):
         targets = dict.fromkeys(remedy.target for remedy in group)
         chains = [[remedy for remedy in group if remedy.target == target] for target in targets]
-        for found in await asyncio.gather(*(_chain(ground, chain) for chain in chains)):
-            errors += found
-    return errors
+        await asyncio.gather(*(_chain(ground, chain, take) for chain in chains))
 
 
-async def _chain(ground: Ground, remedies: Sequence[Remedy]) -> list[tuple[Remedy, HarnessError]]:
-    errors = []
+def _once(remedies: Sequence[Remedy]) -> list[Remedy]:
+    """Ten reparents of one shard that failed leave one shard."""
+    return [remedy for number, remedy in enumerate(remedies) if remedy not in remedies[:number]]
+
+
+async def _chain(ground: Ground, remedies: Sequence[Remedy], take: Callable[[Tried], None]) -> None:
     for remedy in remedies:
         what = f"undoing {remedy.kind} on {remedy.target}"
+        begin_ns, failed = now_ns(), None
         try:
             await wait.finish(what, _act(remedy)(ground, remedy), timeout_s=EACH_WITHIN_S)
         except HarnessError as error:
-            errors.append((remedy, error))
-    return errors
+            failed = error
+        take(Tried(remedy=remedy, begin_ns=begin_ns, end_ns=now_ns(), error=failed))
 
 
 def _act(remedy: Remedy) -> Undo:

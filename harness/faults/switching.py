@@ -51,7 +51,7 @@ class SwitchedTraffic:
         return Aim(
             targets=(f"{self.keyspace}.{self.workflow}",),
             details={"keyspace": self.keyspace, "back": self.back, "was": json.dumps(was, sort_keys=True)},
-            claims=frozenset({f"traffic of {self.keyspace}.{self.workflow}"}),
+            claims=frozenset({f"traffic of {self.keyspace}.{self.workflow}", "routing rules"}),
         )
 
     @contextlib.asynccontextmanager

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.faults.rows import disk, logs, mysql, network, process, reparent
+from tests.faults.rows import churn, disk, logs, mysql, network, process, reparent
 from tests.faults.rows.row import Row
 
-ROWS: Mapping[str, Row] = {**reparent.ROWS, **process.ROWS, **mysql.ROWS, **disk.ROWS, **network.ROWS, **logs.ROWS}
+ROWS: Mapping[str, Row] = {
+    **reparent.ROWS,
+    **process.ROWS,
+    **mysql.ROWS,
+    **disk.ROWS,
+    **network.ROWS,
+    **logs.ROWS,
+    **churn.ROWS,
+}
 ELSEWHERE = frozenset({"SwitchedTraffic"})  # needs two keyspaces: tests/faults/test_switching.py
