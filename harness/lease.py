@@ -14,12 +14,17 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.base import procs, wait
 from harness.base.clock import now_ns
 from harness.base.errors import VtchaosError
 from harness.base.rundir import RunDir
+
+if TYPE_CHECKING:
+    from harness.faults.remedies import Tried
 
 LEASE_S = 10.0
 RENEW_S = 1.0
@@ -30,7 +35,7 @@ BY = "watchdog"
 LOG = "watchdog.log"
 # It waits with nothing imported: what it needs then takes half a second of processor time and 60 MB.
 _START = f"""
-import os, select, sys
+import os, select, sys, time
 why, said = "", b""
 while not why and {DONE!r} not in said:
     if not select.select([0], [], [], float(sys.argv[2]))[0]:
@@ -40,9 +45,10 @@ while not why and {DONE!r} not in said:
         why = "is dead" if not said else "could not take back its faults itself" if {HEAL!r} in said else ""
 if not why:
     sys.exit(0)
+at_ns = time.monotonic_ns()
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 from harness import lease
-sys.exit(lease.main(why))
+sys.exit(lease.main(why, at_ns))
 """
 
 
@@ -126,19 +132,19 @@ def command(run: Path, *, lease_s: float = LEASE_S) -> list[str]:
 # ---------------------------------------------------------------- in the watchdog
 
 
-def main(why: str) -> int:
-    """Take back what the run's faults left in force; what was done is in the ledger and on the standard output."""
+def main(why: str, at_ns: int) -> int:
+    """Take back what the run's faults left in force; what was done is in the ledger and on the standard output.
+    `at_ns`: since when we are asked to."""
     run = RunDir.open(Path(sys.argv[1]))
-    begun_ns = now_ns()
     try:
-        said = asyncio.run(wait.finish(f"healing {run.path.name}", _healed(run), timeout_s=HEAL_TIMEOUT_S))
+        said = asyncio.run(wait.finish(f"healing {run.path.name}", _healed(run, at_ns), timeout_s=HEAL_TIMEOUT_S))
     except VtchaosError as error:
         said = f"{error}; `vtchaos heal {run.path}` tries again"
-    print(f"the harness of {run.path.name} {why}: {said} ({(now_ns() - begun_ns) / 1e9:.1f} s)", flush=True)
+    _say(at_ns, f"the harness of {run.path.name} {why}: {said}")
     return 0
 
 
-async def _healed(run: RunDir) -> str:
+async def _healed(run: RunDir, at_ns: int) -> str:
     """Imports here: every backend takes a while, and is not needed when nothing is in force."""
     from harness.undoing import open_spans
 
@@ -149,5 +155,17 @@ async def _healed(run: RunDir) -> str:
     from harness.undoing import undone
 
     name = plan_of(run).cluster_name
+    _say(at_ns, f"looks for the cluster {name}")
     async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:  # its lock is ours already
-        return (await undone(cluster, run, by=BY)).text
+        _say(at_ns, "is attached")
+        return (await undone(cluster, run, by=BY, hear=partial(_tell, at_ns))).text
+
+
+def _tell(since_ns: int, tried: Tried) -> None:
+    end = f"failed: {tried.error}" if tried.error else "done"
+    _say(since_ns, f"{tried.remedy.kind} on {tried.remedy.target}: {end}", tried.begin_ns, tried.end_ns)
+
+
+def _say(since_ns: int, what: str, *at_ns: int) -> None:
+    """With the seconds since the harness was gone."""
+    print(*(f"{(each - since_ns) / 1e9:6.2f}" for each in at_ns or (now_ns(),)), "s", what, flush=True)

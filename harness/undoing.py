@@ -87,11 +87,14 @@ def remedies_of(span: FaultSpan) -> tuple[Remedy, ...]:
     return span.undo or broken_off.remedies_of(span)
 
 
-async def undone(cluster: Cluster, run: RunDir, *, by: str) -> Undone:
-    """Take back all that the ledger has in force; `by` is written there. A fault without a remedy held only what its
-    own process held. Of a ledger that knows no remedies: what can be told from its targets."""
+async def undone(
+    cluster: Cluster, run: RunDir, *, by: str, hear: Callable[[remedies.Tried], None] = lambda _: None
+) -> Undone:
+    """Take back all that the ledger has in force; `by` is written there, and `hear` hears of each remedy. A fault
+    without a remedy held only what its own process held. Of a ledger that knows no remedies: what can be told from
+    its targets."""
     if _knows_remedies(run):
-        return await _by_remedies(cluster, run, by)
+        return await _by_remedies(cluster, run, by, hear)
     return await _by_targets(cluster, run)
 
 
@@ -100,27 +103,66 @@ def _knows_remedies(run: RunDir) -> bool:
     return all("undo" in line for line in intents)
 
 
-async def _by_remedies(cluster: Cluster, run: RunDir, by: str) -> Undone:
+async def _by_remedies(cluster: Cluster, run: RunDir, by: str, hear: Callable[[remedies.Tried], None]) -> Undone:
     """Of all faults at once: those of one target from the last to the first."""
     spans = open_spans(run)
-    found = Undone()
     if not spans:
-        return found
-    async with DeadRun.on(cluster) as ground:
-        failed = await remedies.tried(ground, [remedy for span in spans for remedy in remedies_of(span)])
+        return Undone()
     ledger = LineLog(run.faults)
-    for span in spans:
-        what = f"{span.fault} on {', '.join(span.targets)}"
-        errors = [
-            f"{remedy.kind} on {remedy.target}: {error}" for remedy, error in failed if remedy in remedies_of(span)
-        ]
-        if errors:
-            found.in_force.append(f"{what} may still be in force: {'; '.join(errors)}")
-        else:
-            ledger.append({"number": span.number, "step": "healed", "at_ns": now_ns(), "by": by})
-            found.done.append(f"taken back: {what}")
-    ledger.close()
-    return found
+    taking = _Taking(spans, lambda span: ledger.append(_healed(span, by)))
+
+    def take(tried: remedies.Tried) -> None:
+        taking.take(tried)
+        hear(tried)
+
+    try:
+        async with DeadRun.on(cluster) as ground:
+            await remedies.tried(ground, [remedy for span in spans for remedy in remedies_of(span)], take)
+    finally:
+        ledger.close()
+    return taking.undone
+
+
+def _healed(span: FaultSpan, by: str) -> dict[str, Any]:
+    return {"number": span.number, "step": "healed", "at_ns": now_ns(), "by": by}
+
+
+class _Taking:
+    """Each fault is on record as taken back as soon as its own last remedy is through, and not when all are."""
+
+    def __init__(self, spans: Sequence[FaultSpan], healed: Callable[[FaultSpan], None]) -> None:
+        self._left = {span.number: list(remedies_of(span)) for span in spans}
+        self._spans = {span.number: span for span in spans}
+        self._record = healed
+        self._tried: list[remedies.Tried] = []
+        self._healed: set[int] = set()
+
+    def take(self, tried: remedies.Tried) -> None:
+        self._tried.append(tried)
+        for number, left in self._left.items():
+            if tried.remedy not in left or tried.error:
+                continue
+            left.remove(tried.remedy)
+            if not left:
+                self._record(self._spans[number])
+                self._healed.add(number)
+
+    @property
+    def undone(self) -> Undone:
+        gone = [span for number, span in self._spans.items() if number in self._healed]
+        still = [span for number, span in self._spans.items() if number not in self._healed]
+        return Undone(
+            done=[f"taken back: {_words(span)}" for span in gone],
+            in_force=[f"{_words(span)} may still be in force: {self._why(span)}" for span in still],
+        )
+
+    def _why(self, span: FaultSpan) -> str:
+        failed = [tried for tried in self._tried if tried.error and tried.remedy in remedies_of(span)]
+        return "; ".join(f"{tried.remedy.kind} on {tried.remedy.target}: {tried.error}" for tried in failed)
+
+
+def _words(span: FaultSpan) -> str:
+    return f"{span.fault} on {', '.join(span.targets)}"
 
 
 # ---------------------------------------------------------------- ledgers of earlier versions
