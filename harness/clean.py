@@ -44,14 +44,18 @@ class Marks:
 
     def note(self, cluster: Cluster | None = None) -> None:
         """What is there now: everything that this process has started, and what that has of its own."""
-        own = _spaces(os.getpid())
         for child in _children():
-            with contextlib.suppress(psutil.Error):
-                self.processes[child.pid, child.create_time()] = f"{child.name()} (process {child.pid})"
-                self.spaces |= {space: child.name() for space in _spaces(child.pid) - own}
+            self.add(child)
         if cluster is not None:
             self.ports |= {address for node in cluster.nodes() for address in _addresses(cluster, node)}
             self.links |= {link for host in {host for host, _ in self.ports} for link in links_beside(host)}
+
+    def add(self, process: psutil.Process) -> None:
+        """A process of the run, and the namespaces that it does not share with us."""
+        with contextlib.suppress(psutil.Error):
+            name = process.name()
+            self.processes[process.pid, process.create_time()] = f"{name} (process {process.pid})"
+            self.spaces |= dict.fromkeys(_spaces(process.pid) - _spaces(os.getpid()), name)
 
 
 async def over(marks: Marks, place: Placement, backend: object | None) -> Clean:
