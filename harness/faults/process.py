@@ -55,16 +55,20 @@ class _Ended:
         """Raises ClusterError: nothing fits."""
         nodes = await self.targets.chosen(stage)
         mysqlds = [node for node in nodes if node.role is Role.MYSQLD]
+        ages = {node.name: await evidence.started_s(stage, node) for node in nodes}
         return Aim(
             targets=tuple(node.name for node in nodes),
-            details={**whereabouts(nodes, self.targets), **await _ages(stage, nodes)},
+            details={**whereabouts(nodes, self.targets), **{f"{STARTED}{name}": age for name, age in ages.items()}},
             undo=(
                 *[await service.mysql_in_service(stage, server) for server in mysqlds],
-                *(runs_again(node.name) for node in nodes),
+                *self._running_again(nodes, ages),
             ),
             claims=frozenset(f"process {node.name}" for node in nodes),
             recover_within_s=self.serve_within_s,
         )
+
+    def _running_again(self, nodes: tuple[Node, ...], ages: Mapping[str, float]) -> Iterable[Remedy]:
+        return (runs_again(node.name) for node in nodes)
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """The kernel refuses connections to the ports of all of them."""
@@ -95,6 +99,9 @@ class Terminated(_Ended):
 
     stop_within_s: float = STOP_WITHIN_S
 
+    def _running_again(self, nodes: tuple[Node, ...], ages: Mapping[str, float]) -> Iterable[Remedy]:
+        return (runs_anew(node.name, ages[node.name]) for node in nodes)
+
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         span.begin()
@@ -116,6 +123,9 @@ class Restarted(_Ended):
     @property
     def one_shot(self) -> bool:
         return True
+
+    def _running_again(self, nodes: tuple[Node, ...], ages: Mapping[str, float]) -> Iterable[Remedy]:
+        return (runs_anew(node.name, ages[node.name]) for node in nodes)
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
@@ -200,13 +210,12 @@ def nodes_of(ground: Ground, aim: Aim) -> tuple[Node, ...]:
     return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)
 
 
-async def _ages(stage: Stage, nodes: tuple[Node, ...]) -> Mapping[str, float]:
-    return {f"{STARTED}{node.name}": await evidence.started_s(stage, node) for node in nodes}
-
-
 async def _is_younger(stage: Stage, aim: Aim, node: Node) -> bool:
-    now_s = await evidence.started_s(stage, node)
-    return now_s > float(aim.details[f"{STARTED}{node.name}"]) + (2.0 if node.role is Role.MYSQLD else 0.5)
+    return await _began_after(stage, node, float(aim.details[f"{STARTED}{node.name}"]))
+
+
+async def _began_after(ground: Ground, node: Node, than_s: float) -> bool:
+    return await evidence.started_s(ground, node) > than_s + (2.0 if node.role is Role.MYSQLD else 0.5)
 
 
 async def _all_refuse(stage: Stage, aim: Aim) -> bool:
@@ -258,17 +267,32 @@ def runs_again(node: str) -> Remedy:
     return Remedy(kind=RUNS, target=node)
 
 
+def runs_anew(node: str, began_s: float) -> Remedy:
+    """The same for one that was asked to end (SIGTERM). It may still be at it for ten seconds when the harness dies,
+    and end when it was already found running: the process that began at `began_s` (0 = it did not say) is killed."""
+    return Remedy(kind=RUNS, target=node, details={"began_s": began_s})
+
+
 async def _run_again(ground: Ground, remedy: Remedy) -> None:
     """Raises ClusterError: it cannot be started, or dies."""
     (node,) = [node for node in ground.cluster.nodes() if node.name == remedy.target]
     if await _runs(ground, node):
-        await ground.cluster.signal(node, signal.SIGCONT)
-        return
+        if not await _was_asked_to_end(ground, node, remedy):
+            await ground.cluster.signal(node, signal.SIGCONT)
+            return
+        with contextlib.suppress(ClusterError):  # it has ended by itself
+            await ground.cluster.signal(node, signal.SIGKILL)
     with contextlib.suppress(WaitTimeout):
         await ground.until(
             f"the mysqld of {node.name} answers", lambda: _may_start(ground, node), timeout_s=MYSQLD_FIRST_S
         )
     await ground.cluster.start(node, timeout_s=START_WITHIN_S)
+
+
+async def _was_asked_to_end(ground: Ground, node: Node, remedy: Remedy) -> bool:
+    """One that tells its age no more is about to end, or has just been started: then it may be started once more."""
+    began_s = float(remedy.details.get("began_s", -1.0))
+    return began_s == 0 or (began_s > 0 and not await _began_after(ground, node, began_s))
 
 
 async def _may_start(ground: Ground, node: Node) -> bool:
