@@ -15,6 +15,7 @@ from clusters.common.layout import Layout
 from clusters.common.links import NO_DELAY
 from clusters.common.processes import NOT_YET, Exit, refused
 from clusters.kubernetes import knocking, manifests, names, orders
+from clusters.kubernetes.cpu import CpuLimits
 from clusters.kubernetes.following import Ended
 from clusters.kubernetes.links import Links
 from clusters.kubernetes.reach import Reach
@@ -34,10 +35,6 @@ CLEANUP = (
 )
 NO_DISK = "a pod may not resize the volume that its data is in, and has not the node to itself to fill it"
 NO_LOG_SINK = "the node's container runtime takes what a pod logs, and cannot be told to take it slowly"
-NO_CPU = (
-    "a pod's CPU limit cannot be changed here: this harness does not use the resize in place, which servers offer from "
-    "Kubernetes 1.33 on"
-)
 _INIT_SQL = Path(mysqld.__file__).with_name("init_db.sql")
 
 
@@ -45,13 +42,21 @@ class PodProcesses:
     """`clusters.common.processes.Processes` over agents in pods."""
 
     def __init__(
-        self, layout: Layout, images: Images | None, shells: Mapping[str, Shell], *, links: Links, reach: Reach
+        self,
+        layout: Layout,
+        images: Images | None,
+        shells: Mapping[str, Shell],
+        *,
+        links: Links,
+        cpu: CpuLimits,
+        reach: Reach,
     ) -> None:
         """`shells`: of every pod. `images` None: nothing is prepared any more."""
         self._layout = layout
         self._images = images
         self._shells = shells
         self._links = links
+        self._cpu = cpu
         self._reach = reach
         self._numbers: dict[str, int] = {}  # node → the order with which its program was started
         self._asked: set[str] = set()
@@ -67,8 +72,8 @@ class PodProcesses:
             Capability.DELAY: NO_DELAY,
             Capability.DISK: NO_DISK,
             Capability.LOG_SINK: NO_LOG_SINK,
-            Capability.CPU: NO_CPU,
-            Capability.VERSIONS: NOT_YET,
+            Capability.CPU: self._cpu.why_not,
+            Capability.VERSIONS: ONE_IMAGE,
             Capability.KERNEL_CLEANUP: CLEANUP,
         }
 
@@ -120,6 +125,8 @@ class PodProcesses:
         why = refused(self.capabilities, limits)
         if why:
             raise ClusterError(why)
+        if not self._cpu.why_not:
+            await self._cpu.set(node, limits.cpus)
 
     async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
         address = self._links.address(target), self._layout.port(target, knocks.port_of(target))
@@ -127,12 +134,16 @@ class PodProcesses:
         return await knocking.knocked(self._shell(source), address, says, times=times, within_s=within_s)
 
     async def held_back(self, node: Node) -> int:
-        return 0
+        return await self._cpu.held_back(node)
 
     async def traces(self) -> Sequence[str]:
         states = await asyncio.gather(*(self._seen(node) for node in self._layout.nodes))
         still = [node.name for node, state in zip(self._layout.nodes, states, strict=True) if state in orders.STOPPED]
-        return (*(f"{name} is stopped" for name in still), *(f"link {rule}" for rule in await self._links.seen()))
+        return (
+            *(f"{name} is stopped" for name in still),
+            *(f"link {rule}" for rule in await self._links.seen()),
+            *await self._cpu.traces(),
+        )
 
     def outside(self, node: Node, port: str) -> tuple[str, int]:
         return self._reach.outside(node, port)
@@ -171,6 +182,10 @@ class PodProcesses:
         shell = self._shell(node)
         await shell.close()
         return shell
+
+    async def limited_again(self, nodes: Sequence[Node]) -> None:
+        """Their pod was replaced, and the new one has no limit of ours."""
+        await self._cpu.again(nodes)
 
     async def adopt(self) -> tuple[str, ...]:
         """The nodes that run already, of a cluster that another process has started."""

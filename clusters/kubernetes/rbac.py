@@ -83,6 +83,7 @@ OWN: tuple[Right, ...] = (
     Right(resource=POD, subresource="log", verbs=("get",), why="logs"),
     Right(resource=POD, subresource="eviction", verbs=("create",), why="drain a node"),
     Right(resource=POD, subresource="ephemeralcontainers", verbs=("get", "patch"), why="cut links"),
+    Right(resource=POD, subresource="resize", verbs=("patch",), why="limit CPU"),
     Right(resource=EVENT, verbs=("get", "list"), why="say why a pod does not start"),
     Right(resource=VITESS_CLUSTER, verbs=_ALL, why="--create operator"),
 )

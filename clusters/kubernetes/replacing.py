@@ -109,4 +109,5 @@ class Replacing:
         for folder in {str(self._layout.folder(other)) for other in inside}:
             await shell.order(orders.folder(folder, {}))
         await self._links.again()
+        await self._processes.limited_again(inside)
         return inside

@@ -16,8 +16,9 @@ from clusters.common.cluster import NodesCluster
 from clusters.common.commands import Command
 from clusters.common.images import Images
 from clusters.common.layout import Layout
-from clusters.kubernetes import following, links, manifests, names, pods, reach
+from clusters.kubernetes import cpu, following, links, manifests, names, pods, reach
 from clusters.kubernetes.api import Api
+from clusters.kubernetes.cpu import CpuLimits
 from clusters.kubernetes.following import Printed
 from clusters.kubernetes.links import Links
 from clusters.kubernetes.manifests import Marks
@@ -170,10 +171,12 @@ async def _hands(
 ) -> PodProcesses:
     """Shells in the pods, and ways to their ports."""
     stack.push_async_callback(cutter.close)
+    limits = CpuLimits(api, marks.namespace, plan, why_not=await cpu.why_not(api, marks.namespace))
+    stack.push_async_callback(limits.close)
     shells = _shells(api, marks.namespace, plan)
     stack.push_async_callback(_close, tuple(shells.values()))
     ways = await stack.enter_async_context(reach.opened(api, marks.namespace, plan, seen, forward=forward))
-    return PodProcesses(plan, images, shells, links=cutter, reach=ways)
+    return PodProcesses(plan, images, shells, links=cutter, cpu=limits, reach=ways)
 
 
 async def _follow_all(
