@@ -18,7 +18,7 @@ import pytest
 
 from harness.base import wait
 from harness.base.errors import ClusterError, PlanError
-from harness.faults import evidence, process, service, slowness
+from harness.faults import evidence, process, remedies, service, slowness
 from harness.faults.process import CrashLoop, Restarted, Terminated
 from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
@@ -175,6 +175,27 @@ async def test_terminated_is_gone_and_who_had_to_be_killed_is_on_record(
     assert span.observed
     assert "it was killed" in str(span.details["not_stopped"])
     assert "vtorc" in webs.servers
+
+
+async def test_who_was_asked_to_end_and_is_still_at_it_is_started_anew(webs: Webs, stage: RunStage) -> None:
+    """The harness died, or was interrupted, while a process drained: it would end later, and nobody would know."""
+    aim = await Terminated(targets=ONE).aim(stage)
+    began_s = webs.began["vtorc"]
+    await remedies.undo(stage, aim.undo)
+    assert webs.began["vtorc"] > began_s
+    starts = webs.starts
+    await remedies.undo(stage, aim.undo)
+    assert webs.starts == starts, "a younger one is left alone"
+
+
+async def test_a_process_that_was_just_paused_may_answer_once_more(
+    webs: Webs, stage: RunStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "ANSWER_WITHIN_S", 0.3)
+    paused = Paused(targets=ONE)
+    aim = await paused.aim(stage)
+    asyncio.get_running_loop().call_later(0.2, webs.stopped.add, "vtorc")
+    assert await paused.observed(stage, aim)
 
 
 async def test_a_crash_loop_kills_who_answers_and_leaves_it_running(
