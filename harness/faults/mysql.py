@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
-from harness.faults import mysql_replication, mysql_sessions
+from harness.faults import mysql_replication, mysql_sessions, service
 from harness.faults.missing import Missing
 from harness.faults.mysql_servers import PRIMARIES, ask, named, replica_status, servers
 from harness.faults.process import tablet_of
@@ -194,8 +194,9 @@ class ReadOnlyPrimary:
         return all([await _read_only_primary(stage, name) for name in aim.targets])
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        """Each takes writes, or is a replica now."""
-        return Missing(*[f"{name} is read-only" for name in aim.targets if await _read_only_primary(stage, name)])
+        """Each takes writes, or is a replica now; and its shard takes writes through every vtgate."""
+        read_only = [f"{name} is read-only" for name in aim.targets if await _read_only_primary(stage, name)]
+        return Missing(*read_only) and await service.missing(stage, tuple(named(stage, name) for name in aim.targets))
 
 
 async def _read_only(ground: Ground, name: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from harness.faults.mysql_servers import ask, named, replica_status
 from harness.faults.mysql_sessions import HeldMetadataLock
 from harness.faults.reparent import PlannedReparent
 from harness.model import Role
-from tests.faults.rows.row import clients_are_served
+from tests.faults.rows.row import clients_are_served, clients_are_served_soon
 from tests.unit.run_fakes import spans
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="session")]
@@ -56,7 +56,7 @@ async def test_a_stopped_replica_is_promoted_and_never_replicates_again(
         pass
     all_is_well(tmp_path)
     assert not await replica_status(stage, named(stage, aim.targets[0]))
-    await clients_are_served(stage.cluster, aim)
+    await clients_are_served_soon(stage.cluster, aim)
 
 
 @pytest.mark.parametrize("fault", ["SemiSyncWithoutAck"])
@@ -84,7 +84,7 @@ async def test_after_an_errant_transaction_all_have_executed_the_same(fault: str
     await wait.until("all have executed the same", the_same, timeout_s=REPLICATES_WITHIN_S)
     assert await ask(stage, named(stage, aim.targets[0]), STATE) == [{"plain": 1, "super": 1}]
     async with stage.inject(PlannedReparent(shard="0")):
-        await clients_are_served(stage.cluster, aim)
+        await clients_are_served_soon(stage.cluster, aim)
 
 
 @pytest.mark.parametrize("fault", ["HeldMetadataLock"])

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import ClusterError, PlanError
-from harness.faults import remedies
+from harness.contracts import Ground
+from harness.faults import remedies, service
 from harness.faults.missing import Missing
 from harness.faults.mysql import ReadOnlyPrimary
 from harness.faults.mysql_replication import ErrantTransaction, StoppedReplication, single_gtids
@@ -125,6 +126,19 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 # ---------------------------------------------------------------- read_only
 
 
+@pytest.fixture
+def unserved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the service of nodes still lacks."""
+    lacking: list[str] = []
+
+    async def missing(ground: Ground, nodes: tuple[Node, ...]) -> Missing:
+        return Missing(*lacking)
+
+    monkeypatch.setattr(service, "missing", missing)
+    return lacking
+
+
+@pytest.mark.usefixtures("unserved")
 async def test_read_only_is_set_and_taken_back(world: World, tmp_path: Path) -> None:
     async with world.stage.inject(ReadOnlyPrimary()) as aim:
         assert aim.targets == ("mysqld-100",)
@@ -134,6 +148,7 @@ async def test_read_only_is_set_and_taken_back(world: World, tmp_path: Path) -> 
     assert (span.observed, span.error, bool(span.recovered_ns)) == (True, "", True)
 
 
+@pytest.mark.usefixtures("unserved")
 async def test_a_tablet_that_vitess_has_demoted_meanwhile_stays_read_only(world: World) -> None:
     async with world.stage.inject(ReadOnlyPrimary()):
         world.primary.super, world.primary.replica = 1, True
@@ -148,6 +163,14 @@ async def test_a_demotion_under_way_is_not_undone(world: World, tmp_path: Path) 
     await remedies.undo(world.stage, aim.undo)
     assert (world.primary.read_only, world.primary.super) == (1, 1)
     assert repr(await fault.recovered(world.stage, aim)) == "mysqld-100 is read-only"
+
+
+async def test_a_shard_that_takes_no_writes_has_not_got_over_it(world: World, unserved: list[str]) -> None:
+    fault = ReadOnlyPrimary()
+    aim = await fault.aim(world.stage)
+    assert await fault.recovered(world.stage, aim)
+    unserved.append("mysqld-100: vtgate-1, 0: NOT_SERVING")
+    assert repr(await fault.recovered(world.stage, aim)) == "mysqld-100: vtgate-1, 0: NOT_SERVING"
 
 
 async def test_what_is_read_only_already_is_no_target(world: World, tmp_path: Path) -> None:
