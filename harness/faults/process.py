@@ -24,6 +24,7 @@ SEEN_WITHIN_S = 3.0
 MYSQLD_FIRST_S = 8.0
 PRIMARY = Targets(role=Role.VTTABLET, tablet_type="primary")
 STARTED = "started_s of "
+KNOWN_TO_S: Mapping[Role, float] = {Role.MYSQLD: 2.0}  # `evidence.started_s`; of all others the kernel's hundredths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ class Restarted(_Ended):
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Every process is younger than the one that was there."""
-        return all([await _is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
+        return all([await is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,12 +211,13 @@ def nodes_of(ground: Ground, aim: Aim) -> tuple[Node, ...]:
     return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)
 
 
-async def _is_younger(stage: Stage, aim: Aim, node: Node) -> bool:
+async def is_younger(stage: Stage, aim: Aim, node: Node) -> bool:
     return await _began_after(stage, node, float(aim.details[f"{STARTED}{node.name}"]))
 
 
 async def _began_after(ground: Ground, node: Node, than_s: float) -> bool:
-    return await evidence.started_s(ground, node) > than_s + (2.0 if node.role is Role.MYSQLD else 0.5)
+    """Of a process that never said when it began nothing is known."""
+    return 0 < than_s < await evidence.started_s(ground, node) - KNOWN_TO_S.get(node.role, 0.05)
 
 
 async def _all_refuse(stage: Stage, aim: Aim) -> bool:

@@ -65,7 +65,7 @@ class Webs(FakeCluster):
         if node.name in self.servers:
             raise ClusterError(f"{node.name} is already running")
         self.starts += 1
-        self.began[node.name] = self.began.get(node.name, 1000.0) + 10
+        self.began[node.name] = self.began.get(node.name, 1000.0) + 0.1
         server = await asyncio.start_server(answer, "127.0.0.1", self.ports.get((node.name, "web"), 0))
         self.servers[node.name] = server
         self.ports[node.name, "web"] = server.sockets[0].getsockname()[1]
@@ -163,6 +163,13 @@ async def test_restarted_is_a_younger_process(webs: Webs, stage: RunStage, tmp_p
     (span,) = spans(tmp_path / "run")
     assert (span.observed, span.error, bool(span.healed_ns)) == (True, "", True)
     assert webs.starts == 3
+
+
+async def test_who_never_said_when_he_began_is_not_known_to_be_younger(webs: Webs, stage: RunStage) -> None:
+    webs.began["vtorc"] = 0.0
+    aim = await Restarted(targets=ONE).aim(stage)
+    webs.began["vtorc"] = 1000.0
+    assert not await Restarted(targets=ONE).observed(stage, aim)
 
 
 async def test_terminated_is_gone_and_who_had_to_be_killed_is_on_record(
