@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from harness.base import wait
 from harness.base.errors import WaitTimeout
 from harness.contracts import Ground
+from harness.faults import service
 from harness.model import FaultSpan, Remedy, Role
-from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 WRITABLE = "shard-writable"
 WITHIN_S = 25.0
 ATTEMPT_S = 6.0  # what was broken off may hold the shard lock, or a tablet, for a while
 WAIT_REPLICAS_S = 5.0
-SERVES_WITHIN_S = 2.0
 _READ_ONLY = "SELECT @@global.read_only AS read_only, @@global.server_uuid AS server_uuid"
 
 
@@ -92,19 +91,18 @@ async def _why_not(ground: Ground, vtctld: VtctldClient, keyspace: str, shard: s
         rows = await vtctld.execute_as_dba(tablet.alias, "SHOW REPLICA STATUS") if tablet.alias != primary else ()
         if tablet.alias != primary and not (rows and _follows(rows[0], own["server_uuid"])):
             return f"{tablet.alias} does not replicate from {primary}"
-    return await _unserved(ground, keyspace, shard)
+    return await _unserved(ground, primary)
 
 
 def _follows(status: Mapping[str, str], server: str) -> bool:
     return status["Source_UUID"] == server and status["Replica_IO_Running"] == "Yes"
 
 
-async def _unserved(ground: Ground, keyspace: str, shard: str) -> str:
-    vtgate = ground.cluster.nodes(Role.VTGATE)[0]
-    host, port = ground.cluster.address(vtgate, "mysql")
-    async with admin_session(host, port, database=f"{keyspace}:{shard}@primary") as session:
-        answer = await session.query("SELECT 1", timeout_s=SERVES_WITHIN_S)
-    return "" if answer.ok else f"{vtgate.name}: {answer.message}"
+async def _unserved(ground: Ground, primary: str) -> str:
+    """The vttablet is asked, and no vtgate: that may have been started a moment ago, and wait for this primary."""
+    (vttablet,) = [node for node in ground.cluster.nodes(Role.VTTABLET) if node.tablet_alias == primary]
+    why = await service.serving(ground, vttablet)
+    return f"{primary}: {why}" if why else ""
 
 
 REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {WRITABLE: _writable}

@@ -24,6 +24,7 @@ from harness.faults import (
     network,
     process,
     reparent,
+    rollout,
     service,
     tablet_types,
 )
@@ -33,17 +34,15 @@ EACH_WITHIN_S = 30.0
 
 Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
-# First what others need: a paused vttablet answers no statement.
-FIRST: Mapping[str, Undo] = {
-    **process.REMEDIES,
-    **limits.REMEDIES,
-    **disk.REMEDIES,
-    **network.REMEDIES,
-}
+# First what hinders processes from the outside, and takes no time: one whose log is not taken never comes up (seen).
+GIVEN: Mapping[str, Undo] = {**limits.REMEDIES, **network.REMEDIES}
+# Then the processes: a paused vttablet answers no statement.
+RUNNING: Mapping[str, Undo] = {**process.REMEDIES, **rollout.REMEDIES, **disk.REMEDIES}
 # Last what needs all of a shard's tablets.
 LAST: Mapping[str, Undo] = {**broken_off.REMEDIES}
 REMEDIES: Mapping[str, Undo] = {
-    **FIRST,
+    **GIVEN,
+    **RUNNING,
     **LAST,
     **mysql.REMEDIES,
     **service.REMEDIES,
@@ -76,11 +75,10 @@ async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
 async def tried(ground: Ground, remedies: Iterable[Remedy], take: Callable[[Tried], None]) -> None:
     """The same; `take` hears of each when it is over, also of those that failed."""
     backwards = list(remedies)[::-1]
-    for group in (
-        [remedy for remedy in backwards if remedy.kind in FIRST],
-        [remedy for remedy in backwards if remedy.kind not in FIRST and remedy.kind not in LAST],
-        _once([remedy for remedy in backwards if remedy.kind in LAST]),
-    ):
+    between = {remedy.kind for remedy in backwards} - GIVEN.keys() - RUNNING.keys() - LAST.keys()
+    for kinds in (GIVEN, RUNNING, between, LAST):
+        group = [remedy for remedy in backwards if remedy.kind in kinds]
+        group = _once(group) if kinds is LAST else group
         targets = dict.fromkeys(remedy.target for remedy in group)
         chains = [[remedy for remedy in group if remedy.target == target] for target in targets]
         await asyncio.gather(*(_chain(ground, chain, take) for chain in chains))

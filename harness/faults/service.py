@@ -54,7 +54,7 @@ async def _missing(ground: Ground, node: Node) -> str:
 
 async def _tablet(ground: Ground, node: Node) -> str:
     """Its vttablet serves, as primary or with both threads of its replication; its shard takes writes."""
-    said = await _serving(ground, _vttablet_of(ground, node))
+    said = await serving(ground, _vttablet_of(ground, node))
     if said:
         return said
     vtctld = await ground.shared(vtctld_of)
@@ -67,7 +67,8 @@ async def _tablet(ground: Ground, node: Node) -> str:
     return await _queries(ground, ground.cluster.nodes(Role.VTGATE), node.keyspace, (node.shard,))
 
 
-async def _serving(ground: Ground, vttablet: Node) -> str:
+async def serving(ground: Ground, vttablet: Node) -> str:
+    """Why a vttablet does not serve, by what it says itself; "" when it does."""
     try:
         async with VarsClient.open() as client:
             variables = await client.read(ground.cluster.address(vttablet, "web"))
