@@ -114,16 +114,19 @@ def _is_watchdog(process: psutil.Process) -> bool:
 # ---------------------------------------------------------------- on this host
 
 
-async def marks_of(name: str) -> Marks:
-    """By what a kept cluster's things are found when it is gone."""
+async def marks_of(name: str) -> tuple[Marks, list[str]]:
+    """By what a kept cluster's things are found when it is gone, and why that may not be all."""
     folder = kept.folder_of(name)
     marks = Marks(run=name, folder=str(folder))
-    async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:
-        marks.note(cluster)
     for process in psutil.process_iter(["cmdline"]):
         if str(folder) in " ".join(process.info["cmdline"] or ()):
             marks.add(process)
-    return marks
+    try:
+        async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:
+            marks.note(cluster)
+    except VtchaosError as error:
+        return marks, [f"its ports and links could not be noted: {error}"]
+    return marks, []
 
 
 async def left_of(marks: Marks, backend: str) -> list[str]:

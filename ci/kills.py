@@ -165,9 +165,9 @@ async def _standing(name: str, given: argparse.Namespace, left: list[str]) -> As
     try:
         yield
     finally:
-        marks = await aftermath.marks_of(name)
+        marks, why = await aftermath.marks_of(name)
         await procs.run([VTCHAOS, "down", name], timeout_s=COMMAND_S)
-        found = await aftermath.left_of(marks, given.backend)
+        found = [*why, *await aftermath.left_of(marks, given.backend)]
         left += found
         print(f"the cluster is gone; left of it: {'; '.join(found) or 'nothing'}", flush=True)
 
