@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -100,6 +101,12 @@ async def _unwritable(cluster: NodesCluster, host: str, port: int, shard: str) -
     async with admin_session(host, port, database=f"{cluster.spec.keyspace}:{shard}@primary") as session:
         answer = await session.query(f"INSERT INTO ledger (id, value) VALUES ({now_ns()}, 1)", timeout_s=STATEMENT_S)
     return "" if answer.ok else f"{shard} takes no write through {host}:{port}: {answer.message}"
+
+
+def keep_logs(name: str, run: RunDir) -> None:
+    """The cluster's, which go with it, beside the run that it did not get over."""
+    with contextlib.suppress(OSError, shutil.Error):
+        shutil.copytree(kept.folder_of(name) / kept.LOGS, run.path.with_name("cluster-logs"))
 
 
 def _processes(run: RunDir) -> list[psutil.Process]:

@@ -184,8 +184,10 @@ async def _kept_kill(name: str, number: int, seed: int) -> Kill:
             await wait.hold(kill.after_s)
             killed_ns = await _ended(harness)
         in_force = tuple(f"{span.fault} on {', '.join(span.targets)}" for span in _in_force(run))
-        healing = await aftermath.healing_of(name, run, killed_ns)
-        return done(_judged(replace(kill, in_force=in_force), healing))
+        judged = _judged(replace(kill, in_force=in_force), await aftermath.healing_of(name, run, killed_ns))
+        if not (judged.good and judged.over_s):
+            await asyncio.to_thread(aftermath.keep_logs, name, run)
+        return done(judged)
 
 
 def _judged(kill: Kill, healing: Healing) -> Kill:
