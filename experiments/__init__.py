@@ -14,6 +14,7 @@ from experiments import (
     process,
     random,
     reparent,
+    rollout,
     switching,
     topology,
     vstream,
@@ -33,6 +34,7 @@ FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     random.EXPERIMENTS,
     health.EXPERIMENTS,
     topology.EXPERIMENTS,
+    rollout.EXPERIMENTS,
 )
 
 

@@ -130,6 +130,8 @@ NOT_DRAWN: Mapping[str, str] = {  # and why
     "TabletExternallyReparented": "what another tool promotes is that tool's promise, not Vitess's",
     "WrongCandidate": "it is refused: nothing happens",
     "SwitchedTraffic": "it needs a workflow",
+    "RollingRestart": "it claims every process: hardly anything else could be drawn",
+    "RollingUpgrade": "it claims every process, and needs a second release",
     "PurgedBinlogs": "who needs the purged logs never catches up: it does not heal",
     "ErrantTransaction": "its row is one that no client wrote, which the checks must call a phantom",
 }

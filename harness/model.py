@@ -182,6 +182,7 @@ class ClusterSpec:
     tablets_per_shard: int = 2
     cell: str = "zone1"
     vitess: str = "24.0.3"  # a release, or a directory of binaries
+    upgrade_to: str = ""  # a second release, with which nodes can be started again; "" = none
     mysql: str = ""  # "" = what fits the vttablets' release
     durability_policy: str = "semi_sync"
     vtorc: bool = False

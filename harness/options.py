@@ -21,6 +21,7 @@ _CLUSTER = (
     click.option("--shards", type=int, help="Shards of the keyspace."),
     click.option("--tablets", type=int, help="Tablets a shard (mysqld + vttablet each)."),
     click.option("--vitess", metavar="RELEASE|DIR", help="Release of all components, or a folder of binaries."),
+    click.option("--upgrade-to", metavar="RELEASE|DIR", help="A second release, made ready for rolling upgrades."),
     click.option(
         "--vtgate",
         "vtgates",

@@ -49,6 +49,7 @@ class Overrides:
     operation_timeout_s: float | None = None
     window: str | None = None
     vitess: str | None = None
+    upgrade_to: str | None = None
     vtgates: tuple[str, ...] = ()  # versions, one vtgate each
     mysql: str | None = None
     durability: str | None = None
@@ -162,6 +163,7 @@ def cluster_spec(spec: ClusterSpec, overrides: Overrides) -> ClusterSpec:
             shards=_given(overrides.shards, spec.shards),
             tablets_per_shard=_given(overrides.tablets, spec.tablets_per_shard),
             vitess=_version(overrides.vitess or spec.vitess),
+            upgrade_to=_version(overrides.upgrade_to or spec.upgrade_to),
             mysql=overrides.mysql or spec.mysql,
             durability_policy=overrides.durability or spec.durability_policy,
             vtorc=spec.vtorc if overrides.vtorc is None else overrides.vtorc,

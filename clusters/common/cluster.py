@@ -33,12 +33,16 @@ class NodesCluster:
         *,
         running: Sequence[str] = (),
         load_place: LoadPlace | None = None,
+        upgraded: Mapping[str, Command] | None = None,
     ) -> None:
-        """`running`: names of the nodes that run already. `load_place`: where load can run beside them."""
+        """`running`: names of the nodes that run already. `load_place`: where load can run beside them. `upgraded`: how
+        nodes are started with the spec's second release."""
         self.load_place = load_place
         self.layout = layout
         self.processes = processes
         self.commands = commands
+        self.upgraded = upgraded or {}
+        self._next_start: dict[str, Command] = {}  # where it is another one than `commands` says
         self._observer = observer
         self._running = set(running)
         self._ended = {name: asyncio.Event() for name in running}
@@ -109,6 +113,16 @@ class NodesCluster:
         """Raises ClusterError when it cannot be done (see `capabilities`)."""
         await self.processes.set_limits(node, limits)
 
+    async def set_version(self, node: Node, version: str) -> None:
+        """Of its next start. Raises ClusterError: it can be started with its own release and `spec.upgrade_to` only."""
+        if version == node.version:
+            self._next_start.pop(node.name, None)
+        elif version == self.spec.upgrade_to and node.name in self.upgraded:
+            self._next_start[node.name] = self.upgraded[node.name]
+        else:
+            has = " and ".join(filter(None, (node.version, self.spec.upgrade_to)))
+            raise ClusterError(f"{node.name} can be started with {has}, not with {version or 'no release'}")
+
     async def held_back(self, node: Node) -> int:
         """How often the kernel has stopped it at its CPU limit; 0 without one."""
         return await self.processes.held_back(node)
@@ -128,7 +142,7 @@ class NodesCluster:
 
     async def launch(self, node: Node) -> None:
         """Start a node without waiting for anything. Raises ClusterError."""
-        command = self.commands[node.name]
+        command = self._next_start.get(node.name, self.commands[node.name])
         self._ended[node.name] = asyncio.Event()
         self._running.add(node.name)
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clusters import flags
-from clusters.common.layout import Layout, number_of
+from clusters.common.layout import Layout, nodes_of, number_of
 from clusters.common.mysqld import ADMIN_USER
 from clusters.flags import Binary
 from clusters.software.installs import EtcdInstall, MysqlInstall, VitessInstall
@@ -47,6 +47,14 @@ class Command:
     env: Mapping[str, str]
 
 
+def startable(spec: ClusterSpec) -> tuple[Node, ...]:
+    """Every node, in each of the releases that it may be started with."""
+    nodes = nodes_of(spec)
+    if not spec.upgrade_to:
+        return nodes
+    return (*nodes, *(replace(node, version=spec.upgrade_to) for node in nodes if node.role in VITESS_ROLES))
+
+
 async def inspected(
     *, etcd: EtcdInstall, mysql: MysqlInstall, vitess: Mapping[str, VitessInstall], nodes: tuple[Node, ...]
 ) -> Programs:
@@ -70,6 +78,14 @@ def command(layout: Layout, programs: Programs, node: Node) -> Command:
             return Command(argv=_vitess(layout, programs, node), cwd=folder / "data", env=env)
         case _:
             return Command(argv=_vitess(layout, programs, node), cwd=folder, env=_environment(layout, folder))
+
+
+def upgraded(layout: Layout, programs: Programs) -> dict[str, Command]:
+    """The command lines of the spec's second release, by node; {} when there is none. Raises UsageError."""
+    if not layout.spec.upgrade_to:
+        return {}
+    nodes = [replace(node, version=layout.spec.upgrade_to) for node in layout.of(*VITESS_ROLES)]
+    return {node.name: command(layout, programs, node) for node in nodes}
 
 
 def wanted_flags(layout: Layout, node: Node) -> dict[str, str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from clusters import flags, software
 from clusters.common import commands, settings
-from clusters.common.commands import VITESS_ROLES, Programs
-from clusters.common.layout import nodes_of
+from clusters.common.commands import VITESS_ROLES, Programs, startable
 from clusters.software import MysqlInstall, Sources, VitessInstall, releases
 from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
@@ -65,8 +64,8 @@ async def unusable(spec: ClusterSpec, sources: Sources) -> tuple[str, ...]:
     reasons = [await _refusal(look) for look in looks]
     if spec.mysql:
         reasons.append(await _refusal(software.mysql((spec.mysql,), sources=sources)))
-        if "/" not in spec.mysql + spec.vitess:
-            reasons.append(_misfit(spec.vitess, spec.mysql))
+        if "/" not in spec.mysql + spec.vitess + spec.upgrade_to:
+            reasons += [_misfit(version, spec.mysql) for version in (spec.vitess, spec.upgrade_to) if version]
     return tuple(filter(None, reasons))
 
 
@@ -83,7 +82,7 @@ async def _refusal(look: Awaitable[object]) -> str:
 def unknown_flags(spec: ClusterSpec, programs: Programs) -> tuple[str, ...]:
     """A sentence for every flag of the spec that a binary of the cluster does not know."""
     reasons: dict[str, None] = {}
-    for node in nodes_of(spec):
+    for node in startable(spec):
         flags = commands.flags_of_spec(spec, node)
         if flags:
             reasons |= dict.fromkeys(programs.binary(node).unknown(flags))
@@ -94,7 +93,7 @@ async def refused_values(spec: ClusterSpec, programs: Programs) -> tuple[str, ..
     """A sentence for every binary that does not take the value of a flag of the spec: the first one it meets."""
     asked = {
         (programs.binary(node), tuple(sorted(flags_of_spec.items())))
-        for node in nodes_of(spec)
+        for node in startable(spec)
         if (flags_of_spec := commands.flags_of_spec(spec, node))
     }
     in_order = sorted(asked, key=lambda pair: (str(pair[0].path), pair[1]))
@@ -105,7 +104,7 @@ async def refused_values(spec: ClusterSpec, programs: Programs) -> tuple[str, ..
 def unknown_releases(spec: ClusterSpec) -> tuple[str, ...]:
     """Which releases of the spec can be neither found nor built; empty when all can."""
     reasons = []
-    for version in dict.fromkeys(node.version for node in nodes_of(spec) if node.role in VITESS_ROLES):
+    for version in dict.fromkeys(node.version for node in startable(spec) if node.role in VITESS_ROLES):
         try:
             if "/" not in version:
                 releases.release(version)
@@ -120,9 +119,11 @@ async def programs_for(spec: ClusterSpec, *, observer: Observer, sources: Source
     progress = _Shown(observer)
     etcd = await software.etcd(sources=where, progress=progress)
     vitess = await _vitess(spec, where, progress)
-    mysql = await software.mysql(_mysql_wanted(spec, vitess[spec.vitess]), sources=where, progress=progress)
-    check_fit(spec, vitess[spec.vitess], mysql)
-    return await commands.inspected(etcd=etcd, mysql=mysql, vitess=vitess, nodes=nodes_of(spec))
+    vttablets = [vitess[version] for version in (spec.vitess, spec.upgrade_to) if version]
+    mysql = await software.mysql(_mysql_wanted(spec, vttablets), sources=where, progress=progress)
+    for each in vttablets:
+        check_fit(spec, each, mysql)
+    return await commands.inspected(etcd=etcd, mysql=mysql, vitess=vitess, nodes=startable(spec))
 
 
 async def _vitess(spec: ClusterSpec, sources: Sources, progress: software.Progress) -> dict[str, VitessInstall]:
@@ -138,14 +139,21 @@ async def _vitess(spec: ClusterSpec, sources: Sources, progress: software.Progre
 def _wanted(spec: ClusterSpec) -> dict[str, set[str]]:
     """The programs of each version that the spec's nodes run."""
     wanted: dict[str, set[str]] = {}
-    for node in nodes_of(spec):
+    for node in startable(spec):
         if node.role in VITESS_ROLES:
             wanted.setdefault(node.version, set()).add(node.role.value)
     return wanted
 
 
-def _mysql_wanted(spec: ClusterSpec, vttablets: VitessInstall) -> tuple[str, ...]:
-    return (spec.mysql,) if spec.mysql else tuple(software.mysql_series_for(vttablets.version))
+def _mysql_wanted(spec: ClusterSpec, vttablets: Sequence[VitessInstall]) -> tuple[str, ...]:
+    """What all of them take, the first one's best first. Raises PlanError."""
+    if spec.mysql:
+        return (spec.mysql,)
+    taken = [software.mysql_series_for(each.version) for each in vttablets]
+    fitting = tuple(series for series in taken[0] if all(series in others for others in taken))
+    if not fitting:
+        raise PlanError(f"no MySQL fits vttablets of {' and '.join(each.version for each in vttablets)}")
+    return fitting
 
 
 def _misfit(vttablet_version: str, mysql_version: str) -> str:

@@ -14,6 +14,7 @@ from clusters.common.commands import Command
 from harness.model import Capability, Knock, Limits, LinkRule, Node
 
 NOT_YET = "this backend has no means for it yet"
+ONE_RELEASE = "the cluster was stood up with one release only (--upgrade-to RELEASE makes a second one ready)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

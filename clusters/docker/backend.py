@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clusters.common import obtained, watchdog
 from clusters.common.keeping import STATE
+from clusters.common.processes import NOT_YET
 from clusters.docker import capacity, engine, removal, standup
 from clusters.docker.labels import RUN, Marks
 from clusters.docker.standup import Wanted
@@ -36,6 +37,8 @@ class DockerBackend:
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         """No engine, what `clusters.common.obtained` finds wrong with the software, memory."""
+        if spec.upgrade_to:
+            return (f"nodes cannot be started again with another release (--upgrade-to): {NOT_YET}",)
         try:
             async with engine.connected() as docker:
                 facts = await docker.facts()

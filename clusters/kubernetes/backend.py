@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from clusters.common import obtained, watchdog
+from clusters.common.processes import NOT_YET
 from clusters.images import provided
 from clusters.kubernetes import capacity, ground, healing, load_job, names, operator, rbac, records, standup
 from clusters.kubernetes import kind as kinds
@@ -52,6 +53,8 @@ class KubernetesBackend:
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         """No cluster, rights that are missing, what is wrong with the software, memory."""
+        if spec.upgrade_to:
+            return (f"nodes cannot be started again with another release (--upgrade-to): {NOT_YET}",)
         try:
             if place.operator:
                 return await _with_operator(spec, place)

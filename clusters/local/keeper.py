@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class State:
     logs: str
     kernel_cleanup: str
     commands: dict[str, SavedCommand]
+    upgraded: dict[str, SavedCommand] = field(default_factory=dict)
 
     def layout(self) -> Layout:
         return Layout(
@@ -151,7 +152,8 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
         running = await supervisor.running()
         plan = state.layout()
         processes = SupervisedProcesses(plan, supervisor, kernel_cleanup=state.kernel_cleanup, templates={})
-        yield NodesCluster(plan, restored(state.commands), processes, observer, running=tuple(running))
+        commands, upgraded = restored(state.commands), restored(state.upgraded)
+        yield NodesCluster(plan, commands, processes, observer, running=tuple(running), upgraded=upgraded)
 
 
 async def _shut_down(folder: Path, channel: socket.socket) -> None:
@@ -206,4 +208,5 @@ def _state(name: str, cluster: NodesCluster, link: Network, kernel_cleanup: str)
         logs=str(plan.logs),
         kernel_cleanup=kernel_cleanup,
         commands=saved(cluster.commands),
+        upgraded=saved(cluster.upgraded),
     )

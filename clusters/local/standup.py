@@ -68,7 +68,11 @@ def assembled(
     """The cluster's nodes with their command lines; nothing is started. Raises UsageError for an unknown flag."""
     processes = SupervisedProcesses(plan, supervisor, kernel_cleanup=isolation.kernel_cleanup, templates=templates)
     return NodesCluster(
-        plan, {node.name: commands.command(plan, programs, node) for node in plan.nodes}, processes, observer
+        plan,
+        {node.name: commands.command(plan, programs, node) for node in plan.nodes},
+        processes,
+        observer,
+        upgraded=commands.upgraded(plan, programs),
     )
 
 

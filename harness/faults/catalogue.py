@@ -26,6 +26,7 @@ from harness.faults import (
     network,
     process,
     reparent,
+    rollout,
     slowness,
     switching,
     tablet_types,
@@ -47,6 +48,7 @@ FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     disk.FAULTS,
     logs.FAULTS,
     churn.FAULTS,
+    rollout.FAULTS,
 )
 
 

@@ -36,6 +36,11 @@ class Gate:
     def __init__(self, expected: int) -> None:
         self._barrier = asyncio.Barrier(expected)
 
+    @property
+    def waiting(self) -> int:
+        """How many have come so far."""
+        return self._barrier.n_waiting
+
     async def passed(self) -> None:
         await self._barrier.wait()
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clusters.common import answers, bringup, obtained, serving
+from clusters.common import answers, bringup, commands, obtained, serving
 from clusters.common.cluster import NodesCluster
+from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit
 from clusters.local.processes import SupervisedProcesses
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
-from harness.model import Capability, ClusterSpec, KeyspaceSpec, LinkRule, Role
+from harness.contracts import OffersVersions
+from harness.model import Capability, ClusterSpec, KeyspaceSpec, LinkRule, Node, Role
 from tests.unit.local_fakes import Recorder, mysql_install, plan, programs
 
 
@@ -125,3 +128,44 @@ async def test_nobody_there_is_no_answer() -> None:
     assert await answers.greets(nowhere) == ""
     assert await answers.get(nowhere, "/") is None
     assert await answers.variables(nowhere) == {}
+
+
+class Started(SupervisedProcesses):
+    """Remembers what was started."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout, Unconnected(), kernel_cleanup="", templates={})
+        self.argv: list[str] = []
+
+    async def spawn(self, node: Node, command: Command) -> None:
+        self.argv.append(command.argv[0])
+
+
+async def test_a_node_starts_again_with_the_release_that_was_chosen(recorder: Recorder) -> None:
+    layout = plan(ClusterSpec(shards=1, vitess="23.0.5", upgrade_to="24.0.3"))
+    made = programs("23.0.5", "24.0.3")
+    own = {node.name: commands.command(layout, made, node) for node in layout.nodes}
+    started = Started(layout)
+    cluster = NodesCluster(layout, own, started, recorder, upgraded=commands.upgraded(layout, made))
+    assert isinstance(cluster, OffersVersions)
+    (vtgate,) = cluster.nodes(Role.VTGATE)
+    for version in ("24.0.3", "23.0.5"):
+        await cluster.set_version(vtgate, version)
+        await cluster.launch(vtgate)
+    assert started.argv == ["/opt/vitess-24.0.3/vtgate", "/opt/vitess-23.0.5/vtgate"]
+    with pytest.raises(ClusterError, match=r"vtgate-1 can be started with 23\.0\.5 and 24\.0\.3, not with 22\.0\.0"):
+        await cluster.set_version(vtgate, "22.0.0")
+    with pytest.raises(ClusterError, match=r"not with 24\.0\.3"):
+        await cluster.set_version(cluster.nodes(Role.ETCD)[0], "24.0.3")
+
+
+def test_without_a_second_release_there_is_nothing_to_change_to(cluster: NodesCluster) -> None:
+    assert "--upgrade-to" in cluster.capabilities[Capability.VERSIONS]
+    assert commands.upgraded(cluster.layout, programs()) == {}
+
+
+def test_every_program_of_the_second_release_is_asked_for() -> None:
+    spec = ClusterSpec(shards=1, vitess="23.0.5", upgrade_to="24.0.3")
+    assert obtained._wanted(spec) == {key: {"vtctld", "vttablet", "vtgate"} for key in ("23.0.5", "24.0.3")}
+    (reason,) = obtained.unknown_releases(replace(spec, upgrade_to="24.0.99"))
+    assert "24.0.99" in reason

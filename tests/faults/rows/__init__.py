@@ -16,4 +16,10 @@ ROWS: Mapping[str, Row] = {
     **logs.ROWS,
     **churn.ROWS,
 }
-ELSEWHERE = frozenset({"SwitchedTraffic"})  # needs two keyspaces: tests/faults/test_switching.py
+ELSEWHERE = frozenset(  # and where
+    {
+        "SwitchedTraffic",  # needs two keyspaces: tests/faults/test_switching.py
+        "RollingRestart",  # makes reparents of its own: tests/faults/test_rollout.py
+        "RollingUpgrade",  # needs a second release: tests/faults/test_rollout.py
+    }
+)
