@@ -132,6 +132,9 @@ NOT_DRAWN: Mapping[str, str] = {  # and why
     "SwitchedTraffic": "it needs a workflow",
     "RollingRestart": "it claims every process: hardly anything else could be drawn",
     "RollingUpgrade": "it claims every process, and needs a second release",
+    **dict.fromkeys(
+        ("KilledPod", "EvictedPod"), "the new pod has another address, where the load does not look for it"
+    ),
     "PurgedBinlogs": "who needs the purged logs never catches up: it does not heal",
     "ErrantTransaction": "its row is one that no client wrote, which the checks must call a phantom",
 }

@@ -23,6 +23,7 @@ from harness.model import (
     Node,
     Placement,
     Plan,
+    PodSeen,
     Remedy,
     Role,
     Suite,
@@ -77,6 +78,32 @@ class OffersKnocks(Protocol):
     async def knock(
         self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float
     ) -> Sequence[Knock]: ...  # so many connections at once, each with so many kB of words; raises ClusterError
+
+
+class WholePods(Protocol):
+    """The pods that nodes live in: one is taken away, and another, empty one takes its name. All raise ClusterError."""
+
+    def why_not(self, node: Node) -> str: ...  # why its pod cannot be taken; "" = it can
+    async def why_no_cordon(self) -> str: ...
+    def inside(self, node: Node) -> tuple[Node, ...]: ...  # all nodes in its pod
+    async def seen(self, node: Node) -> PodSeen: ...  # asked, not remembered
+    async def take(self, node: Node, *, evict: bool) -> None: ...  # returns when it is accepted
+    async def again(self, node: Node, *, unlike: str, timeout_s: float) -> None: ...  # "" = it may be the same
+
+    # ^ waits for its pod, of another uid than `unlike`; then its nodes can be started there
+    async def is_cordoned(self, machine: str) -> bool: ...
+    async def set_cordon(self, machine: str, cordoned: bool) -> None: ...  # no pod, of anybody, is placed on it then
+
+    # ^ what somebody else cordoned is left alone
+    async def traces(self) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class OffersPods(Protocol):
+    """A Cluster whose nodes may live in pods. None: they do not."""
+
+    @property
+    def pods(self) -> WholePods | None: ...
 
 
 @runtime_checkable

@@ -58,6 +58,7 @@ class Capability(enum.StrEnum):
     LINKS = "links"  # drop, reset and rate
     DELAY = "delay"  # a link's delay
     CPU = "cpu"
+    PODS = "pods"  # a node's whole pod can be taken away
     DISK = "disk"
     LOG_SINK = "log-sink"
     VERSIONS = "versions"  # a node may start again with another release
@@ -93,6 +94,15 @@ class Knock:
     outcome: str  # "answered", "refused" (or reset), "ended" without a word, "silent" until it was given up
     took_ms: float  # until the first byte of an answer, or until it was known that none comes
     retransmits: int = 0  # packets that its kernel sent again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodSeen:
+    """A node's pod; `PodSeen()`: there is none."""
+
+    uid: str = ""
+    machine: str = ""  # "" = it has no place yet
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

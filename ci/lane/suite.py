@@ -16,7 +16,7 @@ from ci.lane.tools import Tools
 from harness.base import procs
 
 TIMEOUT_S = 5400.0
-TESTS = ("tests/cluster", "-k", "kubernetes", "-p", "no:cacheprovider", "--timeout", "900")
+TESTS = ("tests/cluster", "tests/faults", "-k", "kubernetes", "-p", "no:cacheprovider", "--timeout", "900")
 NOTHING_PROVEN = 3
 
 

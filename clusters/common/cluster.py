@@ -14,7 +14,7 @@ from clusters.common.layout import Layout
 from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, WaitTimeout
-from harness.contracts import LoadPlace, Observer
+from harness.contracts import LoadPlace, Observer, WholePods
 from harness.model import Capability, ClusterSpec, Event, Knock, Limits, LinkRule, Node, Role
 
 _DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
@@ -38,6 +38,7 @@ class NodesCluster:
         """`running`: names of the nodes that run already. `load_place`: where load can run beside them. `upgraded`: how
         nodes are started with the spec's second release."""
         self.load_place = load_place
+        self.pods: WholePods | None = None
         self.layout = layout
         self.processes = processes
         self.commands = commands
@@ -133,7 +134,7 @@ class NodesCluster:
 
     async def traces(self) -> Sequence[str]:
         """What faults left in force, as seen on the processes themselves."""
-        return await self.processes.traces()
+        return (*await self.processes.traces(), *(await self.pods.traces() if self.pods else ()))
 
     # ------------------------------------------------------------ for the start
 

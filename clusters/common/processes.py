@@ -13,6 +13,7 @@ from typing import Protocol
 from clusters.common.commands import Command
 from harness.model import Capability, Knock, Limits, LinkRule, Node
 
+NO_PODS = "its nodes do not live in pods"
 NOT_YET = "this backend has no means for it yet"
 ONE_RELEASE = "the cluster was stood up with one release only (--upgrade-to RELEASE makes a second one ready)"
 

@@ -12,7 +12,7 @@ from clusters.common import knocks, links
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.links import NO_DELAY
-from clusters.common.processes import NOT_YET, Exit, refused
+from clusters.common.processes import NO_PODS, NOT_YET, Exit, refused
 from clusters.docker import boxes, knocking, states
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
@@ -91,6 +91,7 @@ class DockerProcesses:
             Capability.LOG_SINK: NO_LOG_SINK,
             Capability.CPU: self._no_cpu,
             Capability.VERSIONS: NOT_YET,
+            Capability.PODS: NO_PODS,
             Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
         }
 

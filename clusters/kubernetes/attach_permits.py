@@ -19,6 +19,7 @@ NO_LINKS = (
     "the network of a cluster that is not ours is left alone: rules in its pods could outlive us, and what Kubernetes "
     "adds to a pod for it can never be removed"
 )
+NO_PODS = "the pods of a cluster that is not ours are not taken away: what is in them is its operator's"
 NO_CLEANUP = "a cluster that is not ours is not removed with us"
 _SIGNALLED = (Role.VTGATE, Role.VTTABLET, Role.MYSQLD)
 _KEEPING = (Role.MYSQLD, Role.ETCD)
@@ -59,6 +60,7 @@ class Permits:
             **dict.fromkeys((Capability.LINKS, Capability.DELAY), NO_LINKS),
             **dict.fromkeys((Capability.CPU, Capability.DISK, Capability.LOG_SINK), NO_LIMITS),
             Capability.VERSIONS: NO_VERSIONS,
+            Capability.PODS: NO_PODS,
             Capability.KERNEL_CLEANUP: NO_CLEANUP,
         }
 

@@ -20,7 +20,7 @@ from clusters.common.cluster import NodesCluster
 from clusters.common.images import DATA
 from clusters.common.keeping import FOLLOWED, STATE, Kept, SavedCommand, restored, saved, writing_logs
 from clusters.common.layout import Layout
-from clusters.kubernetes import backend, ground, healing, load_job, names, pods, records, standup
+from clusters.kubernetes import backend, cordons, ground, healing, load_job, names, pods, records, standup
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
 from clusters.kubernetes.names import OWNER
@@ -30,7 +30,7 @@ from clusters.kubernetes.standup import Site, Taken
 from harness.base import jsonio
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
-from harness.model import ClusterSpec, Node, Placement
+from harness.model import ClusterSpec, Node, Placement, Role
 
 LOGS = "logs"
 ASK_TIMEOUT_S = 20.0
@@ -121,6 +121,7 @@ async def _attached(folder: Path, observer: Observer) -> AsyncIterator[NodesClus
     async with _api_of(state) as api:
         if not await _stands(api, state):
             raise ClusterError(f"the pods of {folder.name} are gone, or some of them")
+        await cordons.opened(api, state.marks.namespace)  # a dead harness's: its pods would have no place
         with writing_logs(folder) as mine:
             taken = Taken(
                 image=state.image,
@@ -147,24 +148,34 @@ async def _api_of(state: State) -> AsyncIterator[Api]:
 
 
 async def _stands(api: Api, state: State) -> bool:
-    """All pods run, and are those in which the data is."""
+    """Its namespace is there, and the pods in which the data is run; the others are nothing but their programs."""
     found = {name_of(row): pods.read(row) for row in await api.list(POD, state.record.namespace)}
-    return all(
-        pod in found and (found[pod].uid == uid or bool(state.place.storage_class)) and bool(found[pod].running)
-        for pod, uid in state.pods.items()
+    return await api.get(NAMESPACE, state.record.namespace) is not None and all(
+        pod in found and found[pod].uid == state.pods[pod] and bool(found[pod].running) for pod in _with_data(state)
     )
+
+
+def _with_data(state: State) -> frozenset[str]:
+    """The pods whose data goes with them."""
+    in_volumes = bool(state.place.storage_class)
+    holds = (node for node in state.nodes if node.role is Role.ETCD or (node.tablet_uid and not in_volumes))
+    return frozenset(names.box_of(node).pod for node in holds)
 
 
 async def _running(api: Api, state: State) -> frozenset[str]:
     """The nodes whose programs run."""
     boxes = {names.box_of(node).pod: names.box_of(node) for node in reversed(state.nodes)}
 
+    there = {name_of(row): pods.read(row) for row in await api.list(POD, state.record.namespace)}
+
     async def of(box: names.Box) -> str:
+        if box.pod not in there or box.container not in there[box.pod].running:
+            return ""
         argv = ("/bin/sh", "-c", _RUNNING)
         ran = await api.exec(state.record.namespace, box.pod, box.container, argv, timeout_s=ASK_TIMEOUT_S)
         return ran.stdout.decode()
 
-    said = await asyncio.gather(*(of(box) for box in boxes.values()))
+    said = await asyncio.gather(*map(of, boxes.values()))
     return frozenset(" ".join(said).split())
 
 

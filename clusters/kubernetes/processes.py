@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clusters.common import knocks, mysqld
 from clusters.common.commands import Command
@@ -23,9 +22,6 @@ from clusters.kubernetes.shells import Shell
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
 from harness.model import Capability, Knock, Limits, LinkRule, Node
-
-if TYPE_CHECKING:
-    from clusters.kubernetes.replacing import Replacing
 
 COPY_TIMEOUT_S = 60.0
 INITIALIZE_TIMEOUT_S = 180.0
@@ -61,7 +57,6 @@ class PodProcesses:
         self._numbers: dict[str, int] = {}  # node → the order with which its program was started
         self._asked: set[str] = set()
         self._on_exit: Callable[[Exit], None] = lambda _: None
-        self.replacing: Replacing | None = None  # whole pods as targets
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
@@ -73,7 +68,8 @@ class PodProcesses:
             Capability.DISK: NO_DISK,
             Capability.LOG_SINK: NO_LOG_SINK,
             Capability.CPU: self._cpu.why_not,
-            Capability.VERSIONS: ONE_IMAGE,
+            Capability.VERSIONS: NOT_YET,
+            Capability.PODS: "",
             Capability.KERNEL_CLEANUP: CLEANUP,
         }
 

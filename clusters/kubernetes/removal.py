@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from clusters.kubernetes import names
+from clusters.kubernetes import cordons, names
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.requests import ApiError
 from clusters.kubernetes.resources import (
@@ -28,6 +28,7 @@ async def namespace_removed(api: Api, namespace: str, *, timeout_s: float = GONE
     Kubernetes looks at a namespace's content 5 s after the order to remove it, and when it still finds pods then, again
     some seconds later. So the sets and the pods are told to go meanwhile.
     """
+    await cordons.opened(api, namespace)
     if not await api.delete(NAMESPACE, namespace):
         return False
     for resource in (STATEFUL_SET, POD):

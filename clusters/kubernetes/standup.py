@@ -104,7 +104,7 @@ async def made(api: Api, wanted: Wanted, *, observer: Observer) -> AsyncIterator
         logs = await _follow_all(api, wanted.marks, plan, seen, processes, stack, stamps=None)
         durable = bool(wanted.place.storage_class)
         space = wanted.marks.namespace
-        processes.replacing = Replacing(api, space, plan, seen, processes, cutter, durable=durable)
+        cluster.pods = Replacing(api, space, plan, seen, processes, cutter, durable=durable)
         site = Site(cluster, processes, seen, cutter, logs)
         try:
             yield site
@@ -128,7 +128,7 @@ async def taken_over(
         write = taken.stamps is not None
         logs = await _follow_all(api, marks, plan, seen, processes, stack, stamps=taken.stamps or {}, write=write)
         space = marks.namespace
-        processes.replacing = Replacing(api, space, plan, seen, processes, cutter, durable=taken.durable)
+        cluster.pods = Replacing(api, space, plan, seen, processes, cutter, durable=taken.durable)
         yield Site(cluster, processes, seen, cutter, logs, stays=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
-from clusters.common.processes import ONE_RELEASE, Exit, refused
+from clusters.common.processes import NO_PODS, ONE_RELEASE, Exit, refused
 from clusters.local import cpu, links, shortages
 from clusters.local.faulty_links import FaultyLinks
 from clusters.local.supervision import Supervisor
@@ -40,6 +40,7 @@ class SupervisedProcesses:
             Capability.DISK: self.supervisor.no_disks,
             Capability.LOG_SINK: self.supervisor.no_sinks,
             Capability.VERSIONS: "" if self._layout.spec.upgrade_to else ONE_RELEASE,
+            Capability.PODS: NO_PODS,
             Capability.KERNEL_CLEANUP: self._kernel_cleanup,
         }
 

@@ -24,6 +24,7 @@ from harness.faults import (
     logs,
     mysql,
     network,
+    pods,
     process,
     reparent,
     rollout,
@@ -47,6 +48,7 @@ FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     mysql.FAULTS,
     disk.FAULTS,
     logs.FAULTS,
+    pods.FAULTS,
     churn.FAULTS,
     rollout.FAULTS,
 )

@@ -22,6 +22,7 @@ from harness.faults import (
     limits,
     mysql,
     network,
+    pods,
     process,
     reparent,
     rollout,
@@ -35,9 +36,9 @@ EACH_WITHIN_S = 30.0
 Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
 # First what hinders processes from the outside, and takes no time: one whose log is not taken never comes up (seen).
-GIVEN: Mapping[str, Undo] = {**limits.REMEDIES, **network.REMEDIES}
+GIVEN: Mapping[str, Undo] = {**limits.REMEDIES, **network.REMEDIES, **pods.PLACES}
 # Then the processes: a paused vttablet answers no statement.
-RUNNING: Mapping[str, Undo] = {**process.REMEDIES, **rollout.REMEDIES, **disk.REMEDIES}
+RUNNING: Mapping[str, Undo] = {**pods.REMEDIES, **process.REMEDIES, **rollout.REMEDIES, **disk.REMEDIES}
 # Last what needs all of a shard's tablets.
 LAST: Mapping[str, Undo] = {**broken_off.REMEDIES}
 REMEDIES: Mapping[str, Undo] = {

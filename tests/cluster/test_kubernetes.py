@@ -24,7 +24,6 @@ from clusters.kubernetes import healing, manifests, names, records
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.backend import KubernetesBackend, marks_of
 from clusters.kubernetes.keeper import KubernetesKeeper
-from clusters.kubernetes.processes import PodProcesses
 from clusters.kubernetes.replacing import Replacing
 from clusters.kubernetes.resources import NODE, POD, Manifest, labels_of, name_of
 from harness.base import jsonio, wait
@@ -78,9 +77,8 @@ async def still_serves(cluster: NodesCluster) -> None:
 
 
 def replacing_of(cluster: NodesCluster) -> Replacing:
-    assert isinstance(cluster.processes, PodProcesses)
-    assert cluster.processes.replacing is not None
-    return cluster.processes.replacing
+    assert isinstance(cluster.pods, Replacing)
+    return cluster.pods
 
 
 async def pods() -> dict[str, Manifest]:
@@ -156,7 +154,7 @@ async def test_a_tablet_without_a_volume_is_not_deleted(cluster: NodesCluster) -
 async def test_a_node_that_is_drained_and_comes_back(cluster: NodesCluster) -> None:
     """One machine: while it is cordoned the evicted pod has no place."""
     node, means = cluster.layout.node("vtctld"), replacing_of(cluster)
-    machine = means.machine(node)
+    machine = (await means.seen(node)).machine
     async with means.cordoned(machine):
         evicting = asyncio.create_task(means.evict(node, timeout_s=POD_TIMEOUT_S))
         try:

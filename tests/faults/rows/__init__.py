@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.faults.rows import churn, disk, logs, mysql, network, process, reparent
+from tests.faults.rows import churn, disk, logs, mysql, network, pods, process, reparent
 from tests.faults.rows.row import Row
 
 ROWS: Mapping[str, Row] = {
@@ -15,6 +15,7 @@ ROWS: Mapping[str, Row] = {
     **network.ROWS,
     **logs.ROWS,
     **churn.ROWS,
+    **pods.ROWS,
 }
 ELSEWHERE = frozenset(  # and where
     {
