@@ -202,7 +202,7 @@ UNSERVED = KnownBug(
     check="clients/errors",
     component=Role.VTGATE,
     says="reparent-in-progress",
-    also=("clients/stall", "buffering/stops", "buffering/promotions", "buffering/evictions"),
+    also=("clients/stall", "buffering/stops", "buffering/evictions", "clients/served-again"),
 )
 REFUSED: Mapping[str, float] = {"reparents": 1.0, "expect_reparent_errors": 1.0}
 
