@@ -55,6 +55,15 @@ ATTEMPTS = 10  # draws for one fault, before it is given up
 Make = Callable[[random.Random, ClusterSpec], Fault]
 PRIMARY, REPLICA, BOTH = ("primary",), ("replica",), ("primary", "replica")
 PROCESSES = (Role.VTTABLET, Role.VTTABLET, Role.MYSQLD, Role.VTGATE, Role.VTCTLD, Role.ETCD)
+REPLICATION = (Role.MYSQLD, Role.MYSQLD)
+LINKS = (
+    (Role.VTGATE, Role.VTTABLET),
+    (Role.VTTABLET, Role.ETCD),
+    (Role.VTGATE, Role.ETCD),
+    (Role.VTCTLD, Role.VTTABLET),
+    (Role.VTCTLD, Role.ETCD),
+    REPLICATION,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +85,35 @@ def _one_of(role: Role, dice: random.Random, spec: ClusterSpec, *, types: Sequen
     return Targets(role=role, shards=(_shard(dice, spec),), tablet_type=dice.choice(types), number=1)
 
 
+def _several(role: Role, dice: random.Random, spec: ClusterSpec, *, types: Sequence[str] = BOTH) -> Targets:
+    """Mostly one process; now and then half of the role's, or all of a shard."""
+    match dice.choices(("one", "half", "shard"), weights=(6, 1, 1)):
+        case ["half"]:
+            return Targets(role=role, share=0.5, draw=str(dice.random()))
+        case ["shard"] if role in TABLET_ROLES:
+            return Targets(role=role, shards=(_shard(dice, spec),))
+    return _one_of(role, dice, spec, types=types)
+
+
 def _hits(kind: Callable[..., Fault], *roles: Role, types: Sequence[str] = BOTH, **more: object) -> Make:
     """One process of one of these roles."""
     return lambda dice, spec: kind(targets=_one_of(dice.choice(roles), dice, spec, types=types), **more)
+
+
+def _strikes(kind: Callable[..., Fault], *roles: Role) -> Make:
+    """One or several processes of one of these roles."""
+    return lambda dice, spec: kind(targets=_several(dice.choice(roles), dice, spec))
 
 
 def _link(kind: Callable[..., Fault], **more: object) -> Make:
     """Between two processes that talk to each other, in one direction or both."""
 
     def made(dice: random.Random, spec: ClusterSpec) -> Fault:
-        ends = dice.choice(((Role.VTGATE, Role.VTTABLET), (Role.VTTABLET, Role.ETCD), (Role.VTGATE, Role.ETCD)))
+        ends = dice.choice(LINKS)
         source, target = (_one_of(role, dice, spec) for role in ends)
+        if ends == REPLICATION:  # within a shard
+            source = replace(source, tablet_type="replica")
+            target = replace(target, shards=source.shards, tablet_type="primary")
         return kind(sources=source, targets=target, **{"direction": dice.choice(("both", "there", "back")), **more})
 
     return made
@@ -97,13 +124,14 @@ def _in_shard(kind: Callable[..., Fault], **more: object) -> Make:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind(weight=4, make=_hits(Killed, *PROCESSES)),
-    Kind(weight=2, make=_hits(Terminated, *PROCESSES)),
-    Kind(weight=1, make=_hits(Restarted, *PROCESSES)),
+    Kind(weight=4, make=_strikes(Killed, *PROCESSES)),
+    Kind(weight=2, make=_strikes(Terminated, *PROCESSES)),
+    Kind(weight=1, make=_strikes(Restarted, *PROCESSES)),
     Kind(weight=1, make=_hits(CrashLoop, Role.VTTABLET, Role.VTGATE)),
-    Kind(weight=3, make=_hits(Paused, *PROCESSES)),
-    Kind(weight=2, make=_hits(Slowed, *PROCESSES)),
+    Kind(weight=3, make=_strikes(Paused, *PROCESSES)),
+    Kind(weight=2, make=_strikes(Slowed, *PROCESSES)),
     Kind(weight=1, make=_hits(LostHost, Role.VTTABLET)),
+    Kind(weight=1, make=_hits(LostHost, Role.VTTABLET, how="still")),
     Kind(weight=4, make=_in_shard(PlannedReparent)),
     Kind(weight=1, make=_in_shard(EmergencyReparent)),
     Kind(weight=1, make=_in_shard(HeldTransaction)),
