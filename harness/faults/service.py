@@ -25,6 +25,7 @@ REACH_WITHIN_S = 20.0
 CALL_WITHIN_S = 15.0
 STATEMENT_WITHIN_S = 5.0
 _WRITABLE = "SELECT @@global.read_only, @@global.super_read_only"
+_COMMITS = "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_%'"
 _SEMI_SYNC = "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync_%_enabled'"
 
 
@@ -64,7 +65,16 @@ async def _tablet(ground: Ground, node: Node) -> str:
         if threads != ("Yes", "Yes"):
             why = status.get("Last_IO_Error") or status.get("Last_SQL_Error") or "no error"
             return f"it does not replicate: {threads}, {why}"
+    elif await _hangs_on_commit(ground, server_of(ground, node)):
+        return "its commits wait for a replica: none is connected"
     return await _queries(ground, ground.cluster.nodes(Role.VTGATE), node.keyspace, (node.shard,))
+
+
+async def _hangs_on_commit(ground: Ground, primary: Node) -> bool:
+    """With semi-sync a commit waits for a replica. One whose connection broke makes a new one only after 10 s
+    (vttablet's --replication-connect-retry, v0.24.3); reads are served meanwhile."""
+    said = {str(row["Variable_name"]): row["Value"] for row in await ask(ground, primary, _COMMITS)}
+    return (said.get("Rpl_semi_sync_source_status"), said.get("Rpl_semi_sync_source_clients")) == ("ON", "0")
 
 
 async def serving(ground: Ground, vttablet: Node) -> str:

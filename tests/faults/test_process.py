@@ -24,7 +24,7 @@ from harness.model import Placement, Role
 from harness.vitess.vtctld import vtctld_of
 from tests.faults.conftest import SPEC
 from tests.faults.rows.process import PRIMARY, REPLICA
-from tests.faults.rows.row import clients_are_served
+from tests.faults.rows.row import clients_are_served, clients_are_served_soon
 from tests.unit.run_fakes import Watcher, a_stage, spans
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="session")]
@@ -63,7 +63,8 @@ async def test_on_every_role(fault: str, where: str, stage: Stage, tmp_path: Pat
     assert span.healed_ns
     if not acting.one_shot:
         assert not await acting.observed(stage, aim), "still in force after it was healed"
-    await clients_are_served(stage.cluster, aim)
+    served = clients_are_served_soon if acting.one_shot else clients_are_served  # nobody waits until it is got over
+    await served(stage.cluster, aim)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["local"])

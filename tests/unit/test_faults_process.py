@@ -19,6 +19,7 @@ import pytest
 
 from harness.base import wait
 from harness.base.errors import ClusterError, WaitTimeout
+from harness.faults import service
 from harness.faults.mysql import PurgedBinlogs
 from harness.faults.process import Killed
 from harness.faults.targets import Targets
@@ -137,7 +138,14 @@ READ_ONLY = Rows((("1", "1"),))
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Without MySQL servers."""
+
+    async def commits(*_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(service, "_hangs_on_commit", commits)
+    monkeypatch.setattr(service, "server_of", lambda _, node: node)
     cluster, vtctld = Processes(), FakeVtctld()
     cluster.web.variables = {"TabletStateName": "SERVING", "TabletType": "primary"}
     async with cluster.stack, a_stage(tmp_path / "run", cluster) as stage:

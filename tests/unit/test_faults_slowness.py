@@ -297,3 +297,20 @@ async def test_a_mysqld_is_put_back_as_an_operator_does_it(
         await service.REMEDIES[remedy.kind](stage, remedy)
     assert (vtctld.calls, asked) == (calls, statements)
     assert ledger(tmp_path / "run") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "clients", "hangs"), [("ON", "0", True), ("ON", "1", False), ("OFF", "0", False), ("", "", False)]
+)
+async def test_a_primary_that_no_replica_acknowledges_to_takes_no_writes(
+    status: str, clients: str, hangs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers reads, and says that it is not read-only."""
+
+    async def ask(*_: object) -> list[dict[str, str]]:
+        rows = {"Rpl_semi_sync_source_status": status, "Rpl_semi_sync_source_clients": clients}
+        return [{"Variable_name": name, "Value": value} for name, value in rows.items() if value]
+
+    monkeypatch.setattr(service, "ask", ask)
+    async with a_stage(tmp_path / "run", FakeCluster()) as stage:
+        assert await service._hangs_on_commit(stage, MYSQLD) is hangs
