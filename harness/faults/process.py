@@ -12,13 +12,14 @@ from harness.base import wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import evidence, service
+from harness.faults.missing import Missing
 from harness.faults.targets import Targets
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.vtctld import TabletRecord, vtctld_of
 
 RUNS = "runs"
 START_WITHIN_S = 25.0
-LIVES_S = 1.0  # who is to die at its start has died
+LIVES_S = 6.0  # who found no topology server has died
 STOP_WITHIN_S = 40.0  # vtgate and vttablet take --onterm-timeout, 10 s, and more to drain (go/vt/servenv, v0.24.3)
 SERVE_WITHIN_S = 60.0
 SEEN_WITHIN_S = 3.0
@@ -146,8 +147,15 @@ class Restarted(_Ended):
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """Every process is younger than the one that was there."""
-        return all([await is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
+        """Every process is younger than the one that was there. A vtgate takes clients before it tells its age."""
+        nodes = nodes_of(stage, aim)
+
+        async def all_say() -> bool:
+            return all(await asyncio.gather(*(evidence.started_s(stage, node) for node in nodes)))
+
+        with contextlib.suppress(WaitTimeout):
+            await stage.until("the age of processes", all_say, timeout_s=SEEN_WITHIN_S)
+        return all([await is_younger(stage, aim, node) for node in nodes])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,14 +301,22 @@ async def _run_again(ground: Ground, remedy: Remedy) -> None:
 
 
 async def _started(ground: Ground, node: Node) -> None:
-    """A vtgate answers nobody until it has found tablets of every shard, for 30 s (--gateway-initial-tablet-timeout,
-    vtgate/tabletgateway.go, v0.24.3). What they lack is given back after this, so nobody waits for it here."""
+    """Again when it dies, as a supervisor would: every program of Vitess gives up when no topology server answers for
+    5 s (go/vt/topo/etcd2topo/server.go, v0.24.3), which another fault may be the cause of.
+
+    A vtgate answers nobody until it has found tablets of every shard, for 30 s (--gateway-initial-tablet-timeout,
+    vtgate/tabletgateway.go). What they lack may be given back after this, so it has only to live.
+    """
     vtgate = node.role is Role.VTGATE
-    try:
-        await ground.cluster.start(node, timeout_s=LIVES_S if vtgate else START_WITHIN_S)
-    except ClusterError:
-        if not (vtgate and await _runs(ground, node)):
-            raise
+
+    async def runs() -> object:
+        try:
+            await ground.cluster.start(node, timeout_s=LIVES_S if vtgate else START_WITHIN_S)
+        except ClusterError as error:
+            return (vtgate and await _runs(ground, node)) or Missing(str(error))
+        return True
+
+    await ground.until(f"{node.name} runs", runs, timeout_s=START_WITHIN_S)
 
 
 async def _was_asked_to_end(ground: Ground, node: Node, remedy: Remedy) -> bool:
