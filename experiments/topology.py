@@ -195,10 +195,11 @@ def _member(
 
 
 REPARENT: Mapping[str, float] = {"faults": 2.0, "reparents": 1.0}
-# By design: a reparent that cannot reach etcd cannot go on, nor back. Its shard has no primary that takes writes for as
-# long as etcd is away, and after that until somebody reparents it again.
+# When the old primary is demoted vtctld asks whether it still has the shard's lock, before it promotes the new one. It
+# gets no answer, says "lost topology lock, aborting", and does not take the demotion back (seen with 24.0.3). The shard
+# takes no writes for as long as etcd is away, and after that until somebody reparents it again, which takes a second.
 UNSERVED = KnownBug(
-    issue="a reparent that etcd's death cuts short leaves its shard without a primary, by design",
+    issue="a reparent that etcd's death cuts short leaves its shard without a primary until it is repeated",
     check="clients/errors",
     component=Role.VTGATE,
     says="reparent-in-progress",
