@@ -285,7 +285,7 @@ def runs_anew(node: str, began_s: float) -> Remedy:
 
 
 async def _run_again(ground: Ground, remedy: Remedy) -> None:
-    """Raises ClusterError: it cannot be started, or dies."""
+    """Raises WaitTimeout: it cannot be started, or dies again and again."""
     (node,) = [node for node in ground.cluster.nodes() if node.name == remedy.target]
     if await _runs(ground, node):
         if not await _was_asked_to_end(ground, node, remedy):

@@ -29,7 +29,7 @@ from harness.faults import (
     service,
     tablet_types,
 )
-from harness.model import Remedy
+from harness.model import Remedy, Role
 
 EACH_WITHIN_S = 30.0
 
@@ -74,15 +74,22 @@ async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
 
 
 async def tried(ground: Ground, remedies: Iterable[Remedy], take: Callable[[Tried], None]) -> None:
-    """The same; `take` hears of each when it is over, also of those that failed."""
+    """The same; `take` hears of each when it is over, also of those that failed. A vtgate that is started waits for
+    tablets, which others may still have to bring back: nobody waits for it before the end."""
     backwards = list(remedies)[::-1]
+    vtgates = {node.name for node in ground.cluster.nodes(Role.VTGATE)}
     between = {remedy.kind for remedy in backwards} - GIVEN.keys() - RUNNING.keys() - LAST.keys()
-    for kinds in (GIVEN, RUNNING, between, LAST):
-        group = [remedy for remedy in backwards if remedy.kind in kinds]
-        group = _once(group) if kinds is LAST else group
-        targets = dict.fromkeys(remedy.target for remedy in group)
-        chains = [[remedy for remedy in group if remedy.target == target] for target in targets]
-        await asyncio.gather(*(_chain(ground, chain, take) for chain in chains))
+    async with asyncio.TaskGroup() as meanwhile:
+        for kinds in (GIVEN, RUNNING, between, LAST):
+            group = [remedy for remedy in backwards if remedy.kind in kinds]
+            group = _once(group) if kinds is LAST else group
+            waited = []
+            for target in dict.fromkeys(remedy.target for remedy in group):
+                chain = _chain(ground, [remedy for remedy in group if remedy.target == target], take)
+                task = meanwhile.create_task(chain)
+                if not (kinds is RUNNING and target in vtgates):
+                    waited.append(task)
+            await asyncio.gather(*waited)
 
 
 def _once(remedies: Sequence[Remedy]) -> list[Remedy]:
