@@ -43,16 +43,25 @@ class Healing:
 
 
 async def healing_of(name: str, run: RunDir, killed_ns: int) -> Healing:
-    """Of a run on a kept cluster."""
+    """Of a run on a kept cluster. Attached anew for every look: whoever was attached before the watchdog started a
+    program again knows its last container as ended."""
+
+    async def still_in_force() -> Missing:
+        async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster, DeadRun.on(cluster) as ground:
+            return await unhealed(ground, run)
+
+    async def still_sick() -> Missing:
+        async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:
+            return await sick(cluster, run)
+
     healed_s = 0.0
-    async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster, DeadRun.on(cluster) as ground:
-        try:
-            await _until("everything is healed", lambda: unhealed(ground, run), killed_ns)
-            healed_s = _since(killed_ns)
-            await _until("the cluster has got over it", lambda: sick(cluster, run), killed_ns)
-        except WaitTimeout as error:
-            said = procs.tail_of(run.logs / LOG).strip() or "nothing"
-            return Healing(healed_s=healed_s, missing=f"{error.last!r}; the watchdog: {said}")
+    try:
+        await _until("everything is healed", still_in_force, killed_ns)
+        healed_s = _since(killed_ns)
+        await _until("the cluster has got over it", still_sick, killed_ns)
+    except WaitTimeout as error:
+        said = procs.tail_of(run.logs / LOG).strip() or "nothing"
+        return Healing(healed_s=healed_s, missing=f"{error.last!r}; the watchdog: {said}")
     return Healing(healed_s=healed_s, over_s=_since(killed_ns))
 
 
