@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from ci.bench import backends, load, startup, storm, streams, verdict
+from ci.bench import backends, faults, load, startup, storm, streams, verdict
 from ci.bench.figure import Figure
 from harness.base import jsonio
 from harness.base.hostfacts import host_facts
@@ -21,6 +21,7 @@ Measure = Callable[[], Sequence[Figure] | Awaitable[Sequence[Figure]]]
 PARTS: Mapping[str, Measure] = {
     "startup": startup.measure,
     "backends": backends.measure,
+    "faults": faults.measure,
     "load": load.measure,
     "streams": streams.measure,
     "verdict": verdict.measure,
