@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from harness.base.errors import ClusterError, HarnessError, PlanError
+from harness.base.errors import ClusterError, HarnessError, PlanError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, OffersVersions, SpanRecorder, Stage
 from harness.faults import broken_off, evidence, process, service
 from harness.faults.missing import Missing
@@ -150,8 +150,15 @@ class RollingRestart(_Rollout):
     One-shot."""
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """Every process is younger than the one that was there."""
-        return all([await process.is_younger(stage, aim, node) for node in process.nodes_of(stage, aim)])
+        """Every process is younger than the one that was there. A vtgate takes clients before it tells its age."""
+
+        async def younger() -> bool:
+            return all([await process.is_younger(stage, aim, node) for node in process.nodes_of(stage, aim)])
+
+        try:
+            return await stage.until("younger processes", younger, timeout_s=process.SEEN_WITHIN_S)
+        except WaitTimeout:
+            return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
