@@ -125,6 +125,10 @@ class RunStage:
         return self._cluster
 
     @property
+    def quiet(self) -> bool:
+        return len(self._in_force) <= 1
+
+    @property
     def plan(self) -> Plan:
         return self._plan
 

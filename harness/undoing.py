@@ -61,6 +61,11 @@ class DeadRun:
     def cluster(self) -> Cluster:
         return self._cluster
 
+    @property
+    def quiet(self) -> bool:
+        """All of them are taken back together."""
+        return True
+
     async def until(self, name: str, condition: Callable[[], Awaitable[T]], *, timeout_s: float) -> T:
         return await wait.until(name, condition, timeout_s=timeout_s)
 

@@ -19,7 +19,8 @@ from harness.vitess.vtctld import TabletRecord, vtctld_of
 
 RUNS = "runs"
 START_WITHIN_S = 25.0
-LIVES_S = 6.0  # who found no topology server has died
+LIVES_S = 1.0
+LIVES_WITHOUT_TOPOLOGY_S = 6.0
 STOP_WITHIN_S = 40.0  # vtgate and vttablet take --onterm-timeout, 10 s, and more to drain (go/vt/servenv, v0.24.3)
 SERVE_WITHIN_S = 60.0
 SEEN_WITHIN_S = 3.0
@@ -304,14 +305,16 @@ async def _started(ground: Ground, node: Node) -> None:
     """Again when it dies, as a supervisor would: every program of Vitess gives up when no topology server answers for
     5 s (go/vt/topo/etcd2topo/server.go, v0.24.3), which another fault may be the cause of.
 
-    A vtgate answers nobody until it has found tablets of every shard, for 30 s (--gateway-initial-tablet-timeout,
-    vtgate/tabletgateway.go). What they lack may be given back after this, so it has only to live.
+    A vtgate opens its ports only when it has found tablets of every shard, or after 30 s
+    (--gateway-initial-tablet-timeout, vtgate/tabletgateway.go, v0.24.3). What they lack may be given back after this,
+    so it has only to live.
     """
     vtgate = node.role is Role.VTGATE
+    lives_s = LIVES_S if ground.quiet else LIVES_WITHOUT_TOPOLOGY_S
 
     async def runs() -> object:
         try:
-            await ground.cluster.start(node, timeout_s=LIVES_S if vtgate else START_WITHIN_S)
+            await ground.cluster.start(node, timeout_s=lives_s if vtgate else START_WITHIN_S)
         except ClusterError as error:
             return (vtgate and await _runs(ground, node)) or Missing(str(error))
         return True

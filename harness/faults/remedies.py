@@ -74,22 +74,29 @@ async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
 
 
 async def tried(ground: Ground, remedies: Iterable[Remedy], take: Callable[[Tried], None]) -> None:
-    """The same; `take` hears of each when it is over, also of those that failed. A vtgate that is started waits for
-    tablets, which others may still have to bring back: nobody waits for it before the end."""
+    """The same; `take` hears of each when it is over, also of those that failed.
+
+    A vtgate comes after the tablets, and nobody waits for it before the end: it reads once who there is, and then only
+    every minute (--tablet-refresh-interval, v0.24.3), and a vttablet that was asked to end is not there until it runs
+    again. It answers when it has found some of every shard, which others may still have to bring back.
+    """
     backwards = list(remedies)[::-1]
     vtgates = {node.name for node in ground.cluster.nodes(Role.VTGATE)}
-    between = {remedy.kind for remedy in backwards} - GIVEN.keys() - RUNNING.keys() - LAST.keys()
+    running = [remedy for remedy in backwards if remedy.kind in RUNNING]
+    others = [remedy for remedy in backwards if not any(remedy.kind in kinds for kinds in (GIVEN, RUNNING, LAST))]
+    await _at_once(ground, [remedy for remedy in backwards if remedy.kind in GIVEN], take)
+    await _at_once(ground, [remedy for remedy in running if remedy.target not in vtgates], take)
     async with asyncio.TaskGroup() as meanwhile:
-        for kinds in (GIVEN, RUNNING, between, LAST):
-            group = [remedy for remedy in backwards if remedy.kind in kinds]
-            group = _once(group) if kinds is LAST else group
-            waited = []
-            for target in dict.fromkeys(remedy.target for remedy in group):
-                chain = _chain(ground, [remedy for remedy in group if remedy.target == target], take)
-                task = meanwhile.create_task(chain)
-                if not (kinds is RUNNING and target in vtgates):
-                    waited.append(task)
-            await asyncio.gather(*waited)
+        meanwhile.create_task(_at_once(ground, [remedy for remedy in running if remedy.target in vtgates], take))
+        await _at_once(ground, others, take)
+        await _at_once(ground, _once([remedy for remedy in backwards if remedy.kind in LAST]), take)
+
+
+async def _at_once(ground: Ground, remedies: Sequence[Remedy], take: Callable[[Tried], None]) -> None:
+    """Those of one target one after the other."""
+    targets = dict.fromkeys(remedy.target for remedy in remedies)
+    chains = ([remedy for remedy in remedies if remedy.target == target] for target in targets)
+    await asyncio.gather(*(_chain(ground, chain, take) for chain in chains))
 
 
 def _once(remedies: Sequence[Remedy]) -> list[Remedy]:
