@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
@@ -33,23 +34,7 @@ END_TIMEOUT_S = 10.0
 DONE, HEAL = b"D", b"H"
 BY = "watchdog"
 LOG = "watchdog.log"
-# It waits with nothing imported: what it needs then takes half a second of processor time and 60 MB.
-_START = f"""
-import os, select, sys, time
-why, said = "", b""
-while not why and {DONE!r} not in said:
-    if not select.select([0], [], [], float(sys.argv[2]))[0]:
-        why = "hangs"
-    else:
-        said = os.read(0, 65536)
-        why = "is dead" if not said else "could not take back its faults itself" if {HEAL!r} in said else ""
-if not why:
-    sys.exit(0)
-at_ns = time.monotonic_ns()
-os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-from harness import lease
-sys.exit(lease.main(why, at_ns))
-"""
+_START = "import sys; from harness import lease; sys.exit(lease.main())"
 
 
 class Lease:
@@ -132,10 +117,20 @@ def command(run: Path, *, lease_s: float = LEASE_S) -> list[str]:
 # ---------------------------------------------------------------- in the watchdog
 
 
-def main(why: str, at_ns: int) -> int:
-    """Take back what the run's faults left in force; what was done is in the ledger and on the standard output.
-    `at_ns`: since when we are asked to."""
-    run = RunDir.open(Path(sys.argv[1]))
+def main() -> int:
+    """Wait; then take back what the run's faults left in force. What was done is in the ledger and on the standard
+    output.
+
+    All that it needs is imported first: a second of processor time while the run begins, too, and 60 MB. On a host that
+    is busy with what the dead run left behind it took nine seconds of the ten (seen at a load of 10 on two cores).
+    """
+    run, lease_s = RunDir.open(Path(sys.argv[1])), float(sys.argv[2])
+    _imported()
+    why = _asked(lease_s)
+    if not why:
+        return 0
+    at_ns = now_ns()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         said = asyncio.run(wait.finish(f"healing {run.path.name}", _healed(run, at_ns), timeout_s=HEAL_TIMEOUT_S))
     except VtchaosError as error:
@@ -144,8 +139,28 @@ def main(why: str, at_ns: int) -> int:
     return 0
 
 
+def _asked(lease_s: float) -> str:
+    """Why it is to heal, once that is so; "" when the run has ended well."""
+    while True:
+        if not select.select([0], [], [], lease_s)[0]:
+            return "hangs"
+        said = os.read(0, 65536)
+        if not said:
+            return "is dead"
+        if HEAL in said:
+            return "could not take back its faults itself"
+        if DONE in said:
+            return ""
+
+
+def _imported() -> None:
+    """Here and below: the harness itself imports this module early, and needs none of it."""
+    import clusters  # noqa: F401
+    import harness.heal
+    import harness.undoing  # noqa: F401
+
+
 async def _healed(run: RunDir, at_ns: int) -> str:
-    """Imports here: every backend takes a while, and is not needed when nothing is in force."""
     from harness.undoing import open_spans
 
     if not open_spans(run):

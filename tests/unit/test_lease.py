@@ -103,8 +103,6 @@ async def test_a_run_that_left_nothing_is_not_healed(run: RunDir, folder: Path) 
         async with Lease(run).held(lock):
             (child,) = psutil.Process().children()
             assert os.getsid(child.pid) == child.pid  # a Ctrl-C is not for it
-            await wait.hold(0.1)
-            assert child.memory_info().rss < 20 << 20, "it waits with nothing imported"
     assert said(run) == ""
     assert not child.is_running()
 
