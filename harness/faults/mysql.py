@@ -196,7 +196,8 @@ class ReadOnlyPrimary:
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         """Each takes writes, or is a replica now; and its shard takes writes through every vtgate."""
         read_only = [f"{name} is read-only" for name in aim.targets if await _read_only_primary(stage, name)]
-        return Missing(*read_only) and await service.missing(stage, tuple(named(stage, name) for name in aim.targets))
+        servers_hit = tuple(named(stage, name) for name in aim.targets)
+        return Missing(*read_only) and await service.writes_missing(stage, servers_hit)
 
 
 async def _read_only(ground: Ground, name: str) -> tuple[int, int]:

@@ -35,6 +35,14 @@ async def missing(ground: Ground, nodes: tuple[Node, ...]) -> Missing:
     return Missing(*found)
 
 
+async def writes_missing(ground: Ground, nodes: tuple[Node, ...]) -> Missing:
+    """Whether the shards of tablets take writes through every vtgate. Who was demoted need not serve yet: it says only
+    at its next health check (20 s) that it replicates."""
+    shards = dict.fromkeys((node.keyspace, node.shard) for node in nodes)
+    vtgates = ground.cluster.nodes(Role.VTGATE)
+    return Missing(*[await _queries(ground, vtgates, keyspace, (shard,)) for keyspace, shard in shards])
+
+
 async def _missing(ground: Ground, node: Node) -> str:
     try:
         match node.role:

@@ -128,13 +128,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.fixture
 def unserved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the service of nodes still lacks."""
+    """What keeps the shards from taking writes."""
     lacking: list[str] = []
 
     async def missing(ground: Ground, nodes: tuple[Node, ...]) -> Missing:
         return Missing(*lacking)
 
-    monkeypatch.setattr(service, "missing", missing)
+    monkeypatch.setattr(service, "writes_missing", missing)
     return lacking
 
 
@@ -169,8 +169,8 @@ async def test_a_shard_that_takes_no_writes_has_not_got_over_it(world: World, un
     fault = ReadOnlyPrimary()
     aim = await fault.aim(world.stage)
     assert await fault.recovered(world.stage, aim)
-    unserved.append("mysqld-100: vtgate-1, 0: NOT_SERVING")
-    assert repr(await fault.recovered(world.stage, aim)) == "mysqld-100: vtgate-1, 0: NOT_SERVING"
+    unserved.append("vtgate-1, 0: NOT_SERVING")
+    assert repr(await fault.recovered(world.stage, aim)) == "vtgate-1, 0: NOT_SERVING"
 
 
 async def test_what_is_read_only_already_is_no_target(world: World, tmp_path: Path) -> None:
