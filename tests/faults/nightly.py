@@ -9,10 +9,10 @@ import os
 from collections.abc import Mapping
 
 SWITCH = "VTCHAOS_NIGHTLY"
-TEN_SECONDS = "10 s of waiting until a process ends that was asked to; the local backend tests it in every run"
+TEN_SECONDS = "up to 10 s of waiting until a process ends that was asked to; the local backend tests it in every run"
 IN_A_LOOP = "the kills and starts of Killed, again and again; the row of the replica's vttablet runs, here and there"
 SAME_LIMIT = "8 s of waiting for evidence that must not come; a limit is a container's, whatever runs in it"
-SEMI_SYNC = "10 s until a replica connects again; what is done to the container is what Killed does"
+SEMI_SYNC = "up to 10 s until a replica connects again; what is done to the container is what Killed does"
 
 ONLY: Mapping[str, Mapping[str, str]] = {
     "docker": {
