@@ -51,21 +51,25 @@ class FakeBackend:
 
 @dataclass
 class MendedCluster:
-    """Nodes that run or not, and what was done to them."""
+    """Nodes that run or not, and what was done to them. `die`: who dies at its next start."""
 
     running: set[str] = field(default_factory=lambda: {node.name for node in NODES})
     links: str = ""
     done: list[str] = field(default_factory=list)
+    die: list[str] = field(default_factory=list)
 
     @property
     def capabilities(self) -> Mapping[Capability, str]:
         return {Capability.LINKS: self.links}
 
     def nodes(self, role: Role | None = None) -> tuple[Node, ...]:
-        return NODES
+        return tuple(node for node in NODES if role in (None, node.role))
 
     async def start(self, node: Node, *, timeout_s: float) -> None:
         self.done.append(f"start {node.name}")
+        if node.name in self.die:
+            self.die.remove(node.name)
+            raise ClusterError(f"{node.name} ended (exit status 1)")
         self.running.add(node.name)
 
     async def signal(self, node: Node, signum: int) -> None:

@@ -213,6 +213,22 @@ async def test_faults_are_taken_back_as_the_ledger_says_and_once(tmp_path: Path)
     assert cluster.done.count("start vtgate-2") == 1
 
 
+async def test_vtgates_come_after_the_tablets_that_they_look_for(tmp_path: Path) -> None:
+    cluster = MendedCluster(running={"vtgate-1"})
+    run = killed(tmp_path / "run", cluster_name="mine")
+    remedies(run, ("runs", "vttablet-100"), ("runs", "vtgate-2"))
+    await mended(run, FakeKeeper(cluster=cluster))
+    assert [what for what in cluster.done if what.startswith("start")] == ["start vttablet-100", "start vtgate-2"]
+
+
+async def test_who_dies_at_its_start_is_started_again(tmp_path: Path) -> None:
+    cluster = MendedCluster(running={"vtgate-1"}, die=["vttablet-100"])
+    run = killed(tmp_path / "run", cluster_name="mine")
+    remedies(run, ("runs", "vttablet-100"))
+    assert (await mended(run, FakeKeeper(cluster=cluster)))[1] == []
+    assert cluster.done.count("start vttablet-100") == 2
+
+
 async def test_what_cannot_be_taken_back_hinders_nothing_else_and_may_be_tried_again(tmp_path: Path) -> None:
     cluster = MendedCluster(running={"vtgate-1"})
     keeper = FakeKeeper(cluster=cluster)
