@@ -23,7 +23,7 @@ from tests.unit.run_fakes import Watcher, a_stage, spans
 SPEC = ClusterSpec(
     shards=1,
     vtgate_flags={"enable-buffer": "", "buffer-window": "4s", "buffer-max-failover-duration": "4s"},
-    vttablet_flags={"onterm-timeout": "1s", "replication-connect-retry": "1s"},
+    vttablet_flags={"onterm-timeout": "1s", "replication-connect-retry": "1s", "health-check-interval": "2s"},
     schema=(LEDGER_SQL,),
     vschema=LEDGER_VSCHEMA,
 )
