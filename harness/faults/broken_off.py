@@ -21,8 +21,11 @@ from harness.model import FaultSpan, Remedy, Role
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 WRITABLE = "shard-writable"
-WITHIN_S = 25.0
-ATTEMPT_S = 6.0  # what was broken off may hold the shard lock, or a tablet, for a while
+# A vtctld that was killed leaves the shard's lock in etcd, for as long as its lease lasts (--topo-etcd-lease-ttl, 30 s,
+# go/vt/topo/etcd2topo/server.go, v0.24.3; seen: every reparent waits for it).
+LEASE_S = 30.0
+WITHIN_S = LEASE_S + 15.0
+ATTEMPT_S = 6.0
 WAIT_REPLICAS_S = 5.0
 _READ_ONLY = "SELECT @@global.read_only AS read_only, @@global.server_uuid AS server_uuid"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from harness.base import wait
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
@@ -29,9 +29,11 @@ from harness.faults import (
     service,
     tablet_types,
 )
+from harness.faults.missing import Missing
 from harness.model import Remedy, Role
 
 EACH_WITHIN_S = 30.0
+LAST_WITHIN_S = broken_off.WITHIN_S + 5.0
 
 Undo = Callable[[Ground, Remedy], Awaitable[None]]
 
@@ -64,6 +66,9 @@ class Tried:
     error: HarnessError | None = None
 
 
+Take = Callable[[Tried], None]
+
+
 async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
     """All of them, whatever fails; the first error is raised. What is for different targets is done at once, what is
     for one target from the last to the first. Raises HarnessError."""
@@ -73,7 +78,7 @@ async def undo(ground: Ground, remedies: Iterable[Remedy]) -> None:
         raise error
 
 
-async def tried(ground: Ground, remedies: Iterable[Remedy], take: Callable[[Tried], None]) -> None:
+async def tried(ground: Ground, remedies: Iterable[Remedy], take: Take) -> None:
     """The same; `take` hears of each when it is over, also of those that failed.
 
     A vtgate comes after the tablets, and nobody waits for it before the end: it reads once who there is, and then only
@@ -82,21 +87,31 @@ async def tried(ground: Ground, remedies: Iterable[Remedy], take: Callable[[Trie
     """
     backwards = list(remedies)[::-1]
     vtgates = {node.name for node in ground.cluster.nodes(Role.VTGATE)}
+    known = (GIVEN, RUNNING, tablet_types.REMEDIES, LAST)
     running = [remedy for remedy in backwards if remedy.kind in RUNNING]
-    others = [remedy for remedy in backwards if not any(remedy.kind in kinds for kinds in (GIVEN, RUNNING, LAST))]
+    others = [remedy for remedy in backwards if not any(remedy.kind in kinds for kinds in known)]
     await _at_once(ground, [remedy for remedy in backwards if remedy.kind in GIVEN], take)
     await _at_once(ground, [remedy for remedy in running if remedy.target not in vtgates], take)
     async with asyncio.TaskGroup() as meanwhile:
         meanwhile.create_task(_at_once(ground, [remedy for remedy in running if remedy.target in vtgates], take))
-        await _at_once(ground, others, take)
+        # A spare one's replication would be started without semi-sync, and what it receives then is never acknowledged.
+        await _at_once(ground, [remedy for remedy in backwards if remedy.kind in tablet_types.REMEDIES], take)
+        await _at_once(ground, others, take, of=partial(_tablet, ground))
         await _at_once(ground, _once([remedy for remedy in backwards if remedy.kind in LAST]), take)
 
 
-async def _at_once(ground: Ground, remedies: Sequence[Remedy], take: Callable[[Tried], None]) -> None:
-    """Those of one target one after the other."""
-    targets = dict.fromkeys(remedy.target for remedy in remedies)
-    chains = ([remedy for remedy in remedies if remedy.target == target] for target in targets)
+async def _at_once(
+    ground: Ground, remedies: Sequence[Remedy], take: Take, *, of: Callable[[str], str] = lambda target: target
+) -> None:
+    """Those of one target one after the other; `of`: what a target is a part of."""
+    places = dict.fromkeys(of(remedy.target) for remedy in remedies)
+    chains = ([remedy for remedy in remedies if of(remedy.target) == place] for place in places)
     await asyncio.gather(*(_chain(ground, chain, take) for chain in chains))
+
+
+def _tablet(ground: Ground, target: str) -> str:
+    """A vttablet and its mysqld are told things by several names: one START REPLICA spoils the other's CHANGE."""
+    return next((node.tablet_alias for node in ground.cluster.nodes() if node.name == target), "") or target
 
 
 def _once(remedies: Sequence[Remedy]) -> list[Remedy]:
@@ -104,15 +119,28 @@ def _once(remedies: Sequence[Remedy]) -> list[Remedy]:
     return [remedy for number, remedy in enumerate(remedies) if remedy not in remedies[:number]]
 
 
-async def _chain(ground: Ground, remedies: Sequence[Remedy], take: Callable[[Tried], None]) -> None:
+async def _chain(ground: Ground, remedies: Sequence[Remedy], take: Take) -> None:
     for remedy in remedies:
         what = f"undoing {remedy.kind} on {remedy.target}"
+        within_s = LAST_WITHIN_S if remedy.kind in LAST else EACH_WITHIN_S
         begin_ns, failed = now_ns(), None
         try:
-            await wait.finish(what, _act(remedy)(ground, remedy), timeout_s=EACH_WITHIN_S)
+            await ground.until(what, partial(_performed, ground, remedy), timeout_s=within_s)
         except HarnessError as error:
             failed = error
         take(Tried(remedy=remedy, begin_ns=begin_ns, end_ns=now_ns(), error=failed))
+
+
+async def _performed(ground: Ground, remedy: Remedy) -> Missing:
+    """While another fault is in force it may be in the way of this one's remedy: then it is tried again."""
+    quiet = ground.quiet
+    try:
+        await _act(remedy)(ground, remedy)
+    except HarnessError as error:
+        if quiet:
+            raise
+        return Missing(str(error))
+    return Missing()
 
 
 def _act(remedy: Remedy) -> Undo:

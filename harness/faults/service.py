@@ -153,7 +153,10 @@ async def _in_service(ground: Ground, remedy: Remedy) -> None:
 
     await ground.until(f"the vttablet of {server.name} reaches it", reached, timeout_s=REACH_WITHIN_S)
     if await vtctld.shard_primary(server.keyspace, server.shard) != alias:
-        await vtctld.start_replication(alias)
+        if await vtctld.execute_as_dba(alias, "SHOW REPLICA STATUS", timeout_s=STATEMENT_WITHIN_S):
+            await vtctld.start_replication(alias)
+        else:  # a reparent was broken off when this was no primary any more, and nobody's replica yet
+            await vtctld.reparent_tablet(alias)
         return
     for variable in str(remedy.details["semi_sync"]).split():
         await ask(ground, server, f"SET GLOBAL {variable} = ON")

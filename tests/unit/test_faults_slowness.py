@@ -247,13 +247,17 @@ MYSQLD = Node(name="mysqld-100", role=Role.MYSQLD, version="9.7.4", keyspace="ks
 @dataclass
 class Vtctld:
     primary: str
+    replica: bool = True
     calls: list[str] = field(default_factory=list)
 
     async def shard_primary(self, keyspace: str, shard: str) -> str:
         return self.primary
 
     async def execute_as_dba(self, alias: str, sql: str, *, timeout_s: float) -> list[dict[str, str]]:
-        return [{"1": "1"}]
+        return [{"1": "1"}] if self.replica or sql == "SELECT 1" else []
+
+    async def reparent_tablet(self, alias: str) -> None:
+        self.calls.append(f"ReparentTablet {alias}")
 
     async def start_replication(self, alias: str) -> None:
         self.calls.append(f"StartReplication {alias}")
@@ -263,15 +267,17 @@ class Vtctld:
 
 
 @pytest.mark.parametrize(
-    ("primary", "vtorc", "calls", "statements"),
+    ("primary", "replica", "vtorc", "calls", "statements"),
     [
-        (MYSQLD.tablet_alias, False, ["SetWritable"], ["SET GLOBAL rpl_semi_sync_source_enabled = ON"]),
-        ("zone1-0000000101", False, [f"StartReplication {MYSQLD.tablet_alias}"], []),
-        (MYSQLD.tablet_alias, True, [], []),
+        (MYSQLD.tablet_alias, False, False, ["SetWritable"], ["SET GLOBAL rpl_semi_sync_source_enabled = ON"]),
+        ("zone1-0000000101", True, False, [f"StartReplication {MYSQLD.tablet_alias}"], []),
+        ("zone1-0000000101", False, False, [f"ReparentTablet {MYSQLD.tablet_alias}"], []),  # demoted, and left so
+        (MYSQLD.tablet_alias, False, True, [], []),
     ],
 )
 async def test_a_mysqld_is_put_back_as_an_operator_does_it(
     primary: str,
+    replica: bool,
     vtorc: bool,
     calls: list[str],
     statements: list[str],
@@ -289,7 +295,7 @@ async def test_a_mysqld_is_put_back_as_an_operator_does_it(
 
     monkeypatch.setattr(service, "ask", ask)
     nodes = (MYSQLD, *(VTGATES if vtorc else ()))
-    vtctld = Vtctld(primary)
+    vtctld = Vtctld(primary, replica)
     async with a_stage(tmp_path / "run", dataclasses.replace(FakeCluster(), all_nodes=nodes)) as stage:
         stage._clients[vtctld_of] = vtctld
         remedy = await service.mysql_in_service(stage, MYSQLD)
