@@ -285,6 +285,22 @@ async def test_all_remedies_are_tried_and_the_first_error_is_raised(tmp_path: Pa
     assert (span.healed_ns, span.error) == (0, "ClusterError: c does not answer")
 
 
+async def test_a_remedy_waits_for_the_fault_that_is_in_its_way(tmp_path: Path, undoing: Remedies) -> None:
+    """vtctld is killed by one fault while another is to give a tablet type back."""
+    undoing.bad = ("a",)
+
+    async def given_back() -> None:
+        async with acting.inject(DiaryFault([], undo=undoing.of("a"))):
+            pass
+
+    async with a_stage(tmp_path) as acting, asyncio.TaskGroup() as group, acting.inject(DiaryFault([])):
+        group.create_task(given_back())
+        await undoing.begun.wait()
+        undoing.bad = ()
+    assert undoing.done == ["a", "a"]
+    assert all(span.healed_ns and not span.error for span in spans(tmp_path))
+
+
 async def test_a_remedy_that_hangs_is_bounded_and_hinders_no_other(
     tmp_path: Path, undoing: Remedies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
