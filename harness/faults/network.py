@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from harness.base import jsonio
 from harness.base.errors import ClusterError, PlanError
 from harness.contracts import Aim, Cluster, Fault, Ground, SpanRecorder, Stage
-from harness.faults import felt, process
+from harness.faults import felt, process, service
 from harness.faults.felt import Door
 from harness.faults.grudge import Grudge, Pair, bridge, isolate, majorities_ring, one_way
 from harness.faults.targets import Targets
@@ -288,10 +288,12 @@ class HalfOpen(_OverLinks):
         if self.direction != "both":
             raise PlanError(f"a connection becomes half-open when nothing passes, so not only {self.direction!r}")
         whole = await _OverLinks.aim(self, stage)
-        peers = [node.name for node in await self.targets.chosen(stage)]
+        nodes = await self.targets.chosen(stage)
+        peers = [node.name for node in nodes]
+        in_service = [await service.mysql_in_service(stage, node) for node in nodes if node.role is Role.MYSQLD]
         return dataclasses.replace(
             whole,
-            undo=(*whole.undo, *(process.runs_again(name) for name in peers)),
+            undo=(*in_service, *whole.undo, *(process.runs_again(name) for name in peers)),
             claims=whole.claims | {f"process {name}" for name in peers},
             details={**whole.details, "restarted": " ".join(peers)},
         )
