@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -107,6 +108,31 @@ async def _install() -> None:
 @contextlib.asynccontextmanager
 async def _started() -> AsyncIterator[None]:
     folder = Sources.of_environment().cache_dir / "ci-engine"
+    with _alone(folder) as alone:
+        if alone:
+            async with _started_in(folder):
+                yield
+        else:
+            _say("docker: the engine that another of us has started is used")
+            with _named(folder):
+                yield
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody else of us has an engine in this folder; then nobody else has one as long as the block lasts."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name("ci-engine.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextlib.asynccontextmanager
+async def _started_in(folder: Path) -> AsyncIterator[None]:
     await _remove(folder)  # of one that was killed
     folder.mkdir(parents=True)
     before, forwarding, bridged = await _firewall(), FORWARDING.read_text(), _link(BRIDGE)

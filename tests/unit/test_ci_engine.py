@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,11 @@ async def test_on_a_ci_machine_debians_is_installed(monkeypatch: pytest.MonkeyPa
 def test_without_a_command_it_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert engine.main(()) == 2
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_two_at_once_do_not_take_each_others_engine_away(tmp_path: Path) -> None:
+    with engine._alone(tmp_path / "cache" / "ci-engine") as first:
+        with engine._alone(tmp_path / "cache" / "ci-engine") as second:
+            assert (first, second) == (True, False)
+    with engine._alone(tmp_path / "cache" / "ci-engine") as later:
+        assert later
