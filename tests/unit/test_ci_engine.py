@@ -109,8 +109,8 @@ def test_without_a_command_it_says_what_it_is(capsys: pytest.CaptureFixture[str]
 
 
 def test_two_at_once_do_not_take_each_others_engine_away(tmp_path: Path) -> None:
-    with engine._alone(tmp_path / "cache" / "ci-engine") as first:
-        with engine._alone(tmp_path / "cache" / "ci-engine") as second:
-            assert (first, second) == (True, False)
-    with engine._alone(tmp_path / "cache" / "ci-engine") as later:
+    folder = tmp_path / "cache" / "ci-engine"
+    with engine._alone(folder) as first, engine._alone(folder) as second:
+        assert (first, second) == (True, False)
+    with engine._alone(folder) as later:
         assert later
