@@ -34,6 +34,7 @@ lane-down: $(STAMP)
 software: $(STAMP)
 	$(BIN)/python -m clusters.software install --mysql --etcd --nft --toxiproxy --vitess 24.0.3 --programs vtgate,vttablet,vtctld,vtorc
 	$(BIN)/python -m clusters.software install --vitess 21.0.2 --programs vtgate
+	$(BIN)/python -m clusters.software install --vitess 23.0.5 --programs vtgate,vttablet,vtctld
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
