@@ -18,14 +18,13 @@ from clusters import BACKENDS
 from harness import anchors
 from harness.contracts import Fault, Stage
 from harness.faults.rollout import RollingRestart, RollingUpgrade
-from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, Placement, Role
+from tests.faults.conftest import SPEC
 from tests.faults.rows.row import clients_are_served
 from tests.unit.run_fakes import Watcher, a_stage, spans
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio]
 
-SPEC = ClusterSpec(shards=1, vtgate_flags={"enable-buffer": ""}, schema=(LEDGER_SQL,), vschema=LEDGER_VSCHEMA)
 UPGRADED = replace(SPEC, vitess="23.0.5", upgrade_to="24.0.3")
 STOPPED_WITHIN_S = 30.0
 
