@@ -28,7 +28,7 @@ from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 VSCHEMA, ROUTING_RULES = "vschema", "routing-rules"
 CALL_WITHIN_S = 15.0
-SEEN_WITHIN_S = 8.0
+SEEN_WITHIN_S = 3.0  # after the second change
 OF_NOBODY = "vtchaos_churn"  # a vindex of no table, or a table that is nowhere
 RELOADS = "VtgateVSchemaCounts"  # go/vt/vtgate/executor.go, v0.21 to v0.24
 
@@ -112,7 +112,7 @@ class _Churn:
             return all([await _reloads(stage, node) >= mark + 2 for node, mark in zip(vtgates, marks, strict=True)])
 
         try:
-            return await stage.until("new VSchemas at vtgate", again, timeout_s=SEEN_WITHIN_S)
+            return await stage.until("new VSchemas at vtgate", again, timeout_s=2 * self.every_s + SEEN_WITHIN_S)
         except WaitTimeout:
             return False
 
