@@ -92,6 +92,20 @@ def watchdog_of(harness: int) -> psutil.Process:
     return found
 
 
+async def without_watchdog(harness: int) -> None:
+    """It is killed, and has let go of the cluster: its parent, which stands still, keeps it as a zombie."""
+    watchdog = watchdog_of(harness)
+    watchdog.kill()
+
+    async def gone() -> bool:
+        try:
+            return watchdog.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    await wait.until("the watchdog is gone", gone, timeout_s=10)
+
+
 async def test_kill_9(cluster: str, tmp_path: Path) -> None:
     async with paused(cluster, "vttablet-100", tmp_path / "run") as process:
         process.kill()
@@ -121,7 +135,7 @@ async def test_when_the_watchdog_was_killed_too_heal_does_it_later(cluster: str,
     run = tmp_path / "run"
     async with paused(cluster, "vttablet-101", run) as process:
         process.send_signal(signal.SIGSTOP)
-        watchdog_of(process.pid).kill()
+        await without_watchdog(process.pid)
         alive = await told("heal", run)
         assert alive.returncode == 2, alive.output
         process.kill()
@@ -139,7 +153,7 @@ async def test_heal_waits_for_no_living_run(cluster: str, tmp_path: Path) -> Non
     dead = tmp_path / "dead"
     async with paused(cluster, "vttablet-101", dead) as process:
         process.send_signal(signal.SIGSTOP)
-        watchdog_of(process.pid).kill()
+        await without_watchdog(process.pid)
         process.kill()
         await process.wait()
     with in_use.using(kept.folder_of(cluster)):
