@@ -144,7 +144,7 @@ class Runner:
     async def _noted(self, cluster: Cluster) -> None:
         """Before the cluster goes, or is left."""
         if self._marks is not None:
-            self._marks.note(cluster)
+            self._marks.note(None if self._plan.cluster_name else cluster)
             if self._plan.cluster_name:
                 self._stands = await clean.standing(cluster)
 
@@ -161,7 +161,7 @@ class Runner:
     async def _inside(self, stack: contextlib.AsyncExitStack, opened: AbstractAsyncContextManager[Cluster]) -> None:
         cluster = await self._started(stack, opened)
         if self._marks is not None:
-            self._marks.note(cluster)
+            self._marks.note(None if self._plan.cluster_name else cluster)
         stack.push_async_callback(self._noted, cluster)
         jsonio.save(self._run.nodes, list(cluster.nodes()))
         self._events.add("cluster", "serving", scheduling=wake_in_time())
