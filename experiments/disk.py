@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import ASSUMPTIONS, FAULTS, PROMISES, SAFETY
 from harness.contracts import Experiment, Stage
@@ -19,7 +20,6 @@ from harness.faults.disk import FullDisk
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
-from harness.probes import STANDARD as PROBES
 
 DEADLINE_S = 400.0
 SETTLED_WITHIN_S = 60.0
@@ -103,6 +103,9 @@ NOBODY_ACKNOWLEDGES = KnownBug(
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="disk", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -115,17 +118,13 @@ def _member(
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
     faults = {"faults": 0.0 if timeline is nothing else 1.0}
-    return Experiment(
-        name=f"disk/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, vtorc=vtorc, tablets_per_shard=tablets),
-        load=LOAD,
-        probes=PROBES,
-        checks=CHECKS,
-        timeline=timeline,
-        params={**PARAMS, **faults, **(params or {})},
+        suites=suites,
+        params={**faults, **(params or {})},
         known_bugs=known_bugs,
     )
 

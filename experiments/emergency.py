@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import EMERGENCY, STANDARD
 from harness.contracts import Check, Experiment, Stage
@@ -25,7 +26,6 @@ from harness.faults.reparent import LaggingReplicas
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
-from harness.probes import STANDARD as PROBES
 from harness.vitess.vtctld import vtctld_of
 
 SETTLED_WITHIN_S = 60.0
@@ -144,6 +144,9 @@ async def _aftermath(stage: Stage) -> None:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="emergency", cluster=CLUSTER, load=LOAD, checks=EMERGENCY, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -155,17 +158,14 @@ def _member(
     params: Mapping[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
-    return Experiment(
-        name=f"emergency/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, durability_policy=durability),
-        load=LOAD,
-        probes=PROBES,
         checks=checks,
-        timeline=timeline,
-        params={**PARAMS, "reparents": 1.0, **(params or {})},
+        suites=suites,
+        params={"reparents": 1.0, **(params or {})},
         known_bugs=known_bugs,
     )
 

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+from experiments.family import Family
 from experiments.reparent import reparent_together
 from experiments.serving import until_settled
 from harness import anchors
@@ -29,7 +30,6 @@ from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
-from harness.probes import STANDARD as PROBES
 from harness.vitess.debug_vars import flatten, vars_of
 from harness.vitess.proto import vschema_pb2, vtctldata_pb2
 from harness.vitess.vtctld import vtctld_of
@@ -190,6 +190,9 @@ async def _aftermath(stage: Stage) -> None:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="health", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -203,17 +206,14 @@ def _member(
     checks: tuple[Check, ...] = CHECKS,
 ) -> Experiment:
     flags = {**CLUSTER.vtgate_flags, **(vtgate_flags or {})}
-    return Experiment(
-        name=f"health/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags),
-        load=LOAD,
-        probes=PROBES,
         checks=checks,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 

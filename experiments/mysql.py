@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from experiments.family import Family
 from experiments.reparent import reparent_together
 from experiments.serving import until_settled
 from harness import anchors
@@ -32,7 +33,6 @@ from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import CheckKind, ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.mysql.session import admin_session
-from harness.probes import STANDARD as PROBES
 
 SETTLED_WITHIN_S = 60.0
 BUFFERS_WITHIN_S = 10.0
@@ -177,6 +177,9 @@ async def _aftermath(stage: Stage) -> None:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="mysql", cluster=CLUSTER, load=LoadSpec(), checks=PROMISED, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -189,17 +192,14 @@ def _member(
     params: dict[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
-    return Experiment(
-        name=f"mysql/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, shards=shards, tablets_per_shard=tablets),
-        load=LoadSpec(),
-        probes=PROBES,
         checks=checks,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 

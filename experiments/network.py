@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import LINKS as CHECKS
 from harness.contracts import Experiment, Fault, Stage
@@ -22,7 +23,6 @@ from harness.faults.network import HalfOpen, LossyLink, Partition, ResetLink, Sl
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
-from harness.probes import STANDARD as PROBES
 from harness.vitess.vtctld import vtctld_of
 
 SETTLED_WITHIN_S = 60.0
@@ -129,6 +129,9 @@ async def _aftermath(stage: Stage) -> None:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="network", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -140,17 +143,13 @@ def _member(
     params: Mapping[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
-    return Experiment(
-        name=f"network/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, tablets_per_shard=tablets_per_shard, mysql_over_tcp=mysql_over_tcp),
-        load=LOAD,
-        probes=PROBES,
-        checks=CHECKS,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import FAULTS, STANDARD
 from harness.checks.elsewhere import ClientsElsewhere
@@ -21,7 +22,6 @@ from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
-from harness.probes import STANDARD as PROBES
 
 SETTLED_WITHIN_S = 60.0
 DEADLINE_S = 300.0
@@ -91,6 +91,9 @@ def _primary_mysqld(stage: Stage) -> Targets:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="process", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -102,17 +105,14 @@ def _member(
     known_bugs: tuple[KnownBug, ...] = (),
     checks: tuple[Check, ...] = CHECKS,
 ) -> Experiment:
-    return Experiment(
-        name=f"process/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=cluster,
-        load=LOAD,
-        probes=PROBES,
         checks=checks,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import STANDARD as CHECKS
 from harness.contracts import Experiment, Stage
 from harness.faults.reparent import Gate, HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
-from harness.probes import STANDARD as PROBES
 
 SETTLED_WITHIN_S = 60.0
 DEADLINE_S = 600.0
@@ -144,6 +144,9 @@ def _shards(stage: Stage) -> tuple[str, ...]:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="reparent", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -157,17 +160,13 @@ def _member(
     vttablet_flags: dict[str, str] | None = None,
 ) -> Experiment:
     flags = {**CLUSTER.vtgate_flags, **(vtgate_flags or {})}
-    return Experiment(
-        name=f"reparent/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, shards=shards, vtgate_flags=flags, vttablet_flags=vttablet_flags or {}),
-        load=LOAD,
-        probes=PROBES,
-        checks=CHECKS,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 

@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import FAULTS, STANDARD
 from harness.contracts import Check, Experiment, Fault, Stage
 from harness.faults.rollout import RollingRestart, RollingUpgrade
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
-from harness.probes import STANDARD as PROBES
 
 DEADLINE_S = 400.0
 SETTLED_WITHIN_S = 60.0
@@ -73,6 +73,9 @@ async def _aftermath(stage: Stage) -> None:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="rollout", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -84,17 +87,14 @@ def _member(
     checks: tuple[Check, ...] = CHECKS,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
-    return Experiment(
-        name=f"rollout/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=cluster,
-        load=LOAD,
-        probes=PROBES,
         checks=checks,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 

@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness.checks import FAULTS, STANDARD
 from harness.contracts import Experiment, Stage
@@ -22,7 +23,6 @@ from harness.faults.switching import SwitchedTraffic
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Role, Suite
-from harness.probes import STANDARD as PROBES
 from harness.vitess import workflows
 from harness.vitess.vtctld import vtctld_of
 from harness.vitess.workflows import MoveTables
@@ -122,6 +122,9 @@ async def _aftermath(stage: Stage) -> None:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="switching", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -133,17 +136,13 @@ def _member(
     switches: int = 2,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
-    return Experiment(
-        name=f"switching/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
-        cluster=CLUSTER,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         load=load,
-        probes=PROBES,
-        checks=CHECKS,
-        timeline=timeline,
-        params={**PARAMS, "faults": float(switches), **(params or {})},
+        suites=suites,
+        params={"faults": float(switches), **(params or {})},
         known_bugs=known_bugs,
     )
 

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+from experiments.family import Family
 from experiments.serving import until_settled
 from harness import anchors
 from harness.checks import FAULTS, STANDARD
@@ -29,7 +30,6 @@ from harness.faults.slowness import Paused
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
-from harness.probes import STANDARD as PROBES
 
 DEADLINE_S = 300.0
 SETTLED_WITHIN_S = 60.0
@@ -169,6 +169,9 @@ def for_one_vtgate(_: Stage) -> Fault:
 # ---------------------------------------------------------------- the family
 
 
+FAMILY = Family(name="topology", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
+
+
 def _member(
     name: str,
     why: str,
@@ -180,17 +183,13 @@ def _member(
     vtorc: bool = False,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
-    return Experiment(
-        name=f"topology/{name}",
-        why=why,
-        suites=suites,
-        timeout_s=DEADLINE_S,
+    return FAMILY.member(
+        name,
+        why,
+        timeline,
         cluster=replace(CLUSTER, vttablet_flags=vttablet_flags or {}, vtorc=vtorc),
-        load=LOAD,
-        probes=PROBES,
-        checks=CHECKS,
-        timeline=timeline,
-        params={**PARAMS, **(params or {})},
+        suites=suites,
+        params=params,
         known_bugs=known_bugs,
     )
 
