@@ -93,14 +93,17 @@ def watchdog_of(harness: int) -> psutil.Process:
 
 
 async def without_watchdog(harness: int) -> None:
-    """It is killed, and has let go of the cluster: its parent, which stands still, keeps it as a zombie."""
+    """It is killed, and has let go of the cluster: its parent, which stands still, keeps it as a zombie.
+
+    A zombie's open files, and its locks, are gone only with the last of its threads, which may outlive the first."""
     watchdog = watchdog_of(harness)
     watchdog.kill()
 
     async def gone() -> bool:
         try:
-            return watchdog.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
+            threads = len(os.listdir(f"/proc/{watchdog.pid}/task"))
+            return watchdog.status() == psutil.STATUS_ZOMBIE and threads == 1
+        except (psutil.NoSuchProcess, FileNotFoundError):
             return True
 
     await wait.until("the watchdog is gone", gone, timeout_s=10)
