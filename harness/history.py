@@ -57,9 +57,9 @@ class TableRead:
     wrong: int = 0  # rows whose pad is not what their id and version say; counted by MySQL itself
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class History:
-    """Everything a run recorded, typed."""
+    """Everything a run recorded, typed. Equal only to itself, so that what is found in it can be kept (lru_cache)."""
 
     plan: Plan
     clock: ClockBase

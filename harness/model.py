@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.causes import CauseRow
 from harness.items import ItemsSpec
 from harness.streams import StreamSpec
 
@@ -515,3 +516,4 @@ class RunVerdict:
     headline: str
     results: tuple[CheckResult, ...]
     reproduced: tuple[str, ...] = ()  # issues of known bugs reproduced where they were expected
+    causes: tuple[CauseRow, ...] = ()  # why clients waited or failed, the most operations first
