@@ -15,16 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.base.errorclass import LOAD_STOPPED, error_class
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, unknown
+from harness.facts.affected import Flags, class_of_each, erroneous
 from harness.facts.buffer import BufferSettings, settings
 from harness.facts.service import ShardService, service
 from harness.facts.storm import Reparent, reparents_of_shards, trouble
 from harness.facts.words import counted, listed, seconds
 from harness.history import History, Ops
 from harness.model import CheckKind, CheckResult, ConnectionMode, Node, OpKind, Outcome
-
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +107,6 @@ def _errors(history: History, node: Node) -> Finding:
         details,
         figures,
     )
-
-
-def erroneous(ops: Ops) -> Ops:
-    """What left the harness and was not answered with success; what the end of the load itself cut off is
-    left out (if it hung, it counts as a stall)."""
-    wrong = (ops["outcome"] == Outcome.FAIL) | (ops["outcome"] == Outcome.UNKNOWN)
-    bad: Ops = ops[wrong & (ops["errno"] != LOAD_STOPPED)]
-    return bad
-
-
-def class_of_each(history: History, bad: Ops) -> npt.NDArray[np.str_]:
-    """The class of every error; each distinct message is looked at once."""
-    codes = bad["worker"].astype(np.uint64) << np.uint64(48)
-    codes |= bad["errno"].astype(np.uint64) << np.uint64(32)
-    codes |= bad["message"].astype(np.uint64)
-    distinct, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    names = [error_class(int(bad[index]["errno"]), history.message(bad[index])) for index in first.tolist()]
-    return np.array(names if len(distinct) else [], dtype=np.str_)[inverse]
 
 
 def _tolerated(history: History, bad: Ops, classes: npt.NDArray[np.str_]) -> Flags:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.checks.clients import class_of_each, erroneous
 from harness.checks.results import Finding, failed, passed, per_vtgate, unknown
+from harness.facts.affected import class_of_each, erroneous
 from harness.facts.storm import trouble
 from harness.facts.words import counted, listed
 from harness.history import History

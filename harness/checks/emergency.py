@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.checks.assumptions import COUNTERS, JUDGES_EMERGENCIES
-from harness.checks.clients import class_of_each, erroneous
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, result, unknown
+from harness.facts.affected import class_of_each, erroneous
 from harness.facts.buffer import by_reason, settings
 from harness.facts.service import shard_service
 from harness.facts.storm import EMERGENCY_REPARENT, SECOND_NS, Reparent, reparents, reparents_of_shards, trouble

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.checks.clients import erroneous
 from harness.checks.results import Finding, passed, per_vtgate, unknown
+from harness.facts.affected import erroneous
 from harness.facts.buffer import BufferSettings, by_reason, settings
 from harness.facts.processes import restarted
 from harness.facts.storm import Reparent, reparents_of_shards, storms, trouble

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.checks.clients import erroneous
 from harness.checks.vstream_ends import end_words
 from harness.facts import workflows
+from harness.facts.affected import erroneous
 from harness.facts.buffer import settings
 from harness.facts.cycles import StreamCopy, stream_copies
 from harness.facts.interruptions import interruptions, was_interrupted

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.checks.clients import class_of_each, erroneous
 from harness.checks.results import Finding, failed, passed, per_vtgate, unknown
+from harness.facts.affected import class_of_each, erroneous
 from harness.facts.links import lanes_by_touch, window
 from harness.facts.service import longest_stall
 from harness.facts.storm import SECOND_NS, seconds_between
