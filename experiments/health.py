@@ -23,6 +23,7 @@ from experiments.serving import until_settled
 from harness import anchors
 from harness.checks import HEALTH as CHECKS
 from harness.contracts import Check, Experiment, Fault, Stage
+from harness.faults.churn import RoutingRule
 from harness.faults.logs import SlowLog
 from harness.faults.network import Partition
 from harness.faults.reparent import HeldTransaction, PlannedReparent
@@ -31,7 +32,7 @@ from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.vitess.debug_vars import flatten, vars_of
-from harness.vitess.proto import vschema_pb2, vtctldata_pb2
+from harness.vitess.proto import vtctldata_pb2
 from harness.vitess.vtctld import vtctld_of
 
 DEADLINE_S = 420.0
@@ -40,7 +41,6 @@ BUFFERS_WITHIN_S = 20.0
 SETTLED_WITHIN_S = 60.0
 REQUESTS, ANSWERS = "there", "back"  # what vtgates send to a primary, what it sends to them
 VTGATES = Targets(role=Role.VTGATE)
-OF_NO_TABLE = "nobody_asks_for_this"
 CALL_WITHIN_S = 15.0
 PROMOTED = "HealthcheckPrimaryPromoted"  # go/vt/discovery/healthcheck.go, v0.21 to v0.24
 
@@ -110,27 +110,22 @@ async def topology_slow(stage: Stage) -> None:
 
     They had rules before: a message whose receipt the cut hides is sent again and again, and nothing after it comes.
     """
-    try:
-        await _routing_rules(stage, OF_NO_TABLE)
+    async with stage.inject(RoutingRule()):
         await _baseline(stage)
         stage.phase("storm")
         async with stage.inject(Partition(targets=Targets(role=Role.ETCD), direction=REQUESTS)):
-            await _routing_rules(stage, OF_NO_TABLE)
+            await _every_vtgate_is_told(stage)
             await stage.hold(stage.plan.params["stuck_s"])
             await reparent_together(stage, stage.cluster.spec.shard_names)
             await stage.hold(stage.plan.params["late_s"])
-    finally:
-        await _routing_rules(stage)
     await _aftermath(stage)
 
 
-async def _routing_rules(stage: Stage, *tables: str) -> None:
-    """Exactly these, each for a table that nobody asks for; every vtgate is told."""
-    to = [f"{stage.cluster.spec.keyspace}.ledger"]
-    rules = [vschema_pb2.RoutingRule(from_table=table, to_tables=to) for table in tables]
-    request = vtctldata_pb2.ApplyRoutingRulesRequest(routing_rules=vschema_pb2.RoutingRules(rules=rules))
+async def _every_vtgate_is_told(stage: Stage) -> None:
+    """SrvVSchema is written anew, with what it has."""
     vtctld = await stage.shared(vtctld_of)
-    await vtctld.call("ApplyRoutingRules", request, timeout_s=CALL_WITHIN_S)
+    request = vtctldata_pb2.RebuildVSchemaGraphRequest()
+    await vtctld.call("RebuildVSchemaGraph", request, timeout_s=CALL_WITHIN_S)
 
 
 async def _one_within_the_other(stage: Stage, direction: str) -> None:

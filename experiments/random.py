@@ -26,7 +26,7 @@ from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.processes import NoCrash
 from harness.contracts import Experiment, Fault, Stage
 from harness.faults.catalogue import told
-from harness.faults.churn import RoutingRulesChurn, VSchemaChurn
+from harness.faults.churn import RoutingRule, RoutingRulesChurn, VSchemaChurn
 from harness.faults.disk import FullDisk
 from harness.faults.emergency import EmergencyReparent
 from harness.faults.hosts import LostHost
@@ -147,6 +147,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(weight=1, make=_hits(SlowLog, Role.VTGATE, Role.VTTABLET)),
     Kind(weight=1, make=lambda dice, spec: VSchemaChurn()),
     Kind(weight=1, make=lambda dice, spec: RoutingRulesChurn()),
+    Kind(weight=1, make=lambda dice, spec: RoutingRule()),
     Kind(weight=2, make=_link(Partition)),
     Kind(weight=1, make=_link(LossyLink)),
     Kind(weight=1, make=_link(ResetLink)),

@@ -15,6 +15,7 @@ from harness.model import (
     CheckResult,
     ClusterSpec,
     Event,
+    HeldBack,
     Knock,
     KnownBug,
     Limits,
@@ -61,7 +62,7 @@ class OffersLimits(Protocol):
     async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the whole desired state; Limits() heals
 
     # ^ survives a restart of the node; raises ClusterError when it cannot be done (see `Cluster.capabilities`)
-    async def held_back(self, node: Node) -> int: ...  # how often its CPU limit stopped it, as the kernel counts
+    async def held_back(self, node: Node) -> HeldBack: ...
 
 
 @runtime_checkable
@@ -155,6 +156,8 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def never(self) -> Mapping[Capability, str]: ...  # what no cluster of it can do, wherever it stands, and why
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]: ...  # why it cannot; () = it can
     def cluster(
         self, spec: ClusterSpec, place: Placement, *, run: str, folder: Path, logs: Path, observer: Observer

@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from clusters import KEEPERS, kept
+from clusters import BACKENDS, KEEPERS, kept
 from harness import planning
 from harness.base import jsonio
 from harness.base.clock import ClockBase, now_ns
@@ -51,42 +51,48 @@ def fault() -> None:
 
 @fault.command("list")
 @click.option("--cluster", "cluster_name", metavar="NAME", help="Say which of them this cluster can do, and why not.")
+@click.option("--backend", type=click.Choice(list(BACKENDS)), help="Say what no cluster of it can do, and why.")
 @click.option("--markdown", is_flag=True, help="As the table of docs/faults.md.")
 @click.argument("names", nargs=-1)
-def list_(cluster_name: str | None, markdown: bool, names: tuple[str, ...]) -> None:
+def list_(cluster_name: str | None, backend: str | None, markdown: bool, names: tuple[str, ...]) -> None:
     """Show the faults: what they do, their parameters with their defaults, and what they need of a backend."""
     kinds = [catalogue.chosen(name) for name in names] or list(catalogue.FAULTS.values())
     if markdown:
         click.echo(catalogue.markdown(kinds))
         return
-    capabilities = asyncio.run(_capabilities(cluster_name)) if cluster_name else None
+    if cluster_name and backend:
+        raise PlanError("a cluster stands on a backend already: give --cluster or --backend")
+    cannot = asyncio.run(_cannot(cluster_name)) if cluster_name else BACKENDS[backend].never if backend else None
+    where = cluster_name or backend or ""
     width = min(shutil.get_terminal_size((110, 24)).columns, 110)
     for kind in kinds:
         click.secho(kind.__name__, bold=True)
-        for line in (catalogue.says(kind), *_facts(kind, capabilities)):
+        for line in (catalogue.says(kind), *_facts(kind, where, cannot)):
             click.echo(textwrap.fill(line, width, initial_indent=INDENT, subsequent_indent=INDENT))
 
 
-def _facts(kind: type[Fault], capabilities: Mapping[Capability, str] | None) -> list[str]:
+def _facts(kind: type[Fault], where: str, cannot: Mapping[Capability, str] | None) -> list[str]:
     sample = catalogue.sample(kind)
     lines = [f"parameters: {', '.join(field.text for field in catalogue.fields(kind)) or 'none'}"]
     if sample.one_shot:
         lines.append("one-shot: there is nothing to take back")
     if sample.needs:
         lines.append(f"needs: {', '.join(sorted(sample.needs))}")
-    if capabilities is not None:
-        missing = [f"{need}: {why}" for need in sorted(sample.needs) if (why := _why_not(capabilities, need))]
-        lines.append(f"not here: {'; '.join(missing)}" if missing else "possible here")
+    if cannot is not None:
+        missing = [f"{need}: {cannot[need]}" for need in sorted(sample.needs) if need in cannot]
+        lines.append(f"not on {where}: {'; '.join(missing)}" if missing else _possible(sample, where))
     return lines
 
 
-def _why_not(capabilities: Mapping[Capability, str], need: Capability) -> str:
-    return capabilities.get(need, "this backend does not know it")
+def _possible(sample: Fault, where: str) -> str:
+    """What a backend can do may not be had on every host; a cluster that stands has been asked."""
+    return f"possible on {where}{', where its host permits it' if sample.needs and where in BACKENDS else ''}"
 
 
-async def _capabilities(name: str) -> Mapping[Capability, str]:
+async def _cannot(name: str) -> Mapping[Capability, str]:
     async with kept.attached(name, keepers=KEEPERS, observer=Silent()) as cluster:
-        return cluster.capabilities
+        said = cluster.capabilities
+    return {need: why for need in Capability if (why := said.get(need, "this backend does not know it"))}
 
 
 # ---------------------------------------------------------------- inject

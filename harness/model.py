@@ -116,6 +116,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """What a node's limits do to it, as the kernel has it."""
+
+    times: int = 0  # how often its CPU limit has stopped it
+    writers: int = 0  # threads that sleep in a write of its log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
     """One act that takes a fault back, as a value: it is in the ledger before the fault is in force, so that whoever
     heals later needs nothing else. `kind` is a row of `harness.faults.remedies.REMEDIES`. Doing it twice, or when
@@ -299,6 +307,14 @@ class KnownBug:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What the service's owner promises: `percent` of what is due is answered without an error within `within_s`."""
+
+    percent: float = 99.9
+    within_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that a run depends on; `plan.json`. Saved before anything starts."""
 
@@ -320,6 +336,7 @@ class Plan:
     command_line: tuple[str, ...]
     harness_version: str
     notes: tuple[str, ...] = ()  # e.g. why fewer shards than asked by default
+    objective: Objective = Objective()  # what the clients' availability is held against; judges nothing
 
 
 # ---------------------------------------------------------------- what was seen

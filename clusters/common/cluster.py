@@ -15,7 +15,7 @@ from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import LoadPlace, Observer, WholePods
-from harness.model import Capability, ClusterSpec, Event, Knock, Limits, LinkRule, Node, Role
+from harness.model import Capability, ClusterSpec, Event, HeldBack, Knock, Limits, LinkRule, Node, Role
 
 _DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP, signal.SIGSEGV)
 KILL_TIMEOUT_S = 10.0
@@ -124,8 +124,8 @@ class NodesCluster:
             has = " and ".join(filter(None, (node.version, self.spec.upgrade_to)))
             raise ClusterError(f"{node.name} can be started with {has}, not with {version or 'no release'}")
 
-    async def held_back(self, node: Node) -> int:
-        """How often the kernel has stopped it at its CPU limit; 0 without one."""
+    async def held_back(self, node: Node) -> HeldBack:
+        """What its limits do to it."""
         return await self.processes.held_back(node)
 
     async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clusters.common.commands import Command
-from harness.model import Capability, Knock, Limits, LinkRule, Node
+from harness.model import Capability, HeldBack, Knock, Limits, LinkRule, Node
 
 NO_PODS = "its nodes do not live in pods"
 NOT_YET = "this backend has no means for it yet"
@@ -65,6 +65,6 @@ class Processes(Protocol):
     async def set_limits(self, node: Node, limits: Limits) -> None: ...  # the node's whole desired state
 
     # ^ also of its next start
-    async def held_back(self, node: Node) -> int: ...  # how often its CPU limit has stopped it; 0 without one
+    async def held_back(self, node: Node) -> HeldBack: ...  # `HeldBack()` without limits
     async def traces(self) -> Sequence[str]: ...  # what is stopped, cut, limited or diverted, as seen; () = nothing
     def outside(self, node: Node, port: str) -> tuple[str, int]: ...  # where this harness reaches it

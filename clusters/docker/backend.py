@@ -12,13 +12,14 @@ from clusters.common.keeping import STATE
 from clusters.common.processes import NOT_YET
 from clusters.docker import capacity, engine, removal, standup
 from clusters.docker.labels import RUN, Marks
+from clusters.docker.processes import NEVER
 from clusters.docker.standup import Wanted
 from clusters.docker.store import DockerImageStore
 from clusters.images import provided
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Cluster, Observer
-from harness.model import ClusterSpec, Event, Placement
+from harness.model import Capability, ClusterSpec, Event, Placement
 
 NAME = "docker"
 WATCHDOG_LOG = "watchdog.log"
@@ -34,6 +35,10 @@ class DockerBackend:
     @property
     def name(self) -> str:
         return NAME
+
+    @property
+    def never(self) -> Mapping[Capability, str]:
+        return NEVER
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         """No engine, what `clusters.common.obtained` finds wrong with the software, memory."""

@@ -24,7 +24,7 @@ from clusters.docker.together import InBoxes
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
 from harness.contracts import Observer
-from harness.model import Capability, Event, Knock, Limits, LinkRule, Node
+from harness.model import Capability, Event, HeldBack, Knock, Limits, LinkRule, Node
 
 Outside = Mapping[str, Mapping[int, tuple[str, int]]]
 """Box → port → where this process reaches it."""
@@ -36,6 +36,14 @@ NO_LOG_SINK = "the engine takes what a container logs, and cannot be told to tak
 NO_KERNEL_CLEANUP = (
     "containers belong to the Docker engine: when the harness is killed, its watchdog removes them a few seconds later"
 )
+NEVER: Mapping[Capability, str] = {
+    Capability.DELAY: NO_DELAY,
+    Capability.DISK: NO_DISK,
+    Capability.LOG_SINK: NO_LOG_SINK,
+    Capability.VERSIONS: NOT_YET,
+    Capability.PODS: NO_PODS,
+    Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
+}
 
 
 class DockerProcesses:
@@ -86,13 +94,8 @@ class DockerProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self.no_links,
-            Capability.DELAY: NO_DELAY,
-            Capability.DISK: NO_DISK,
-            Capability.LOG_SINK: NO_LOG_SINK,
             Capability.CPU: self._no_cpu,
-            Capability.VERSIONS: NOT_YET,
-            Capability.PODS: NO_PODS,
-            Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
+            **NEVER,
         }
 
     def on_exit(self, callback: Callable[[Exit], None]) -> None:
@@ -191,9 +194,9 @@ class DockerProcesses:
         address = self._layout.address(target, knocks.port_of(target))
         return await knocking.knocked(pid, address, knocks.says(target, kbytes), times=times, within_s=within_s)
 
-    async def held_back(self, node: Node) -> int:
+    async def held_back(self, node: Node) -> HeldBack:
         container = self._programs(node).container(node.name)
-        return await self._cpu.held_back(container) if container and not self._no_cpu else 0
+        return HeldBack(times=await self._cpu.held_back(container) if container and not self._no_cpu else 0)
 
     async def traces(self) -> Sequence[str]:
         running = {node.name: self._own.container(node.name) for node in self._layout.nodes}

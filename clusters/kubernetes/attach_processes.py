@@ -22,7 +22,7 @@ from clusters.kubernetes.requests import ApiError
 from harness.base import wait
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, Knock, Limits, LinkRule, Node
+from harness.model import Capability, HeldBack, Knock, Limits, LinkRule, Node
 
 EXEC_TIMEOUT_S = 15.0
 START_TIMEOUT_S = 120.0
@@ -97,8 +97,8 @@ class AttachedProcesses:
     async def knock(self, source: Node, target: Node, *, times: int, kbytes: int, within_s: float) -> Sequence[Knock]:
         raise ClusterError(NO_LINKS)
 
-    async def held_back(self, node: Node) -> int:
-        return 0
+    async def held_back(self, node: Node) -> HeldBack:
+        return HeldBack()
 
     async def traces(self) -> Sequence[str]:
         """Where no signal may be sent, none of ours can have stopped anything."""

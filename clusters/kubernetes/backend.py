@@ -15,6 +15,7 @@ from clusters.kubernetes import capacity, ground, healing, load_job, names, oper
 from clusters.kubernetes import kind as kinds
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.manifests import Marks
+from clusters.kubernetes.processes import NEVER
 from clusters.kubernetes.rbac import Right
 from clusters.kubernetes.resources import (
     JOB,
@@ -32,7 +33,7 @@ from clusters.software import Sources
 from harness.base.errors import ClusterError, PlanError, SoftwareError
 from harness.base.owner import this_process
 from harness.contracts import Cluster, Observer
-from harness.model import ClusterSpec, Placement
+from harness.model import Capability, ClusterSpec, Placement
 
 NAME = "kubernetes"
 WATCHDOG_LOG = "watchdog.log"
@@ -50,6 +51,10 @@ class KubernetesBackend:
     @property
     def name(self) -> str:
         return NAME
+
+    @property
+    def never(self) -> Mapping[Capability, str]:
+        return NEVER
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         """No cluster, rights that are missing, what is wrong with the software, memory."""

@@ -21,7 +21,7 @@ from clusters.kubernetes.reach import Reach
 from clusters.kubernetes.shells import Shell
 from harness.base.clock import now_ns
 from harness.base.errors import ClusterError
-from harness.model import Capability, Knock, Limits, LinkRule, Node
+from harness.model import Capability, HeldBack, Knock, Limits, LinkRule, Node
 
 COPY_TIMEOUT_S = 60.0
 INITIALIZE_TIMEOUT_S = 180.0
@@ -31,6 +31,13 @@ CLEANUP = (
 )
 NO_DISK = "a pod may not resize the volume that its data is in, and has not the node to itself to fill it"
 NO_LOG_SINK = "the node's container runtime takes what a pod logs, and cannot be told to take it slowly"
+NEVER: Mapping[Capability, str] = {
+    Capability.DELAY: NO_DELAY,
+    Capability.DISK: NO_DISK,
+    Capability.LOG_SINK: NO_LOG_SINK,
+    Capability.VERSIONS: NOT_YET,
+    Capability.KERNEL_CLEANUP: CLEANUP,
+}
 _INIT_SQL = Path(mysqld.__file__).with_name("init_db.sql")
 
 
@@ -64,13 +71,9 @@ class PodProcesses:
             Capability.SIGNAL: "",
             Capability.RESTART: "",
             Capability.LINKS: self._links.why_not,
-            Capability.DELAY: NO_DELAY,
-            Capability.DISK: NO_DISK,
-            Capability.LOG_SINK: NO_LOG_SINK,
             Capability.CPU: self._cpu.why_not,
-            Capability.VERSIONS: NOT_YET,
             Capability.PODS: "",
-            Capability.KERNEL_CLEANUP: CLEANUP,
+            **NEVER,
         }
 
     def on_exit(self, callback: Callable[[Exit], None]) -> None:
@@ -129,8 +132,8 @@ class PodProcesses:
         says = knocks.says(target, kbytes)
         return await knocking.knocked(self._shell(source), address, says, times=times, within_s=within_s)
 
-    async def held_back(self, node: Node) -> int:
-        return await self._cpu.held_back(node)
+    async def held_back(self, node: Node) -> HeldBack:
+        return HeldBack(times=await self._cpu.held_back(node))
 
     async def traces(self) -> Sequence[str]:
         states = await asyncio.gather(*(self._seen(node) for node in self._layout.nodes))

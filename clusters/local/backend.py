@@ -9,9 +9,10 @@ from pathlib import Path
 
 from clusters.common import obtained
 from clusters.local import capacity, cpu, host, standup, template
+from clusters.local.processes import NEVER
 from clusters.local.supervisor import cgroups
 from harness.contracts import Cluster, Observer
-from harness.model import ClusterSpec, Placement
+from harness.model import Capability, ClusterSpec, Placement
 
 PLACE = Placement()  # this host: nothing of it applies
 
@@ -26,6 +27,10 @@ class LocalBackend:
     @property
     def name(self) -> str:
         return "local"
+
+    @property
+    def never(self) -> Mapping[Capability, str]:
+        return NEVER
 
     async def refusals(self, spec: ClusterSpec, place: Placement = PLACE) -> Sequence[str]:
         """Unknown releases, unknown flags (where the programs are there already), memory, rights."""

@@ -27,7 +27,7 @@ class FaultyLinks:
         self._layout = layout
         self._supervisor = supervisor
         self._proxies = Proxies(next(iter(layout.hosts.values())))
-        self._runs = False  # a proxy that we have started
+        self._runs = False  # a proxy that we have started, and of which we know what it does
 
     async def set(self, rules: Sequence[LinkRule]) -> None:
         """Raises ClusterError. First the detours are there, then connections are led over them, then others end."""
@@ -38,11 +38,13 @@ class FaultyLinks:
         wanted = proxies.detours(self._layout, rules)
         if wanted:
             await self._begin()
-            await self._proxies.add(wanted)
+        self._runs = False  # cut short from here on: it is begun anew, and its detours with it
+        await self._proxies.add(wanted)
         ports = {detour: port for detour, port in self._proxies.ports.items() if detour in wanted}
         await self._supervisor.links(links.script(self._layout, rules, ports))
         if wanted:
             await self._proxies.keep(wanted)
+            self._runs = True
         else:
             await self._end()
 
@@ -80,13 +82,13 @@ class FaultyLinks:
         why = self._supervisor.no_proxy
         if why:
             raise ClusterError(why)
-        await self._end()  # one of an earlier harness: its detours are not known
+        await self._end()  # one of an earlier harness, or of a beginning that was cut short: its detours are not known
+        self._proxies.forget()
         host = next(iter(self._layout.hosts.values()))
         words = [self._supervisor.proxy, "-host", host, "-port", str(proxies.API_PORT)]
         log = self._layout.logs / f"{proxies.PROGRAM}.log"
         group = links.proxy_group(self._layout)
         await self._supervisor.spawn(proxies.PROGRAM, words, cwd=Path("/"), env={}, log=log, gid=group)
-        self._runs = True
         await wait.until("toxiproxy answers", self._proxies.answers, timeout_s=BEGINS_WITHIN_S)
 
     async def _end(self) -> None:

@@ -12,7 +12,9 @@ from clusters.local import cpu, links, shortages
 from clusters.local.faulty_links import FaultyLinks
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError
-from harness.model import Capability, Knock, Limits, LinkRule, Node
+from harness.model import Capability, HeldBack, Knock, Limits, LinkRule, Node
+
+NEVER: Mapping[Capability, str] = {Capability.PODS: NO_PODS}
 
 
 class SupervisedProcesses:
@@ -40,8 +42,8 @@ class SupervisedProcesses:
             Capability.DISK: self.supervisor.no_disks,
             Capability.LOG_SINK: self.supervisor.no_sinks,
             Capability.VERSIONS: "" if self._layout.spec.upgrade_to else ONE_RELEASE,
-            Capability.PODS: NO_PODS,
             Capability.KERNEL_CLEANUP: self._kernel_cleanup,
+            **NEVER,
         }
 
     def on_exit(self, callback: Callable[[Exit], None]) -> None:
@@ -82,8 +84,10 @@ class SupervisedProcesses:
             *await self._cpu_limits(),
         )
 
-    async def held_back(self, node: Node) -> int:
-        return int((await self.supervisor.cpu_seen()).get(node.name, {}).get("held_back", 0))
+    async def held_back(self, node: Node) -> HeldBack:
+        cpu_seen = {} if self.supervisor.no_cpu else (await self.supervisor.cpu_seen()).get(node.name, {})
+        writers = await shortages.writers(self.supervisor, node)
+        return HeldBack(times=int(cpu_seen.get("held_back", 0)), writers=writers)
 
     async def _cpu_limits(self) -> Sequence[str]:
         return () if self.supervisor.no_cpu else cpu.traces(await self.supervisor.cpu_seen())

@@ -27,6 +27,14 @@ async def _set_disk(supervisor: Supervisor, layout: Layout, node: Node, *, full:
         await supervisor.disk(layout.folder(node), full=full)
 
 
+async def writers(supervisor: Supervisor, node: Node) -> int:
+    """Threads of it that sleep in a write of its log; looked for where the log is not taken at once."""
+    if supervisor.no_sinks:
+        return 0
+    _, _, threads = (await supervisor.limited())["sinks"].get(node.name, (0, 0, 0))
+    return threads
+
+
 async def limited(supervisor: Supervisor, layout: Layout) -> Sequence[str]:
     """A sentence for each limit that the kernel knows of. Raises ClusterError."""
     if supervisor.no_sinks:

@@ -12,7 +12,8 @@ from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, SpanRecorder, Stage
 from harness.faults.emergency import aim_at_shard
 from harness.faults.reparent import told
-from harness.model import Capability, Role
+from harness.faults.traits import Traits
+from harness.model import Role
 from harness.vitess.debug_vars import VarsClient, flatten
 from harness.vitess.vtctld import vtctld_of
 
@@ -22,7 +23,7 @@ _COUNTS = "PlannedReparentCounts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrongCandidate:
+class WrongCandidate(Traits):
     """PlannedReparentShard that names as new primary: a tablet that does not exist (`unknown`), one of another shard
     (`other-shard`), or the primary itself (`primary`).
 
@@ -34,14 +35,6 @@ class WrongCandidate:
     candidate: str = "unknown"
     keyspace: str = ""  # "" = the cluster's main one
     wait_replicas_timeout_s: float = 15.0
-
-    @property
-    def name(self) -> str:
-        return "WrongCandidate"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
 
     @property
     def one_shot(self) -> bool:

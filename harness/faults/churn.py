@@ -1,5 +1,5 @@
 """What vtgate routes by, changed again and again: VSchemas and routing rules, as a deployment does it that applies them
-with every step. What is changed is of no table that anybody asks for, so that only the changing itself can be felt.
+with every step; or once. What is changed is of no table that anybody asks for, so that only the changing can be felt.
 """
 
 from __future__ import annotations
@@ -21,38 +21,28 @@ from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import evidence
 from harness.faults.missing import Missing
 from harness.faults.process import set_within
-from harness.model import Capability, Node, Remedy, Role
+from harness.faults.traits import Traits
+from harness.model import Node, Remedy, Role
 from harness.vitess.debug_vars import VarsClient, flatten, vars_of
 from harness.vitess.proto import vschema_pb2, vtctldata_pb2
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 VSCHEMA, ROUTING_RULES = "vschema", "routing-rules"
 CALL_WITHIN_S = 15.0
-SEEN_WITHIN_S = 3.0  # after the second change
+SEEN_WITHIN_S = 3.0  # after the change that shows it
 OF_NOBODY = "vtchaos_churn"  # a vindex of no table, or a table that is nowhere
+ALL_RULES = "routing rules"  # there is one set of them for all keyspaces
 RELOADS = "VtgateVSchemaCounts"  # go/vt/vtgate/executor.go, v0.21 to v0.24
 
 Apply = Callable[[VtctldClient, str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Churn:
+class _Churn(Traits):
     """What the faults here have in common: there and back every `every_s`, until the block is left. A change that is
     refused (another fault may have taken etcd away) is counted, and the churn goes on."""
 
     every_s: float = 1.0
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     @abstractmethod
     def _kind(self) -> str: ...
@@ -117,20 +107,7 @@ class _Churn:
             return False
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        """The topology has what it had, and no vtgate has anything else."""
-        remedy = aim.undo[0]
-        try:
-            now = await _READ[remedy.kind](await stage.shared(vtctld_of), remedy.target)
-        except VtctldError as error:
-            return Missing(str(error))
-        wrong = [] if now == remedy.details["was"] else [f"{remedy.target} in the topology: {now}"]
-        pages = [
-            (node, await evidence.page(stage, node, "/debug/vschema")) for node in stage.cluster.nodes(Role.VTGATE)
-        ]
-        wrong += [
-            f"{node.name} has {OF_NOBODY}, or does not say" for node, page in pages if not page or OF_NOBODY in page
-        ]
-        return Missing(*wrong)
+        return await _as_it_was(stage, aim)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +131,59 @@ class RoutingRulesChurn(_Churn):
         return ROUTING_RULES
 
     def _target(self, stage: Stage) -> str:
-        return "routing rules"
+        return ALL_RULES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingRule(Traits):
+    """A routing rule for a table that does not exist, as a forgotten MoveTables leaves one. From the first rule on a
+    vtgate asks the topology server for every shard when a VSchema changes (getMoveTablesStatus,
+    go/vt/discovery/keyspace_events.go, v0.21 to v0.24)."""
+
+    async def aim(self, stage: Stage) -> Aim:
+        """Raises VtctldError."""
+        was = await _rules(await stage.shared(vtctld_of), ALL_RULES)
+        undo = Remedy(kind=ROUTING_RULES, target=ALL_RULES, details={"was": was})
+        return Aim(targets=(ALL_RULES,), undo=(undo,), claims=frozenset({ALL_RULES}))
+
+    @contextlib.asynccontextmanager
+    async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
+        changed = _with_rule(str(aim.undo[0].details["was"]))
+        span.begin()
+        await _apply_rules(await stage.shared(vtctld_of), ALL_RULES, changed)
+        span.active()
+        yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """Every vtgate itself has the rule."""
+
+        async def known() -> bool:
+            return all(OF_NOBODY in page for _, page in await _vschema_pages(stage))
+
+        try:
+            return await stage.until("the rule at every vtgate", known, timeout_s=SEEN_WITHIN_S)
+        except WaitTimeout:
+            return False
+
+    async def recovered(self, stage: Stage, aim: Aim) -> object:
+        return await _as_it_was(stage, aim)
+
+
+async def _vschema_pages(stage: Stage) -> list[tuple[Node, str]]:
+    return [(node, await evidence.page(stage, node, "/debug/vschema")) for node in stage.cluster.nodes(Role.VTGATE)]
+
+
+async def _as_it_was(stage: Stage, aim: Aim) -> Missing:
+    """The topology has what it had, and no vtgate has anything else."""
+    remedy = aim.undo[0]
+    try:
+        now = await _READ[remedy.kind](await stage.shared(vtctld_of), remedy.target)
+    except VtctldError as error:
+        return Missing(str(error))
+    wrong = [] if now == remedy.details["was"] else [f"{remedy.target} in the topology: {now}"]
+    pages = await _vschema_pages(stage)
+    stale = [f"{node.name} has {OF_NOBODY}, or does not say" for node, page in pages if not page or OF_NOBODY in page]
+    return Missing(*wrong, *stale)
 
 
 async def _of(task: asyncio.Future[tuple[int, int]]) -> tuple[int, int]:
@@ -227,4 +256,4 @@ REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {
     VSCHEMA: _as_before,
     ROUTING_RULES: _as_before,
 }
-FAULTS: tuple[type[Fault], ...] = (VSchemaChurn, RoutingRulesChurn)
+FAULTS: tuple[type[Fault], ...] = (VSchemaChurn, RoutingRulesChurn, RoutingRule)

@@ -20,6 +20,7 @@ from harness.faults.missing import Missing
 from harness.faults.mysql_servers import ADMIN, PRIMARIES, named
 from harness.faults.process import runs_again
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.mysql.session import admin_session
 from harness.vitess.vtctld import VtctldError, vtctld_of
@@ -41,7 +42,7 @@ _NO_CHANGE = "CREATE DATABASE IF NOT EXISTS _vt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FullDisk:
+class FullDisk(Traits):
     """The data directories of MySQL servers are full: files can be written where they are, but grow no more.
 
     What needs room in a tablespace fails with errno 1114. The binary log waits for room and looks again every 60 s
@@ -56,16 +57,8 @@ class FullDisk:
     targets: Targets = PRIMARIES
 
     @property
-    def name(self) -> str:
-        return "FullDisk"
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.DISK})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: nothing fits; PlanError: not only MySQL servers fit."""

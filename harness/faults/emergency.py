@@ -15,7 +15,8 @@ from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults.reparent import Gate, told
-from harness.model import Capability, Node, Remedy
+from harness.faults.traits import Traits
+from harness.model import Node, Remedy
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 PRIMARY_WRITABLE = "primary-writable"
@@ -27,7 +28,7 @@ CATCH_UP_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmergencyReparent:
+class EmergencyReparent(Traits):
     """EmergencyReparentShard of one shard through vtctld's gRPC, as an operator or vtorc calls it when the primary is
     gone. It may be called while nothing is wrong, too.
 
@@ -47,14 +48,6 @@ class EmergencyReparent:
     wait_for_all_tablets: bool = False
     timeout_s: float = 0.0
     gate: Gate | None = field(default=None, compare=False)
-
-    @property
-    def name(self) -> str:
-        return "EmergencyReparent"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
 
     @property
     def one_shot(self) -> bool:
@@ -90,7 +83,7 @@ class EmergencyReparent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TabletExternallyReparented:
+class TabletExternallyReparented(Traits):
     """Another tool than Vitess moves a shard's primary, and tells vtctld afterwards.
 
     The tool's part: the old primary's MySQL becomes read-only, the new one catches up, forgets its source and takes
@@ -107,14 +100,6 @@ class TabletExternallyReparented:
     keyspace: str = ""  # "" = the cluster's main one
     new_primary: str = ""  # "" = the first replica in the order of the aliases
     semi_sync: bool = True  # the tool leaves the new primary with what the old one had
-
-    @property
-    def name(self) -> str:
-        return "TabletExternallyReparented"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
 
     @property
     def one_shot(self) -> bool:

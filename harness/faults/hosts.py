@@ -14,6 +14,7 @@ from harness.faults import evidence, service
 from harness.faults.emergency import writable_again
 from harness.faults.process import runs_again
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Role
 
 PRIMARY_HOST = Targets(role=Role.VTTABLET, tablet_type="primary")
@@ -22,7 +23,7 @@ REJOIN_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LostHost:
+class LostHost(Traits):
     """Everything of a tablet is killed (`gone`) or paused (`still`) at once; leaving the block brings it back.
 
     A vttablet alone that dies leaves a MySQL behind that EmergencyReparentShard cannot ask and that replicates on. Of a
@@ -41,16 +42,8 @@ class LostHost:
     rejoin_within_s: float = REJOIN_WITHIN_S
 
     @property
-    def name(self) -> str:
-        return "LostHost"
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.SIGNAL, Capability.RESTART})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """`targets` are vttablets; each one's mysqld goes with it."""

@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from harness.base.errors import WaitTimeout
-from harness.contracts import Aim, Cluster, Fault, OffersTraces, SpanRecorder, Stage
+from harness.contracts import Aim, Cluster, Fault, OffersLimits, SpanRecorder, Stage
 from harness.faults.limits import claim, limits_of, unlimited
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Role
 
 VTGATES = Targets(role=Role.VTGATE)
@@ -28,7 +29,7 @@ NO_HANDSHAKE = b"\x05\x00\x00\x01hello"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlowLog:
+class SlowLog(Traits):
     """The logs of processes are taken at `bytes_per_s`; 1 is as good as never.
 
     A vtgate has to say something for it to be felt. It does, at its default level, for each client whose handshake
@@ -40,16 +41,8 @@ class SlowLog:
     bytes_per_s: int = STALLED
 
     @property
-    def name(self) -> str:
-        return "SlowLog"
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.LOG_SINK})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: nothing fits."""
@@ -93,11 +86,9 @@ class SlowLog:
         return all(path.stat().st_size - size <= allowed for path, size in zip(paths, sizes, strict=True))
 
     async def _waits(self, stage: Stage, aim: Aim) -> bool:
-        if not isinstance(stage.cluster, OffersTraces):
+        if not isinstance(stage.cluster, OffersLimits):
             return False
-        traces = await stage.cluster.traces()
-        waiting = [trace for trace in traces if " is not taken at once" in trace and " 0 threads" not in trace]
-        return all(any(trace.startswith(f"the log of {target} ") for trace in waiting) for target in aim.targets)
+        return all([(await stage.cluster.held_back(node)).writers for node in _nodes(stage.cluster, aim)])
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         """What a vtgate is made to say is in its log."""

@@ -13,7 +13,8 @@ from harness.faults.missing import Missing
 from harness.faults.mysql_servers import PRIMARIES, ask, named, replica_status, servers
 from harness.faults.process import tablet_of
 from harness.faults.targets import Targets
-from harness.model import Capability, Remedy
+from harness.faults.traits import Traits
+from harness.model import Remedy
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 SQL = "sql"
@@ -23,7 +24,7 @@ _READ_LIMIT = "SELECT @@GLOBAL.max_execution_time AS limit_ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PurgedBinlogs:
+class PurgedBinlogs(Traits):
     """The binary logs of one tablet are rotated and all older ones removed: who resumes there from an earlier
     position gets errno 1236.
 
@@ -36,14 +37,6 @@ class PurgedBinlogs:
     tablet_type: str = "replica"
     number: int = 1  # which of the tablets of this type, in the order of their aliases
     keyspace: str = ""  # "" = the cluster's main one
-
-    @property
-    def name(self) -> str:
-        return "PurgedBinlogs"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
 
     @property
     def one_shot(self) -> bool:
@@ -87,25 +80,13 @@ class PurgedBinlogs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatementTimeLimit:
+class StatementTimeLimit(Traits):
     """max_execution_time of a shard's primary: MySQL ends every SELECT of a later session that takes longer, with
     errno 3024, unless the statement brings a MAX_EXECUTION_TIME hint of its own (vitess#17862)."""
 
     shard: str
     limit_ms: int
     keyspace: str = ""  # "" = the cluster's main one
-
-    @property
-    def name(self) -> str:
-        return "StatementTimeLimit"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         keyspace = self.keyspace or stage.cluster.spec.keyspace
@@ -146,7 +127,7 @@ async def _limit_ms(vtctld: VtctldClient, alias: str) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOnlyPrimary:
+class ReadOnlyPrimary(Traits):
     """SET GLOBAL read_only = 1 on primaries, behind Vitess's back: writes fail with errno 1290.
 
     vttablet calls that a cluster event and vtgate begins to buffer, as for a reparent (tabletserver.go,
@@ -155,18 +136,6 @@ class ReadOnlyPrimary:
     """
 
     targets: Targets = PRIMARIES
-
-    @property
-    def name(self) -> str:
-        return "ReadOnlyPrimary"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: a target is read-only already."""

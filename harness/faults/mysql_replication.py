@@ -21,7 +21,8 @@ from harness.faults.mysql_servers import (
     told,
 )
 from harness.faults.targets import Targets
-from harness.model import Capability, Node, Remedy, Role
+from harness.faults.traits import Traits
+from harness.model import Node, Remedy, Role
 
 FIRST_REPLICAS = replace(REPLICAS, number=1)
 # With a `seq` of its own: with the next one of AUTO_INCREMENT the primary's next row would have the same, and the
@@ -40,7 +41,7 @@ _SUPER = "SELECT @@GLOBAL.super_read_only AS super"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoppedReplication:
+class StoppedReplication(Traits):
     """STOP REPLICA on replicas, or of one of its threads: "io" no longer receives, "sql" no longer applies.
 
     Nobody but VTOrc starts it again. Threads that ran before run again afterwards, unless the tablet was promoted
@@ -53,18 +54,6 @@ class StoppedReplication:
     def __post_init__(self) -> None:
         if self.thread not in THREADS:
             raise PlanError(f"a replica's threads are io and sql, not {self.thread!r}")
-
-    @property
-    def name(self) -> str:
-        return "StoppedReplication"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: a target is no replica, or does not replicate as it is."""
@@ -97,7 +86,7 @@ class StoppedReplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SemiSyncWithoutAck:
+class SemiSyncWithoutAck(Traits):
     """No replica of a shard acknowledges: every commit on the primary hangs, for ever (Vitess sets
     rpl_semi_sync_source_timeout to 10^18 ms, config/mycnf, v0.24.3).
 
@@ -109,18 +98,6 @@ class SemiSyncWithoutAck:
     shards: tuple[str, ...] = ()  # () = all
     keyspace: str = ""  # "" = the cluster's main one
     receiving: bool = False
-
-    @property
-    def name(self) -> str:
-        return "SemiSyncWithoutAck"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: a primary does not wait for acknowledgements."""
@@ -174,7 +151,7 @@ class SemiSyncWithoutAck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrantTransaction:
+class ErrantTransaction(Traits):
     """A replica executes a transaction of its own, which no other tablet has.
 
     It cannot be taken back. What heals is what an operator does: the shard's primary executes an empty transaction
@@ -184,18 +161,6 @@ class ErrantTransaction:
 
     targets: Targets = FIRST_REPLICAS
     sql: str = ERRANT_ROW
-
-    @property
-    def name(self) -> str:
-        return "ErrantTransaction"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: a target is no replica."""

@@ -25,7 +25,8 @@ from harness.faults.mysql_servers import (
     told,
 )
 from harness.faults.targets import Targets
-from harness.model import Capability, Node
+from harness.faults.traits import Traits
+from harness.model import Node
 from harness.mysql.wire import Row, Wire
 
 LOCK_WAIT_TIMEOUT = 1205
@@ -36,7 +37,7 @@ LOOK_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldMetadataLock:
+class HeldMetadataLock(Traits):
     """A session straight on a server holds LOCK TABLES … WRITE of one table, as a long ALTER holds its metadata lock
     in the end.
 
@@ -46,18 +47,6 @@ class HeldMetadataLock:
 
     targets: Targets = PRIMARIES
     table: str = "ledger"
-
-    @property
-    def name(self) -> str:
-        return "HeldMetadataLock"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         nodes = await servers(stage, self.targets)
@@ -94,7 +83,7 @@ class HeldMetadataLock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExhaustedConnections:
+class ExhaustedConnections(Traits):
     """Sessions of somebody else take every connection of a server, up to max_connections.
 
     vttablet keeps those that its pools have open; what it opens meanwhile is refused with errno 1040, but for one:
@@ -103,18 +92,6 @@ class ExhaustedConnections:
     """
 
     targets: Targets = PRIMARIES
-
-    @property
-    def name(self) -> str:
-        return "ExhaustedConnections"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: a server has more connections than we would take."""

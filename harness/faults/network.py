@@ -26,6 +26,7 @@ from harness.faults import felt, process, service
 from harness.faults.felt import Door
 from harness.faults.grudge import Grudge, Pair, bridge, isolate, majorities_ring, one_way
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Knock, LinkEffect, LinkRule, Node, Remedy, Role
 
 LINK = "link"
@@ -40,24 +41,32 @@ PRIMARIES = Targets(role=Role.VTTABLET, tablet_type="primary")
 
 class LinkTable:
     """The rules that are in force, by whoever asked for them. One that was asked for twice is gone when it was taken
-    back twice."""
+    back twice. Many that are taken back at once go together: one by one, those that are left would be made anew."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._rules: Counter[LinkRule] = Counter()
+        self._set: frozenset[LinkRule] | None = None  # None: nobody knows
         self._turn = asyncio.Lock()
 
     async def add(self, rules: Iterable[LinkRule]) -> None:
         """Raises ClusterError; the rules count as in force then, until they are taken back."""
-        async with self._turn:
-            self._rules.update(rules)
-            await self._cluster.set_links(tuple(self._rules))
+        self._rules.update(rules)
+        await self._as_wanted()
 
     async def remove(self, rules: Iterable[LinkRule]) -> None:
         """Rules that are not in force are no error. Raises ClusterError."""
+        self._rules -= Counter(rules)
+        await asyncio.sleep(0)  # no pause: whoever takes back at the same time comes first
+        await self._as_wanted()
+
+    async def _as_wanted(self) -> None:
         async with self._turn:
-            self._rules -= Counter(rules)
-            await self._cluster.set_links(tuple(self._rules))
+            wanted = tuple(self._rules)
+            if self._set != frozenset(wanted):
+                self._set = None
+                await self._cluster.set_links(wanted)
+                self._set = frozenset(wanted)
 
 
 @contextlib.asynccontextmanager
@@ -89,7 +98,7 @@ REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {LINK: _wh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _OverLinks:
+class _OverLinks(Traits):
     """What the faults of this module have in common: whom they hit, and how they are taken back."""
 
     sources: Targets = VTGATES
@@ -98,16 +107,8 @@ class _OverLinks:
     recover_within_s: float = 60.0
 
     @property
-    def name(self) -> str:
-        return type(self).__name__
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.LINKS})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: no link of this kind."""
@@ -295,15 +296,23 @@ class HalfOpen(_OverLinks):
             whole,
             undo=(*in_service, *whole.undo, *(process.runs_again(name) for name in peers)),
             claims=whole.claims | {f"process {name}" for name in peers},
-            details={**whole.details, "restarted": " ".join(peers)},
+            details={**whole.details, "restarted": " ".join(peers), **await process.ages(stage, nodes)},
         )
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
-        peers = [node for node in stage.cluster.nodes() if node.name in str(aim.details["restarted"]).split()]
         async with _OverLinks.inject(self, stage, aim, span):
-            await asyncio.gather(*(_restarted(stage, node) for node in peers))
+            await asyncio.gather(*(_restarted(stage, node) for node in _restarts(stage, aim)))
             yield
+
+    async def observed(self, stage: Stage, aim: Aim) -> bool:
+        """What processes in the sources' places find; and that every target is younger than the one that was there."""
+        silent = await _OverLinks.observed(self, stage, aim)
+        return silent and await process.all_younger(stage, aim, _restarts(stage, aim))
+
+
+def _restarts(stage: Stage, aim: Aim) -> tuple[Node, ...]:
+    return tuple(node for node in stage.cluster.nodes() if node.name in str(aim.details["restarted"]).split())
 
 
 async def _restarted(stage: Stage, node: Node) -> None:

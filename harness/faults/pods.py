@@ -12,6 +12,7 @@ from harness.contracts import Aim, Fault, Ground, OffersPods, SpanRecorder, Stag
 from harness.faults import process, service
 from harness.faults.process import nodes_of
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 
 POD = "pod"
@@ -24,7 +25,7 @@ _OURS = {Role.VTCTLD: "the harness speaks to vtctld at its pod's address, and th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Taken:
+class _Taken(Traits):
     """What the faults here have in common.
 
     The pod that takes the name is empty and has another address: clients that know only the old one do not find it, and
@@ -34,10 +35,6 @@ class _Taken:
 
     targets: Targets = VTGATES
     serve_within_s: float = SERVE_WITHIN_S
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__
 
     @property
     def needs(self) -> frozenset[Capability]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.base import wait
@@ -14,6 +14,7 @@ from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import evidence, service
 from harness.faults.missing import Missing
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.vtctld import TabletRecord, vtctld_of
 
@@ -31,7 +32,7 @@ KNOWN_TO_S: Mapping[Role, float] = {Role.MYSQLD: 2.0}  # `evidence.started_s`; o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Ended:
+class _Ended(Traits):
     """What the faults here have in common. Leaving the block starts every target again.
 
     A killed primary's vttablet comes back as primary, without a reparent, as long as the shard record still names it
@@ -44,34 +45,26 @@ class _Ended:
     serve_within_s: float = SERVE_WITHIN_S
 
     @property
-    def name(self) -> str:
-        return type(self).__name__
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.SIGNAL, Capability.RESTART})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: nothing fits."""
         nodes = await self.targets.chosen(stage)
         mysqlds = [node for node in nodes if node.role is Role.MYSQLD]
-        ages = {node.name: await evidence.started_s(stage, node) for node in nodes}
+        began = await ages(stage, nodes)
         return Aim(
             targets=tuple(node.name for node in nodes),
-            details={**whereabouts(nodes, self.targets), **{f"{STARTED}{name}": age for name, age in ages.items()}},
+            details={**whereabouts(nodes, self.targets), **began},
             undo=(
                 *[await service.mysql_in_service(stage, server) for server in mysqlds],
-                *self._running_again(nodes, ages),
+                *self._running_again(nodes, began),
             ),
             claims=frozenset(f"process {node.name}" for node in nodes),
             recover_within_s=self.serve_within_s,
         )
 
-    def _running_again(self, nodes: tuple[Node, ...], ages: Mapping[str, float]) -> Iterable[Remedy]:
+    def _running_again(self, nodes: tuple[Node, ...], began: Mapping[str, float]) -> Iterable[Remedy]:
         return (runs_again(node.name) for node in nodes)
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
@@ -103,8 +96,8 @@ class Terminated(_Ended):
 
     stop_within_s: float = STOP_WITHIN_S
 
-    def _running_again(self, nodes: tuple[Node, ...], ages: Mapping[str, float]) -> Iterable[Remedy]:
-        return (runs_anew(node.name, ages[node.name]) for node in nodes)
+    def _running_again(self, nodes: tuple[Node, ...], began: Mapping[str, float]) -> Iterable[Remedy]:
+        return (runs_anew(node.name, began[f"{STARTED}{node.name}"]) for node in nodes)
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
@@ -128,8 +121,8 @@ class Restarted(_Ended):
     def one_shot(self) -> bool:
         return True
 
-    def _running_again(self, nodes: tuple[Node, ...], ages: Mapping[str, float]) -> Iterable[Remedy]:
-        return (runs_anew(node.name, ages[node.name]) for node in nodes)
+    def _running_again(self, nodes: tuple[Node, ...], began: Mapping[str, float]) -> Iterable[Remedy]:
+        return (runs_anew(node.name, began[f"{STARTED}{node.name}"]) for node in nodes)
 
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
@@ -149,14 +142,7 @@ class Restarted(_Ended):
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Every process is younger than the one that was there. A vtgate takes clients before it tells its age."""
-        nodes = nodes_of(stage, aim)
-
-        async def all_say() -> bool:
-            return all(await asyncio.gather(*(evidence.started_s(stage, node) for node in nodes)))
-
-        with contextlib.suppress(WaitTimeout):
-            await stage.until("the age of processes", all_say, timeout_s=SEEN_WITHIN_S)
-        return all([await is_younger(stage, aim, node) for node in nodes])
+        return await all_younger(stage, aim, nodes_of(stage, aim))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +205,22 @@ def whereabouts(nodes: tuple[Node, ...], targets: Targets) -> Mapping[str, str]:
 
 def nodes_of(ground: Ground, aim: Aim) -> tuple[Node, ...]:
     return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)
+
+
+async def ages(ground: Ground, nodes: Iterable[Node]) -> dict[str, float]:
+    """For an aim's details: when each of them began."""
+    return {f"{STARTED}{node.name}": await evidence.started_s(ground, node) for node in nodes}
+
+
+async def all_younger(stage: Stage, aim: Aim, nodes: Sequence[Node]) -> bool:
+    """Than at the aim, which has their `ages`; waits until each of them says when it began."""
+
+    async def all_say() -> bool:
+        return all(await asyncio.gather(*(evidence.started_s(stage, node) for node in nodes)))
+
+    with contextlib.suppress(WaitTimeout):
+        await stage.until("the age of processes", all_say, timeout_s=SEEN_WITHIN_S)
+    return all([await is_younger(stage, aim, node) for node in nodes])
 
 
 async def is_younger(stage: Stage, aim: Aim, node: Node) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 from harness.base.clock import now_ns
 from harness.base.errors import WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
-from harness.model import Capability, Remedy, Role
+from harness.faults.traits import Traits
+from harness.model import Remedy, Role
 from harness.mysql.session import admin_session
 from harness.vitess.vtctld import Promotion, VtctldClient, VtctldError, vtctld_of
 
@@ -64,7 +65,7 @@ async def told(span: SpanRecorder, reparent: Coroutine[Any, Any, Promotion]) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedReparent:
+class PlannedReparent(Traits):
     """PlannedReparentShard of one shard through vtctld's gRPC.
 
     `keyspace` "" is the main one. `new_primary` "" lets vtctld choose. `gate`: where this call waits for the others
@@ -79,14 +80,6 @@ class PlannedReparent:
     tolerable_replication_lag_s: float = 0.0
     timeout_s: float = 0.0
     gate: Gate | None = field(default=None, compare=False)
-
-    @property
-    def name(self) -> str:
-        return "PlannedReparent"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
 
     @property
     def one_shot(self) -> bool:
@@ -129,7 +122,7 @@ class PlannedReparent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaggingReplicas:
+class LaggingReplicas(Traits):
     """Replicas of a shard apply what they receive only `delay_s` later (SOURCE_DELAY); all, or the `number`th in the
     order of their aliases.
 
@@ -140,18 +133,6 @@ class LaggingReplicas:
     shard: str
     delay_s: int
     number: int = 0  # 0 = all
-
-    @property
-    def name(self) -> str:
-        return "LaggingReplicas"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         vtctld = await stage.shared(vtctld_of)
@@ -205,7 +186,7 @@ async def _set_delay(vtctld: VtctldClient, alias: str, delay_s: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldTransaction:
+class HeldTransaction(Traits):
     """A client leaves a transaction open on a shard's primary.
 
     DemotePrimary has stopped serving by then and waits for it, for vttablet's --shutdown-grace-period (3 s by
@@ -213,18 +194,6 @@ class HeldTransaction:
     """
 
     shard: str
-
-    @property
-    def name(self) -> str:
-        return "HeldTransaction"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         vtctld = await stage.shared(vtctld_of)

@@ -20,6 +20,7 @@ from harness.contracts import Aim, Fault, Ground, OffersVersions, SpanRecorder, 
 from harness.faults import broken_off, evidence, process, service
 from harness.faults.missing import Missing
 from harness.faults.reparent import PlannedReparent
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.debug_vars import VarsClient, vars_of
 from harness.vitess.vtctld import vtctld_of
@@ -31,17 +32,13 @@ RELEASE = "BuildVersion"  # of /debug/vars (go/vt/servenv/buildinfo.go, v0.21 to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rollout:
+class _Rollout(Traits):
     """What the faults here have in common. `order`: which processes, and which of them first. `shards_at_once`: so many
     shards are worked on side by side. What goes wrong ends the rollout and is recorded, not raised."""
 
     order: str = "vttablet,vtgate"
     shards_at_once: int = 1
     serve_within_s: float = SERVE_WITHIN_S
-
-    @property
-    def name(self) -> str:
-        return type(self).__name__
 
     @property
     def needs(self) -> frozenset[Capability]:

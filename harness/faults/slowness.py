@@ -12,6 +12,7 @@ from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Aim, Fault, OffersLimits, SpanRecorder, Stage
 from harness.faults import evidence, limits, process, service
 from harness.faults.targets import Targets
+from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 
 SERVE_WITHIN_S = 60.0
@@ -21,23 +22,15 @@ VTGATES = Targets(role=Role.VTGATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
+class Paused(Traits):
     """SIGSTOP: the process is there, its connections stay open, and nothing is answered until it goes on."""
 
     targets: Targets = process.PRIMARY
     serve_within_s: float = SERVE_WITHIN_S
 
     @property
-    def name(self) -> str:
-        return "Paused"
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.SIGNAL})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: nothing fits."""
@@ -64,7 +57,7 @@ class Paused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slowed:
+class Slowed(Traits):
     """No more than `cpus` cores, as a Kubernetes CPU limit gives them: so much of every 100 ms, and in the rest of it
     all threads of the process stand still."""
 
@@ -73,16 +66,8 @@ class Slowed:
     serve_within_s: float = SERVE_WITHIN_S
 
     @property
-    def name(self) -> str:
-        return "Slowed"
-
-    @property
     def needs(self) -> frozenset[Capability]:
         return frozenset({Capability.CPU})
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises ClusterError: nothing fits."""
@@ -134,10 +119,10 @@ def _aim(nodes: tuple[Node, ...], targets: Targets, undo: tuple[Remedy, ...], re
 async def _held_back(stage: Stage, node: Node) -> bool:
     if not isinstance(stage.cluster, OffersLimits):
         raise ClusterError("this backend counts nothing of the kind")
-    counted = await stage.cluster.held_back(node)
-    if counted == 0:
+    times = (await stage.cluster.held_back(node)).times
+    if times == 0:
         await evidence.busied(stage, node)
-    return counted > 0
+    return times > 0
 
 
 FAULTS: tuple[type[Fault], ...] = (Paused, Slowed)

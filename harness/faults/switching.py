@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, SpanRecorder, Stage
-from harness.model import Capability
+from harness.faults.traits import Traits
 from harness.vitess import workflows
 from harness.vitess.vtctld import VtctldError, vtctld_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchedTraffic:
+class SwitchedTraffic(Traits):
     """SwitchTraffic of a MoveTables workflow, all tablet types at once; with `back` ReverseTraffic.
 
     vttablets deny the tables on the side that is left, the other side catches up, routing rules change. vtgate buffers
@@ -30,14 +30,6 @@ class SwitchedTraffic:
     keyspace: str = "target"  # the workflow's target, whichever way the traffic goes
     back: bool = False
     timeout_s: float = workflows.SWITCH_TIMEOUT_S
-
-    @property
-    def name(self) -> str:
-        return "SwitchedTraffic"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
 
     @property
     def one_shot(self) -> bool:

@@ -11,7 +11,8 @@ import aiohttp
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults.missing import Missing
 from harness.faults.targets import Targets, types_of
-from harness.model import Capability, Node, Remedy, Role
+from harness.faults.traits import Traits
+from harness.model import Node, Remedy, Role
 from harness.vitess.debug_vars import VarsClient
 from harness.vitess.vtctld import VtctldError, vtctld_of
 
@@ -20,7 +21,7 @@ FIRST_REPLICA = Targets(role=Role.VTTABLET, tablet_type="replica", number=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedTabletType:
+class ChangedTabletType(Traits):
     """ChangeTabletType of replicas to `to_type`: spare | rdonly | drained | replica.
 
     Under the durability policy semi_sync only replicas acknowledge (policy.IsReplicaSemiSync,
@@ -30,18 +31,6 @@ class ChangedTabletType:
 
     targets: Targets = FIRST_REPLICA
     to_type: str = "spare"
-
-    @property
-    def name(self) -> str:
-        return "ChangedTabletType"
-
-    @property
-    def needs(self) -> frozenset[Capability]:
-        return frozenset()
-
-    @property
-    def one_shot(self) -> bool:
-        return False
 
     async def aim(self, stage: Stage) -> Aim:
         nodes = await self.targets.chosen(stage)

@@ -29,6 +29,7 @@ class FakeBackend:
     dead: tuple[str, ...] = ()
     broken: str = ""
     why_not: tuple[str, ...] = ()
+    never: Mapping[Capability, str] = field(default_factory=dict)
 
     async def refusals(self, spec: ClusterSpec, place: Placement) -> Sequence[str]:
         return self.why_not

@@ -108,6 +108,7 @@ async def test_a_lost_lease_ends_it(folder: RunDir, monkeypatch: pytest.MonkeyPa
         (("inject", "Paused", "--for", "0s"), "--for 0s: it takes seconds"),
         (("inject", "PlannedReparent", "--shard", "0", "--for", "5s"), "over when it has returned"),
         (("list", "Pausd"), "did you mean Paused"),
+        (("list", "--cluster", "demo", "--backend", "docker"), "a cluster stands on a backend already"),
     ],
 )
 def test_refused(words: tuple[str, ...], says: str) -> None:
@@ -119,3 +120,16 @@ def test_the_list_has_parameters_and_needs() -> None:
     done = CliRunner().invoke(main, ["fault", "list", "slowed"])
     assert "targets=vtgate, cpus=0.1" in done.output
     assert "needs: cpu" in done.output
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("SlowLink", "not on docker: delay: links are delayed on the local backend only"),
+        ("Slowed", "possible on docker, where its host permits it"),
+        ("VSchemaChurn", "possible on docker\n"),
+    ],
+)
+def test_the_list_says_what_a_backend_never_can(fault: str, says: str) -> None:
+    done = CliRunner().invoke(main, ["fault", "list", "--backend", "docker", fault])
+    assert says in done.output

@@ -11,10 +11,10 @@ from google.protobuf import json_format
 from harness.base import wait
 from harness.base.errors import PlanError
 from harness.contracts import Aim, Ground, SpanRecorder, Stage
-from harness.faults import churn
-from harness.faults.churn import OF_NOBODY, RoutingRulesChurn, VSchemaChurn
+from harness.faults import churn, evidence
+from harness.faults.churn import OF_NOBODY, RoutingRule, RoutingRulesChurn, VSchemaChurn
 from harness.faults.switching import SwitchedTraffic
-from harness.model import ClusterSpec
+from harness.model import ClusterSpec, Node, Role
 from harness.vitess.proto import vschema_pb2, vtctldata_pb2
 from harness.vitess.vtctld import VtctldError
 
@@ -57,6 +57,12 @@ class Alone:
         self.vtctld = vtctld
         self.cluster = self
         self.spec = ClusterSpec(shards=1)
+
+    def nodes(self, role: Role) -> tuple[Node, ...]:
+        return (Node(name="vtgate-1", role=role, version="24.0.3"),)
+
+    async def until(self, name: str, condition: Any, *, timeout_s: float) -> Any:
+        return await wait.until(name, condition, timeout_s=timeout_s)
 
     async def shared(self, opener: object) -> Vtctld:
         return self.vtctld
@@ -118,3 +124,24 @@ async def test_routing_rules_are_one_faults_at_a_time() -> None:
     stage = cast(Stage, Alone(Vtctld()))
     assert (await RoutingRulesChurn().aim(stage)).claims & (await SwitchedTraffic().aim(stage)).claims
     assert not (await VSchemaChurn().aim(stage)).claims & (await SwitchedTraffic().aim(stage)).claims
+
+
+@pytest.mark.parametrize(("told", "seen"), [(True, True), (False, False)])
+async def test_a_rule_is_there_when_every_vtgate_has_it(
+    monkeypatch: pytest.MonkeyPatch, told: bool, seen: bool
+) -> None:
+    vtctld, fault = Vtctld(), RoutingRule()
+    stage = cast(Stage, Alone(vtctld))
+
+    async def page(*_: object) -> str:
+        return churn._text(vtctld.rules) if told else "{}"
+
+    monkeypatch.setattr(evidence, "page", page)
+    monkeypatch.setattr(churn, "SEEN_WITHIN_S", 0.1)
+    aim = await fault.aim(stage)
+    assert not await fault.observed(stage, aim), "evidence without the fault"
+    async with fault.inject(stage, aim, cast(SpanRecorder, Span())):
+        assert await fault.observed(stage, aim) is seen
+    await churn.REMEDIES[aim.undo[0].kind](cast(Ground, stage), aim.undo[0])
+    assert OF_NOBODY not in churn._text(vtctld.rules)
+    assert bool(await fault.recovered(stage, aim)) is True

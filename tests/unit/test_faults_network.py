@@ -10,7 +10,7 @@ import pytest
 
 from harness.base.errors import ClusterError, PlanError
 from harness.contracts import Stage
-from harness.faults import felt, network
+from harness.faults import evidence, felt, network
 from harness.faults.network import HalfOpen, LossyLink, NarrowLink, Partition, ResetLink, SlowLink
 from harness.faults.targets import Targets
 from harness.model import Capability, FaultSpan, Knock, LinkEffect, LinkRule, Node, Role
@@ -212,6 +212,34 @@ def test_a_lossy_link_is_knocked_at_often_enough() -> None:
     assert LossyLink(share=0.001)._door().times == network.MOST_KNOCKS
     with pytest.raises(PlanError, match="between 0 and 1"):
         LossyLink(share=1.0)._door()
+
+
+async def test_many_rules_that_are_taken_back_at_once_go_together(tmp_path: Path) -> None:
+    """One by one, those that are left would be made anew: a proxy that does not answer yet would be asked for them."""
+    ground = cluster()
+    fault = Partition(sources=Targets(names=("vtgate-1", "vtgate-2")), targets=Targets(role=Role.VTTABLET))
+    async with a_stage(tmp_path / "run", ground) as stage, stage.inject(fault):
+        pass
+    assert len(ground.rules[0]) == 8
+    assert all(not rules for rules in ground.rules[1:])
+
+
+async def test_a_half_open_link_is_one_whose_target_is_another_process_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = {"vttablet-100": 100.0}
+
+    async def started_s(_: object, node: Node) -> float:
+        return began[node.name]
+
+    monkeypatch.setattr(evidence, "started_s", started_s)
+    fault = HalfOpen(sources=GATE, targets=TABLET)
+    async with a_stage(tmp_path / "run", cluster()) as stage:
+        aim = await fault.aim(stage)
+        await stage.cluster.set_links(tuple(fault._rule(*pair) for pair in network._pairs(aim)))
+        assert not await fault.observed(stage, aim), "the links are dead, and nobody was restarted"
+        began["vttablet-100"] = 200.0
+        assert await fault.observed(stage, aim)
 
 
 def span_of(folder: Path) -> FaultSpan:

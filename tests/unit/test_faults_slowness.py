@@ -22,7 +22,7 @@ from harness.faults import evidence, process, remedies, service, slowness
 from harness.faults.process import CrashLoop, Restarted, Terminated
 from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
-from harness.model import Capability, Limits, Node, Role
+from harness.model import Capability, HeldBack, Limits, Node, Role
 from harness.stage import RunStage
 from harness.vitess.vtctld import vtctld_of
 from tests.unit.run_fakes import FakeCluster, a_stage, ledger, spans
@@ -89,9 +89,9 @@ class Webs(FakeCluster):
         self.limits[node.name] = limits
         self.told.append(limits)
 
-    async def held_back(self, node: Node) -> int:
+    async def held_back(self, node: Node) -> HeldBack:
         """Who is limited and has work to do is held back."""
-        return self.asked if self.limits.get(node.name, Limits()).cpus else 0
+        return HeldBack(times=self.asked if self.limits.get(node.name, Limits()).cpus else 0)
 
     async def _end(self, node: Node) -> None:
         server = self.servers.pop(node.name, None)

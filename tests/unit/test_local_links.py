@@ -21,7 +21,7 @@ from clusters.common.layout import Layout
 from clusters.local import host, links, network, proxies, supervision
 from clusters.local.links import Means
 from clusters.local.processes import SupervisedProcesses
-from clusters.local.proxies import Lag
+from clusters.local.proxies import Lag, Proxies
 from harness.base import wait
 from harness.base.errors import ClusterError, SoftwareError
 from harness.model import Capability, ClusterSpec, Knock, LinkEffect, LinkRule, VtgateSpec
@@ -431,3 +431,28 @@ async def test_a_delayed_link_is_late_one_way_and_whole_again_afterwards(tmp_pat
         await processes.set_links(())
         assert await processes.traces() == ()
         assert max(k.took_ms for k in await knocked(layout, processes, "vtgate-1", "vttablet-100")) < 140
+
+
+@pytest.mark.parametrize("moment", ["answers", "_call"])
+async def test_a_delay_that_is_cut_short_at_its_beginning_can_be_changed_and_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The proxy runs and does not answer yet, or has been told half of what it is to do."""
+    reached = asyncio.Event()
+
+    async def for_ever(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    async with a_pair(tmp_path) as (layout, processes, _):
+        with monkeypatch.context() as patched:
+            patched.setattr(Proxies, moment, for_ever)
+            beginning = asyncio.create_task(processes.set_links(one(LinkEffect.DELAY, delay_ms=150)))
+            await reached.wait()
+            beginning.cancel()
+            await asyncio.wait((beginning,))
+        await processes.set_links(one(LinkEffect.DELAY, delay_ms=100))
+        (fastest, *_) = sorted(k.took_ms for k in await knocked(layout, processes, "vtgate-1", "vttablet-100"))
+        assert 90 <= fastest < 300
+        await processes.set_links(())
+        assert await processes.traces() == ()
