@@ -18,6 +18,7 @@ from clusters.software import (
     toxiproxy_program,
     vitess_release,
 )
+from clusters.software.go_program import ETCD, TOXIPROXY
 from clusters.software.sources import Sources
 
 State = Literal["found", "missing"]
@@ -103,7 +104,7 @@ async def _etcd(sources: Sources) -> InventoryRow:
     found = await etcd_server.find(sources=sources)
     if found is not None:
         return InventoryRow(name="etcd", wanted="3.4+", state="found", version=found.version, where=str(found.etcd))
-    where = await _go_plan(etcd_server.GO, sources)
+    where = await _go_plan(ETCD.go, sources)
     return InventoryRow(name="etcd", wanted="3.4+", state="missing", where=where)
 
 
@@ -116,11 +117,11 @@ async def _nft(sources: Sources) -> InventoryRow:
 
 
 async def _toxiproxy(sources: Sources) -> InventoryRow:
-    name, wanted = toxiproxy_program.PROGRAM, "2.0+"
+    name, wanted = TOXIPROXY.program, "2.0+"
     found = await toxiproxy_program.find(sources=sources)
     if found is not None:
         return InventoryRow(name=name, wanted=wanted, state="found", version=found.version, where=str(found.server))
-    where = f"for delays: {await _go_plan(toxiproxy_program.GO, sources)}"
+    where = f"for delays: {await _go_plan(TOXIPROXY.go, sources)}"
     return InventoryRow(name=name, wanted=wanted, state="missing", where=where)
 
 
