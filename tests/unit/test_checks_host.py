@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from harness.checks.host import INSTRUMENTS, LIMITS, Limit, Measure, measure
 from harness.checks.judge import judge
+from harness.facts.host_limits import INSTRUMENTS, LIMITS, Limit, Measure, measure
 from harness.history import Series
 from harness.model import Plan, Sample
 from tests.fakes import STORM_S, HistoryBuilder, calm
