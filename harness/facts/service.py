@@ -64,16 +64,25 @@ def longest_stall(ops: Ops, since_ns: int) -> tuple[int, int]:
     the first operation that becomes due after it; it ends with the next success, or, at the end of the
     run, with the last operation that was answered or given up.
     """
-    if not len(ops):
+    begins, lengths = stretches(ops, since_ns)
+    if not len(lengths):
         return 0, since_ns
+    worst = int(np.argmax(lengths))
+    return int(lengths[worst]), int(begins[worst])
+
+
+def stretches(ops: Ops, since_ns: int) -> tuple[Stamps, Stamps]:
+    """Begin and length of every stretch between two successes in which something was due; most are as long as one
+    operation takes."""
+    if not len(ops):
+        return ops["intended_ns"], ops["done_ns"]
     intended = np.sort(ops["intended_ns"])
     done = np.sort(ops["done_ns"])
     success = np.sort(ops["done_ns"][ops["outcome"] == Outcome.OK])
     marks = np.concatenate(([since_ns], success[success > since_ns], [max(int(done[-1]), since_ns)]))
     begins = _due_from(marks[:-1], intended, done)
-    lengths = np.maximum(marks[1:] - begins, 0)
-    worst = int(np.argmax(lengths))
-    return int(lengths[worst]), int(begins[worst])
+    lengths: Stamps = np.maximum(marks[1:] - begins, 0)
+    return begins, lengths
 
 
 def _due_from(marks: Stamps, intended: Stamps, done: Stamps) -> Stamps:
