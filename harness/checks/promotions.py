@@ -7,6 +7,7 @@ there is nothing to wait for any more. Three causes are told apart (harness/fact
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.checks.results import Finding, offset, passed, per_vtgate, unknown
@@ -14,7 +15,7 @@ from harness.facts import promotions
 from harness.facts.buffer import settings
 from harness.facts.processes import restarted
 from harness.facts.promotions import WORDS, Cause, Ended
-from harness.facts.storm import reparents, trouble
+from harness.facts.storm import trouble
 from harness.facts.words import counted, listed, seconds
 from harness.history import History
 from harness.model import CheckKind, CheckResult, Node, Verdict
@@ -37,12 +38,12 @@ def _judged(history: History, node: Node) -> Finding:
     if restarted(history, node.name):
         return unknown(f"{node.name} ended or restarted: what it knew before is in no log.")
     ends = promotions.ends(history, node.name)
-    late = [ended for ended in ends if ended.late and not _pending(history, ended)]
+    late = promotions.late(history, node.name)
     finding = Finding(figures={"ends": len(ends), "late": len(late), "dropped": promotions.dropped(history, node.name)})
     if not late:
         finding.summary = f"Each of {counted(len(ends), 'buffering')} ended when the new primaries had been seen."
         return finding
-    causes = _causes(late, dropped=int(finding.figures["dropped"]))
+    causes = promotions.causes_of(history, node.name, late)
     finding.figures.update({f"cause_{cause}": number for cause, number in Counter(causes.values()).items()})
     finding.figures["longest_s"] = round(max(ended.late_s for ended in late), 3)
     window = trouble(history)
@@ -53,21 +54,6 @@ def _judged(history: History, node: Node) -> Finding:
     return finding
 
 
-def _pending(history: History, ended: Ended) -> bool:
-    """A reparent was running: there was something to wait for, even if its primary's first word of it was lost."""
-    return any(
-        reparent.begin_ns <= ended.at_ns and not 0 < reparent.end_ns <= ended.at_ns for reparent in reparents(history)
-    )
-
-
-def _causes(late: list[Ended], *, dropped: int) -> dict[str, Cause]:
-    """Shard → cause; "" = of no shard in particular."""
-    found = {shard: cause for ended in late for shard, cause in ended.causes.items()}
-    if found:
-        return found
-    return {"": Cause.DROPPED if dropped else late[0].without_a_word}
-
-
 def _line(ended: Ended, since_ns: int) -> str:
     how = "ran to its maximum duration" if ended.timed_out else "ended"
     return (
@@ -76,7 +62,7 @@ def _line(ended: Ended, since_ns: int) -> str:
     )
 
 
-def _summary(node: Node, late: list[Ended], causes: dict[str, Cause]) -> str:
+def _summary(node: Node, late: Sequence[Ended], causes: dict[str, Cause]) -> str:
     shards = listed(dict.fromkeys(ended.shard for ended in late))
     longest = seconds(max(ended.late_s for ended in late))
     because = "; ".join(

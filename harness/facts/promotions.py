@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.facts.storm import reparents
 from harness.history import History
 from harness.model import LogLine
 
@@ -121,6 +122,50 @@ def ends(history: History, vtgate: str) -> tuple[Ended, ...]:
     """Every end of buffering that a vtgate logged, in that order."""
     lines = [line for line in history.logs if line.node == vtgate]
     return tuple(_Followed(history.plan.cluster.keyspace).ends(lines))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A new primary that a vtgate's health check learnt of."""
+
+    keyspace: str
+    shard: str
+    tablet: str
+    line: LogLine
+
+
+def seen(history: History, vtgate: str) -> Iterator[Seen]:
+    """Every promotion that a vtgate logged, in that order."""
+    for line in history.logs:
+        if line.node == vtgate and (found := _PROMOTED.search(line.text)):
+            yield Seen(keyspace=found[1], shard=found[2], tablet=short(found[3]), line=line)
+
+
+def demotions(history: History, vtgate: str, shard: str) -> Iterator[LogLine]:
+    """The lines in which a primary of the shard stopped serving."""
+    for line in history.logs:
+        if line.node == vtgate and (found := _DEMOTED.search(line.text)) and found[3] == shard:
+            yield line
+
+
+def late(history: History, vtgate: str) -> tuple[Ended, ...]:
+    """Buffering that went on although nothing was left to wait for. A reparent that still ran is something to wait
+    for, even if its primary's first word of it was lost."""
+    return tuple(ended for ended in ends(history, vtgate) if ended.late and not _pending(history, ended))
+
+
+def _pending(history: History, ended: Ended) -> bool:
+    return any(
+        reparent.begin_ns <= ended.at_ns and not 0 < reparent.end_ns <= ended.at_ns for reparent in reparents(history)
+    )
+
+
+def causes_of(history: History, vtgate: str, ended_late: Sequence[Ended]) -> dict[str, Cause]:
+    """Shard → why the watcher did not take it for serving; "" = of no shard in particular."""
+    found = {shard: cause for ended in ended_late for shard, cause in ended.causes.items()}
+    if found or not ended_late:
+        return found
+    return {"": Cause.DROPPED if dropped(history, vtgate) else ended_late[0].without_a_word}
 
 
 def dropped(history: History, vtgate: str) -> int:
