@@ -210,7 +210,7 @@ def _unserved(history: History, keyspace: str, shard: str) -> Iterator[Unserved]
 
 @lru_cache(maxsize=4)
 def read_only(history: History) -> tuple[ReadOnly, ...]:
-    """Of every MySQL server that was looked at. A vttablet's `SET GLOBAL read_only = OFF` ends it at once; its ON is only
+    """Of every MySQL server that was asked. A vttablet's `SET GLOBAL read_only = OFF` ends it at once; its ON is only
     an intention (it waits for locks and commits), so that the server's word counts."""
     lines = _by_node(history)
     found: list[ReadOnly] = []

@@ -24,10 +24,15 @@ PERIOD_NS = 500_000_000
 MOST_BYTES = 1 << 20  # of one log at a time; what is left comes next time
 LONGEST_TEXT = 500
 KEPT_LEVELS = ("error", "fatal")
-# buffer/shard_buffer.go, discovery/{,tablet_}health_check.go, reparentutil/planned_reparenter.go,
-# tabletmanager/rpc_replication.go
+# buffer/shard_buffer.go, discovery/{,tablet_}health_check.go, reparentutil/{planned,emergency}_reparenter.go (vtctld
+# logs every step as "[reparent old -> new] step"), tabletmanager/{rpc_replication,tm_state,shard_sync}.go,
+# tabletserver/state_manager.go, mysqlctl/query.go, semisyncmonitor/monitor.go. Case counts: without that a line costs
+# 18 us instead of 2.
 KEPT_TEXTS = re.compile(
-    r"buffering|PlannedReparent|DemotePrimary|PromoteReplica|broadcast channel|Serving State|panic", re.IGNORECASE
+    r"[Bb]uffering|PlannedReparent|EmergencyReparent|ExternallyReparented|\[reparent |DemotePrimary|PromoteReplica"
+    r"|WaitForPosition|SetReplicationSource|PopulateReparentJournal|TabletServer transition|Changing Tablet Type"
+    r"|Updating shard record|exec SET GLOBAL (?:super_)?read_only|blocked on semi-sync|Going unhealthy"
+    r"|broadcast channel|Serving State|[Pp]anic"
 )
 
 
