@@ -2,7 +2,7 @@
 
 A wait is split where the claims of its lane begin and end; each moment belongs to the claim of the highest rank, and
 the operation to the cause that held it longest. An error belongs to the highest claim that explains its class and
-overlaps its life. Everything is done lane by lane with arrays: a storm has a million operations, and hundreds of claims.
+overlaps its life. Everything is done lane by lane with arrays: a storm has a million operations and many claims.
 """
 
 from __future__ import annotations
