@@ -13,7 +13,7 @@ import importlib.metadata
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ from harness.base.errors import ClusterError, PlanError
 from harness.base.hostfacts import host_facts
 from harness.base.owner import this_process
 from harness.base.rundir import RUNS, RunDir
-from harness.contracts import Aim, Cluster, Experiment, Fault, Stage
+from harness.contracts import Experiment, Fault, Stage
 from harness.faults import catalogue
+from harness.faults.process import STARTED
 from harness.heal import Silent
 from harness.history import fold_ledger
 from harness.interrupts import Interrupted, Interrupts
@@ -42,6 +43,8 @@ from harness.stage import EventLog, RunStage
 PASSED, FINDING, UNKNOWN, INTERRUPTED = 0, 1, 3, 130
 FOR_EVER_S = 365 * 86_400.0
 INDENT = "    "
+WIDTH = 110
+STAMP = " " * len("[   0.00 s] ")
 
 
 @click.group("fault")
@@ -52,19 +55,15 @@ def fault() -> None:
 @fault.command("list")
 @click.option("--cluster", "cluster_name", metavar="NAME", help="Say which of them this cluster can do, and why not.")
 @click.option("--backend", type=click.Choice(list(BACKENDS)), help="Say what no cluster of it can do, and why.")
-@click.option("--markdown", is_flag=True, help="As the table of docs/faults.md.")
 @click.argument("names", nargs=-1)
-def list_(cluster_name: str | None, backend: str | None, markdown: bool, names: tuple[str, ...]) -> None:
+def list_(cluster_name: str | None, backend: str | None, names: tuple[str, ...]) -> None:
     """Show the faults: what they do, their parameters with their defaults, and what they need of a backend."""
     kinds = [catalogue.chosen(name) for name in names] or list(catalogue.FAULTS.values())
-    if markdown:
-        click.echo(catalogue.markdown(kinds))
-        return
     if cluster_name and backend:
         raise PlanError("a cluster stands on a backend already: give --cluster or --backend")
     cannot = asyncio.run(_cannot(cluster_name)) if cluster_name else BACKENDS[backend].never if backend else None
     where = cluster_name or backend or ""
-    width = min(shutil.get_terminal_size((110, 24)).columns, 110)
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
     for kind in kinds:
         click.secho(kind.__name__, bold=True)
         for line in (catalogue.says(kind), *_facts(kind, where, cannot)):
@@ -218,7 +217,7 @@ def _seconds(text: str) -> float:
 
 
 async def _injected(made: Fault, plan: Plan, folder: RunDir, hold_s: float) -> int:
-    told = _Told(folder)
+    told = _Told(made, plan.cluster.keyspace, folder)
     events = EventLog(folder, told)
     lease = Lease(folder)
     try:
@@ -226,8 +225,9 @@ async def _injected(made: Fault, plan: Plan, folder: RunDir, hold_s: float) -> i
             opened = attached(plan.cluster_name, ClusterEvents(events, folder), lease)
             cluster = await interrupts.may_end(stack.enter_async_context(opened))
             jsonio.save(folder.nodes, list(cluster.nodes()))
-            async with RunStage(cluster, folder, events, plan=plan) as stage:
+            async with RunStage(cluster, folder, events, plan=plan, heard=told.step) as stage:
                 await _held(made, stage, told, interrupts, lease, hold_s)
+        told.well()
     except Interrupted:
         events.add("interrupt", "before it was in force")
         told.say("interrupted")
@@ -240,12 +240,10 @@ async def _injected(made: Fault, plan: Plan, folder: RunDir, hold_s: float) -> i
 async def _held(made: Fault, stage: RunStage, told: _Told, interrupts: Interrupts, lease: Lease, hold_s: float) -> None:
     """From the intent to the recovery. Ctrl-C ends the holding; healing and recovery, which are bounded, go on."""
     async with contextlib.AsyncExitStack() as stack:
-        aim = await interrupts.may_end(stack.enter_async_context(stage.inject(made)))
-        told.in_force(made, aim)
+        await interrupts.may_end(stack.enter_async_context(stage.inject(made)))
         if not made.one_shot:
             told.say(f"holding {f'for {hold_s:g} s' if hold_s < FOR_EVER_S else 'until Ctrl-C'}")
             await _until_over(stage, told, interrupts, lease, hold_s)
-    told.over(made, stage.cluster)
 
 
 async def _until_over(stage: RunStage, told: _Told, interrupts: Interrupts, lease: Lease, hold_s: float) -> None:
@@ -267,11 +265,14 @@ async def _either(task: asyncio.Task[str], seconds: float) -> None:
 
 
 class _Told:
-    """Says what happens, and reads it from the ledger."""
+    """Says what happens when the ledger has it."""
 
-    def __init__(self, folder: RunDir) -> None:
+    def __init__(self, made: Fault, keyspace: str, folder: RunDir) -> None:
+        self._made = made
+        self._keyspace = keyspace
         self._folder = folder
         self._begun_ns = now_ns()
+        self._width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else 0
 
     def on_event(self, event: Any) -> None:
         if event.kind == "exit":
@@ -281,34 +282,53 @@ class _Told:
         return
 
     def say(self, text: str, at_ns: int = 0) -> None:
-        click.echo(f"[{((at_ns or now_ns()) - self._begun_ns) / 1e9:7.2f} s] {text}")
+        line = f"[{((at_ns or now_ns()) - self._begun_ns) / 1e9:7.2f} s] {text}"
+        click.echo(textwrap.fill(line, self._width, subsequent_indent=STAMP) if self._width else line)
 
     @property
     def span(self) -> FaultSpan:
         (span,) = fold_ledger(jsonio.read_lines(self._folder.faults))
         return span
 
-    def in_force(self, made: Fault, aim: Aim) -> None:
-        span = self.span
-        details = ", ".join(f"{name} {value}" for name, value in aim.details.items() if value != "")
-        self.say(f"{made.name} on {', '.join(aim.targets)}{f' ({details})' if details else ''}", span.intent_ns)
-        if span.error:
-            self.say(f"it failed: {span.error}")
-        elif span.active_ns:
-            self.say("done" if made.one_shot else "in force", span.active_ns)
-        how = catalogue.evidence(made)
-        self.say(f"felt: {how}" if span.observed else f"NO EVIDENCE that it took effect; looked for: {how}")
+    def step(self, line: Mapping[str, Any]) -> None:
+        """A line of the ledger, as it is written."""
+        words = self._words(line)
+        if words:
+            self.say(words, line["at_ns"])
 
-    def over(self, made: Fault, cluster: Cluster) -> None:
-        span = self.span
-        if made.one_shot:
-            return
-        self.say("taken back", span.healed_ns)
-        if span.unrecovered:
-            self.say(f"{cluster.spec.keyspace} has NOT got over it: {span.unrecovered}")
-        else:
-            self.say(f"{cluster.spec.keyspace} has got over it", span.recovered_ns)
-        self.say(f"afterwards: {span.unhealthy}" if span.unhealthy else "every node runs, nothing is left in force")
+    def _words(self, line: Mapping[str, Any]) -> str:
+        lasts = not self._made.one_shot
+        match line["step"]:
+            case "intent":
+                return _whom(self._made, line["targets"], line["details"])
+            case "active":
+                return "in force" if lasts else "done"
+            case "failed":
+                return f"it failed: {line['error']}"
+            case "observed":
+                how = catalogue.evidence(self._made)
+                return f"felt: {how}" if line["observed"] else f"NO EVIDENCE that it took effect; looked for: {how}"
+            case "healed" if lasts:
+                return "taken back"
+            case "recovered":
+                return f"{self._keyspace} has got over it"
+            case "unrecovered":
+                return f"{self._keyspace} has NOT got over it: {line['why']}"
+            case "unhealthy":
+                return f"afterwards: {line['why']}"
+        return ""
+
+    def well(self) -> None:
+        """It is over, and nothing was found that is not as before."""
+        if not (self._made.one_shot or self.span.unhealthy):
+            self.say("every node runs, nothing is left in force")
+
+
+def _whom(made: Fault, targets: Sequence[str], details: Mapping[str, Any]) -> str:
+    """Without what only its own evidence and remedies have a use for."""
+    told = {name: value for name, value in details.items() if value != "" and not name.startswith(STARTED)}
+    words = ", ".join(f"{name} {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in told.items())
+    return f"{made.name} on {', '.join(targets)}{f' ({words})' if words else ''}"
 
 
 def _judged(made: Fault, span: FaultSpan) -> int:

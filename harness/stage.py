@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -49,15 +49,21 @@ class EventLog:
         self._lines.close()
 
 
+Heard = Callable[[Mapping[str, Any]], None]
+
+
 class LedgerSpan:
     """The story of one fault in faults.jsonl."""
 
-    def __init__(self, ledger: LineLog, number: int) -> None:
+    def __init__(self, ledger: LineLog, number: int, heard: Heard) -> None:
         self._ledger = ledger
         self._number = number
+        self._heard = heard
 
     def step(self, step: str, *, at_ns: int = 0, **more: object) -> None:
-        self._ledger.append({"number": self._number, "step": step, "at_ns": at_ns or now_ns(), **more})
+        line = {"number": self._number, "step": step, "at_ns": at_ns or now_ns(), **more}
+        self._ledger.append(line)
+        self._heard(line)
 
     def begin(self, at_ns: int = 0) -> None:
         self.step("begin", at_ns=at_ns)
@@ -100,8 +106,17 @@ class RunStage:
     """The Stage of one run."""
 
     def __init__(
-        self, cluster: Cluster, run: RunDir, events: EventLog, *, plan: Plan, streams: Streams | None = None
+        self,
+        cluster: Cluster,
+        run: RunDir,
+        events: EventLog,
+        *,
+        plan: Plan,
+        streams: Streams | None = None,
+        heard: Heard = lambda _: None,
     ) -> None:
+        """`heard`: of every line of the ledger, when it is written."""
+        self._heard = heard
         self._cluster = cluster
         self._events = events
         self._plan = plan
@@ -194,7 +209,7 @@ class RunStage:
             if sick:
                 raise ClusterError(f"{fault.name} was not injected, because something is wrong already: {sick}")
         self._faults += 1
-        span = LedgerSpan(self._ledger, self._faults)
+        span = LedgerSpan(self._ledger, self._faults, self._heard)
         details = dict(aim.details)
         span.step("intent", fault=fault.name, targets=list(aim.targets), details=details, undo=list(aim.undo))
         await self._ledger.synced()

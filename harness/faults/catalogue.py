@@ -92,7 +92,7 @@ def chosen(name: str) -> type[Fault]:
     by_plain = {_plain(known): kind for known, kind in FAULTS.items()}
     if _plain(name) in by_plain:
         return by_plain[_plain(name)]
-    raise PlanError(f"no fault is called {name}{_near(name, FAULTS)}; `vtchaos fault list` shows all")
+    raise PlanError(f"no fault is called {name} (`vtchaos fault list` shows all){_near(name, FAULTS)}")
 
 
 def fields(kind: type[Fault]) -> tuple[Field, ...]:
@@ -126,18 +126,6 @@ def told(fault: Fault) -> str:
     defaults = {field.name: field.default for field in fields(type(fault))}
     given = {name: getattr(fault, name) for name in defaults if getattr(fault, name) != defaults[name]}
     return f"{fault.name}({', '.join(f'{name}={_shown(value)}' for name, value in given.items())})"
-
-
-def markdown(kinds: Iterable[type[Fault]]) -> str:
-    """The table of docs/faults.md."""
-    rows = ["| fault | what it does | parameters | what shows it | needs |", "|---|---|---|---|---|"]
-    for kind in kinds:
-        fault = sample(kind)
-        names = "<br>".join(f"`{field.text}`" for field in fields(kind))
-        needs = ", ".join(sorted(fault.needs)) or "–"
-        cells = (f"`{kind.__name__}`", says(kind), names, evidence(fault), needs)
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows)
 
 
 def shards_of(fault: Fault) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ class _OverLinks(Traits):
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """What processes in the sources' places find."""
+        """Processes in the sources' places knock at the targets' doors, and find it so."""
         return await felt.by_all(stage, _pairs(aim), self._door(), lambda rows: self._felt(rows, aim))
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
@@ -306,7 +306,8 @@ class HalfOpen(_OverLinks):
             yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """What processes in the sources' places find; and that every target is younger than the one that was there."""
+        """Processes in the sources' places knock at the targets' doors and hear nothing, and every target is younger
+        than the one that was there."""
         silent = await _OverLinks.observed(self, stage, aim)
         return silent and await process.all_younger(stage, aim, _restarts(stage, aim))
 

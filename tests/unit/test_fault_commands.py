@@ -20,7 +20,7 @@ from harness.base.clock import ClockBase
 from harness.base.errors import ClusterError
 from harness.base.rundir import RunDir
 from harness.cli import main
-from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, plan
+from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, plan, spans
 
 HOLD_S = 0.05
 
@@ -88,7 +88,7 @@ async def test_its_story(
 
 async def test_it_holds_as_long_as_was_said(folder: RunDir) -> None:
     await injected(DiaryFault([]), folder, 0.3)
-    span = fault_commands._Told(folder).span
+    (span,) = spans(folder.path)
     assert 0.3 <= (span.recover_ns - span.active_ns) / 1e9 < 1.0
 
 
