@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from harness.attribution.buffer_signatures import BUFFER
+from harness.attribution.defect_signatures import DEFECTS
 from harness.attribution.join import Joined, claims_of, join
 from harness.attribution.rows import rows
 from harness.attribution.signature import Signature
@@ -31,7 +33,12 @@ def table(signatures: Iterable[Signature]) -> tuple[Signature, ...]:
 
 
 # Where two of equal rank claim a moment, the earlier row holds it.
-SIGNATURES: tuple[Signature, ...] = table(())
+SIGNATURES: tuple[Signature, ...] = table(
+    (
+        *DEFECTS,
+        *BUFFER,
+    )
+)
 BY_NAME: Mapping[str, Signature] = {signature.name: signature for signature in SIGNATURES}
 
 

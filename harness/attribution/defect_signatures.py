@@ -1,0 +1,124 @@
+"""Defects of vtgate that hold its clients although the cluster could serve them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.attribution.buffer_signatures import GAVE_UP
+from harness.attribution.evidence import of_line
+from harness.attribution.signature import Claim, Rank, Signature
+from harness.causes import Blame, Evidence
+from harness.facts import promotions
+from harness.facts.buffering import SETTLED_NS, bufferings
+from harness.facts.promotions import WORDS, Cause, Ended
+from harness.history import History
+from harness.model import LogLine
+
+TITLES: dict[Cause, str] = {
+    Cause.LATE_ERROR: "buffered for a reparent that was over: a late error of the old primary",
+    Cause.LATE_HEALTH: "buffered for a reparent that was over: a late health message of the old primary",
+    Cause.DROPPED: "buffered for a reparent that was over: the health update was dropped",
+    Cause.STOOD_STILL: "buffered for a reparent that was over: the keyspace event watcher stood still",
+    Cause.UNHEARD: "buffered for a reparent that was over: the keyspace event watcher did not hear of it",
+}
+NAMES: dict[Cause, str] = {
+    Cause.LATE_ERROR: "late-error-of-old-primary",
+    Cause.LATE_HEALTH: "late-health-of-old-primary",
+    Cause.DROPPED: "lost-health-update",
+    Cause.STOOD_STILL: "event-watcher-stood-still",
+    Cause.UNHEARD: "promotion-unheard",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedTooLong:
+    """Buffering that went on when vtgate's health check knew every new primary (vitessio/vitess#17629)."""
+
+    cause: Cause
+    blame: ClassVar[Blame] = Blame.VITESS
+    rank: ClassVar[int] = Rank.DEFECT
+
+    @property
+    def name(self) -> str:
+        return NAMES[self.cause]
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.cause]
+
+    @property
+    def advice(self) -> str:
+        words = WORDS[self.cause]
+        return f"A defect of vtgate (vitessio/vitess#17629): {words}."
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        for node in history.vtgates:
+            late = promotions.late(history, node.name)
+            causes = promotions.causes_of(history, node.name, late)
+            for ended in late:
+                if _cause(ended, causes) is self.cause:
+                    yield Claim(
+                        vtgate=node.name,
+                        shard=ended.shard,
+                        from_ns=ended.needed_ns,
+                        to_ns=ended.at_ns,
+                        evidence=_evidence(history, node.name, ended),
+                        errors=GAVE_UP,
+                    )
+
+
+def _cause(ended: Ended, causes: dict[str, Cause]) -> Cause:
+    """The shard's own, or that of another shard: all of a keyspace wait for the one that is not taken for serving."""
+    own = {**causes, **ended.causes}
+    return own.get(ended.shard) or next(iter((*ended.causes.values(), *own.values())))
+
+
+def _evidence(history: History, vtgate: str, ended: Ended) -> tuple[Evidence, ...]:
+    """How it ended, the promotion that should have ended it, and what came after that one."""
+    for stretch in bufferings(history):
+        if (stretch.vtgate, stretch.shard, stretch.to_ns) == (vtgate, ended.shard, ended.at_ns) and stretch.ended:
+            lines = [stretch.ended, *([stretch.began] if stretch.began else [])]
+            break
+    else:
+        lines = []
+    needed = [seen.line for seen in promotions.seen(history, vtgate) if seen.line.at_ns == ended.needed_ns]
+    return tuple(of_line(line) for line in (*lines[:1], *needed, *lines[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class InconsistentState:
+    """vtgate's health check has no primary where its keyspace event watcher has one: three tries in no time, and the
+    request fails instead of being buffered (tabletgateway.go, withRetry, 21.0 to 24.0)."""
+
+    name: ClassVar[str] = "inconsistent-state"
+    title: ClassVar[str] = "vtgate's two views of the primary contradicted each other"
+    blame: ClassVar[Blame] = Blame.VITESS
+    rank: ClassVar[int] = Rank.DEFECT
+    advice: ClassVar[str] = "A defect of vtgate: let the clients try again."
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        for node in history.vtgates:
+            for shard in dict.fromkeys(lane.shard for lane in history.lanes_of(node.name)):
+                for line in self._changes(history, node.name, shard):
+                    yield Claim(
+                        vtgate=node.name,
+                        shard=shard,
+                        from_ns=line.at_ns - SETTLED_NS,
+                        to_ns=line.at_ns + SETTLED_NS,
+                        evidence=(of_line(line),),
+                        waits=False,
+                        errors=frozenset({"inconsistent-state"}),
+                    )
+
+    def _changes(self, history: History, vtgate: str, shard: str) -> Iterator[LogLine]:
+        """Where the health check's view of the primary changed, or a request was buffered for the lack of one."""
+        yield from promotions.demotions(history, vtgate, shard)
+        yield from (seen.line for seen in promotions.seen(history, vtgate) if seen.shard == shard)
+        for stretch in bufferings(history):
+            if (stretch.vtgate, stretch.shard) == (vtgate, shard):
+                yield from (line for line in (stretch.began, stretch.ended) if line)
+
+
+DEFECTS: tuple[Signature, ...] = (*(BufferedTooLong(cause) for cause in Cause), InconsistentState())
