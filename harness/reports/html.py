@@ -25,6 +25,8 @@ from harness.reports import charts, words
 from harness.reports.bins import STATE_WORDS, Binned, Counts, Grid, binned, grid_for, overall
 from harness.reports.cut_short import folded_names, split
 from harness.reports.digest import Digest, LaneFacts, digest
+from harness.reports.html_causes import causes_view
+from harness.reports.html_faults import faults_view
 from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
 from harness.reports.known import reproduced_issue
 from harness.reports.pressure import pressure_sentence
@@ -91,6 +93,8 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "digest": found,
         "tiles": _tiles(history, found),
         "Outcome": Outcome,
+        "causes": causes_view(history, verdict, found),
+        "faults": faults_view(history, found),
         "checks": _checks(told),
         "folded": _checks(folded),
         "folded_names": folded_names(folded),

@@ -219,6 +219,22 @@
     });
   }
 
+  // ---- a moment in a table shows itself in the charts; a link into something folded opens it
+  const AROUND_S = 2;
+  function moments() {
+    document.querySelectorAll("a.moment").forEach((link) => {
+      const at = Number(link.dataset.at);
+      link.addEventListener("click", () => { if (drawn.size) move([at - AROUND_S, at + AROUND_S], null); });
+    });
+  }
+
+  function unfold() {
+    let element = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = element;
+    for (; element; element = element.parentElement) if (element.tagName === "DETAILS") element.open = true;
+    if (target) target.scrollIntoView();
+  }
+
   for (const id of Object.keys(data.figures)) {
     if (id.startsWith("heat-")) data.figures[id] = Object.assign(heat(data.figures[id]), { rows: data.figures[id].rows });
   }
@@ -226,4 +242,7 @@
   drawAll();
   shardPicker();
   copyButton();
+  moments();
+  window.addEventListener("hashchange", unfold);
+  if (location.hash) unfold();
 })();
