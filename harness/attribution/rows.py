@@ -19,7 +19,7 @@ EXAMPLES_SHOWN = 8
 
 def rows(joined: Sequence[Joined], table: Sequence[Signature]) -> tuple[CauseRow, ...]:
     """One row for each vtgate and cause that at least one operation is named for, the most operations first."""
-    found = []
+    found: list[CauseRow] = []
     for vtgate in dict.fromkeys(part.affected.vtgate for part in joined):
         mine = [part for part in joined if part.affected.vtgate == vtgate]
         causes = np.unique(np.concatenate([part.cause for part in mine])).tolist()
