@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.attribution.advice_values import (
@@ -20,7 +20,7 @@ from harness.attribution.advice_values import (
 from harness.facts.buffer import BufferSettings
 from harness.facts.needs import Needs, StormNeed
 from harness.facts.notice import STALL_S, Notice
-from harness.facts.spread import spread
+from harness.facts.outages import Spread
 from harness.facts.words import counted, seconds
 
 LEAST_S = 1  # verifyFlags refuses less, of the window and of the time between failovers
@@ -28,6 +28,7 @@ DEFAULT_WINDOW_S = 10
 DEFAULT_SIZE = 1000
 DEFAULT_BETWEEN_S = 60
 FEW_STORMS = 10
+MANY = 8  # from so many figures on a quartile says something that median and longest do not
 FEW_FACTOR, MANY_FACTOR = 2.0, 1.5
 DRAINED_WITHIN_S = 0.5  # what draining may add to a client's wait
 MOST_DRAINED = 16  # --queryserver-config-pool-size's default (tabletenv/config.go v0.24.3): more than that wait again
@@ -174,13 +175,13 @@ def _window(asked: Asked) -> Advice:
 def _factor_words(asked: Asked) -> str:
     storms = len(asked.storms)
     floor = (
-        f", and with fewer than {FEW_STORMS} storms not below Vitess's default of {DEFAULT_WINDOW_S} s: too long a window "
-        "costs patience, too short a one costs errors"
+        f", and with fewer than {FEW_STORMS} storms not below Vitess's default of {DEFAULT_WINDOW_S} s: too long a "
+        "window costs patience, too short a one costs errors"
     )
+    longer = 1 / (storms + 1)
     return (
         f"{asked.factor:g} times the longest: after n storms the next one is longer than all of them with probability "
-        f"1/(n + 1), here {1 / (storms + 1):.0%} (shards of one storm are one observation)"
-        + (floor if asked.few else "")
+        f"1/(n + 1), here {longer:.0%} (shards of one storm are one observation){floor if asked.few else ''}"
     )
 
 
@@ -195,11 +196,18 @@ def _times(asked: Asked) -> tuple[Measured, ...]:
 
 
 def _measured(what: str, values_s: Sequence[float]) -> Measured | None:
-    found = spread(values_s)
+    found = Spread.of(values_s)
     if found is None:
         return None
     figures = {"n": found.n, "median_s": round(found.median, 3), "longest_s": round(found.most, 3)}
-    return Measured(what=what, words=found.in_seconds, figures=figures)
+    return Measured(what=what, words=_spread_words(found), figures=figures)
+
+
+def _spread_words(found: Spread) -> str:
+    """median 3.1 s, three quarters within 4.8 s, longest 5.2 s (n = 32)"""
+    middle = f"median {seconds(found.median)}, " if found.n > 1 else ""
+    tail = f"three quarters within {seconds(found.upper)}, " if found.n >= MANY else ""
+    return f"{middle}{tail}longest {seconds(found.most)} (n = {found.n})"
 
 
 def _max_duration(asked: Asked) -> Advice:
@@ -298,10 +306,10 @@ def _min_between(asked: Asked) -> Advice:
 def _drain(asked: Asked) -> Advice:
     drains = [drain for run in asked.runs for drain in run.needs.drains]
     told = Advice(knob=DRAIN, now=now(DRAIN, asked.now), rule=_RULES[DRAIN])
-    took, each = spread([drain.took_s for drain in drains]), spread([drain.each_s for drain in drains])
+    took, each = Spread.of(drain.took_s for drain in drains), Spread.of(drain.each_s for drain in drains)
     if took is None or each is None:
         return _without(told, "no drain is on record (vtgate logs its end; nothing was buffered, or it was not kept)")
-    value = max(1, math.ceil(asked.waiting * each.p90 / DRAINED_WITHIN_S))
+    value = max(1, math.ceil(asked.waiting * each.most / DRAINED_WITHIN_S))
     most = max(drain.requests for drain in drains)
     return Advice(
         knob=DRAIN,
@@ -309,19 +317,19 @@ def _drain(asked: Asked) -> Advice:
         now=told.now,
         rule=told.rule,
         margin=(
-            f"reckoned with the ninth decile of what one request took, and at most {MOST_DRAINED}: a vttablet has so "
+            f"reckoned with the slowest drain, and at most {MOST_DRAINED}: a vttablet has so "
             "many connections for them (--queryserver-config-pool-size)"
         ),
         measured=(
             Measured(
                 what="draining a shard took",
-                words=f"{took.in_seconds}, of at most {counted(most, 'request')}",
+                words=f"{_spread_words(took)}, of at most {counted(most, 'request')}",
                 figures={"n": took.n, "longest_s": round(took.most, 4), "requests": most},
             ),
             Measured(
                 what="of it, one request",
-                words=f"median {each.median * 1000:.1f} ms, 90 % within {each.p90 * 1000:.1f} ms (n = {each.n})",
-                figures={"median_ms": round(each.median * 1000, 2), "p90_ms": round(each.p90 * 1000, 2)},
+                words=f"median {each.median * 1000:.1f} ms, at worst {each.most * 1000:.1f} ms (n = {each.n})",
+                figures={"median_ms": round(each.median * 1000, 2), "most_ms": round(each.most * 1000, 2)},
             ),
             Measured(
                 what="waiting for a shard after a whole window",
