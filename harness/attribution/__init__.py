@@ -12,9 +12,17 @@ from functools import lru_cache
 
 from harness.attribution.buffer_signatures import BUFFER
 from harness.attribution.defect_signatures import DEFECTS
+from harness.attribution.error_signatures import ERRORS
+from harness.attribution.fault_signatures import EVERYBODYS, FAULTS
+from harness.attribution.host_signatures import HOSTS
 from harness.attribution.join import Joined, claims_of, join
+from harness.attribution.reparent_signatures import FAILOVERS
 from harness.attribution.rows import rows
 from harness.attribution.signature import Signature
+from harness.attribution.stream_signatures import STREAMS
+from harness.attribution.tablet_signatures import TABLETS
+from harness.attribution.topology_signatures import TOPOLOGY
+from harness.attribution.waiting_signatures import WAITING
 from harness.causes import CauseRow
 from harness.facts.affected import affected
 from harness.history import History
@@ -35,8 +43,17 @@ def table(signatures: Iterable[Signature]) -> tuple[Signature, ...]:
 # Where two of equal rank claim a moment, the earlier row holds it.
 SIGNATURES: tuple[Signature, ...] = table(
     (
+        *HOSTS,
         *DEFECTS,
+        *WAITING,
+        *ERRORS,
+        *STREAMS,
         *BUFFER,
+        *TABLETS,
+        *TOPOLOGY,
+        *FAILOVERS,
+        *EVERYBODYS,
+        *FAULTS,
     )
 )
 BY_NAME: Mapping[str, Signature] = {signature.name: signature for signature in SIGNATURES}

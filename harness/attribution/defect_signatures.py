@@ -55,7 +55,7 @@ class BufferedTooLong:
 
     def claims(self, history: History) -> Iterator[Claim]:
         for node in history.vtgates:
-            late = promotions.late(history, node.name)
+            late = (*promotions.late(history, node.name), *promotions.never_ended(history, node.name))
             causes = promotions.causes_of(history, node.name, late)
             for ended in late:
                 if _cause(ended, causes) is self.cause:
