@@ -2,6 +2,7 @@
 
     verdict.json   for programs          junit.xml     for CI
     report.html    for people, offline   summary.txt   the closing summary, as a file
+    trace.json.gz  for Perfetto
 
 `terminal.show` prints the summary; `live` shows a run while it goes.
 """
@@ -15,7 +16,7 @@ from harness.base.errors import UsageError
 from harness.base.rundir import RunDir
 from harness.history import History
 from harness.model import RunVerdict
-from harness.reports import html, json, junit, terminal
+from harness.reports import html, json, junit, terminal, trace
 
 Render = Callable[[History, RunVerdict, Path], Path]
 
@@ -24,6 +25,7 @@ RENDERERS: Mapping[str, tuple[Render, str]] = {
     "json": (json.render, "verdict.json"),
     "junit": (junit.render, "junit.xml"),
     "html": (html.render, "report.html"),
+    "trace": (trace.render, "trace.json.gz"),
     "terminal": (terminal.render, "summary.txt"),
 }
 

@@ -221,6 +221,17 @@ class VtctldClient:
         record = (await self.call("GetShard", request, timeout_s=CALL_TIMEOUT_S)).shard.shard
         return Term(primary=alias_text(record.primary_alias), start_ns=_time_ns(record.primary_term_start_time))
 
+    async def shard_terms(self, keyspace: str, *, timeout_s: float) -> dict[str, Term]:
+        """Shard → whom its record names, and since when; of all shards of a keyspace at once."""
+        request = vtctldata_pb2.FindAllShardsInKeyspaceRequest(keyspace=keyspace)
+        answer = await self.call("FindAllShardsInKeyspace", request, timeout_s=timeout_s)
+        return {
+            name: Term(
+                primary=alias_text(found.shard.primary_alias), start_ns=_time_ns(found.shard.primary_term_start_time)
+            )
+            for name, found in sorted(answer.shards.items())
+        }
+
     async def run_health_check(self, alias: str) -> None:
         """Let a tablet look at its replication and tell its state now, not at its next health-check interval."""
         request = vtctldata_pb2.RunHealthCheckRequest(tablet_alias=alias_message(alias))
