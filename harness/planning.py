@@ -14,11 +14,11 @@ from typing import TypeVar
 from clusters.kubernetes.operator_manifest import as_it_will_be
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
-from harness.checks import EVERY_RUN
+from harness.checks import EVERY_RUN, WITH_LOAD
 from harness.contracts import Experiment
 from harness.items import MAX_TABLES, ItemsSpec
 from harness.load.config import MIN_ITEM_ROWS
-from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Placement, Plan, VtgateSpec
+from harness.model import ClusterSpec, ConnectionMode, LoadSpec, Objective, Placement, Plan, VtgateSpec
 from harness.streams import Resume, StreamSpec
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ class Overrides:
     params: Mapping[str, float] = field(default_factory=dict)
     timeout_s: float | None = None
     place: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # fields of Placement
+    objective: Objective | None = None
 
 
 def choose(name: str, table: Mapping[str, Experiment]) -> Experiment:
@@ -124,14 +125,22 @@ def build(
         items=items,
         streams=streams,
         params=params,
-        checks=tuple(dict.fromkeys(check.name for check in (*experiment.checks, *EVERY_RUN))),
+        checks=tuple(
+            dict.fromkeys(check.name for check in (*experiment.checks, *(WITH_LOAD if load else ()), *EVERY_RUN))
+        ),
         known_bugs=experiment.known_bugs,
         seed=seed if seed is not None else secrets.randbelow(2**31),
         timeout_s=timeout_s,
         command_line=tuple(command_line),
         harness_version=harness_version,
         notes=_own_flags(experiment.cluster, running, cluster_name) if running is not None else (),
+        objective=_given(overrides.objective, Objective()),
     )
+
+
+def _checks(experiment: Experiment, load: LoadSpec | None) -> tuple[str, ...]:
+    asked = (*experiment.checks, *(WITH_LOAD if load else ()), *EVERY_RUN)
+    return tuple(dict.fromkeys(check.name for check in asked))
 
 
 def _own_flags(wanted: ClusterSpec, running: ClusterSpec, name: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhant
 from harness.checks.elsewhere import ClientsElsewhere
 from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected
 from harness.checks.evictions import BufferEvictions
+from harness.checks.explained import ClientsExplained
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.links import LinkBystanders, LinkCost, LinkServedAgain
@@ -116,6 +117,7 @@ WORKFLOW: tuple[Check, ...] = (  # what a movetables experiment asks for
     NoCrash(),
 )
 EVERY_RUN: tuple[Check, ...] = (FaultsHealed(), NothingLeft())  # whatever the experiment asks for
+WITH_LOAD: tuple[Check, ...] = (ClientsExplained(),)  # of every experiment that has clients
 FAULTS: tuple[Check, ...] = (FaultsFelt(), FaultsHealed(), ServedAgain())  # where a run's faults are the question
 PROCESS: tuple[Check, ...] = (*STANDARD, *FAULTS, ClientsElsewhere())  # what a process experiment asks for
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
@@ -132,5 +134,7 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
 
 
 CHECKS: Mapping[str, Check] = table(
-    dict.fromkeys((*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN, ServesOn()))
+    dict.fromkeys(
+        (*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN, *WITH_LOAD, ServesOn())
+    )
 )

@@ -1,11 +1,13 @@
-"""The answer of a run in one or two sentences."""
+"""The answer of a run in a few sentences."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
+from harness.attribution import attributed
 from harness.checks.vstream_ends import end_words
 from harness.facts import workflows
 from harness.facts.affected import erroneous
@@ -33,8 +35,7 @@ def headline(history: History, verdict: Verdict, results: Sequence[CheckResult],
     first = f"{said[0].upper()}{said[1:]}." if said else "Nothing was recorded."
     if was_interrupted(history):
         first = f"Interrupted {', '.join(interruptions(history))}. {first}"
-    meaning = _meaning(verdict, results, reproduced)
-    return f"{first} {meaning}" if meaning else first
+    return " ".join(filter(None, (first, _causes(history), _meaning(verdict, results, reproduced))))
 
 
 def _streams(history: History, results: Sequence[CheckResult]) -> str:
@@ -146,6 +147,17 @@ def _stall(history: History) -> str:
     worst = max(found, key=lambda item: item.stall_s)
     through = f" through {worst.vtgate}" if len(history.vtgates) > 1 else ""
     return f"the worst shard ({worst.shard}{through}) stalled {seconds(worst.stall_s)}"
+
+
+def _causes(history: History) -> str:
+    """Of all vtgates together; each has rows of its own in the verdict."""
+    numbers: Counter[str] = Counter()
+    for row in attributed(history):
+        numbers[row.cause] += row.operations
+    if not numbers:
+        return ""
+    named = listed((f"{cause} {number:,}" for cause, number in numbers.most_common()), 3)
+    return f"{counted(numbers.total(), 'operation')} waited or failed: {named}."
 
 
 def _unbuffered(history: History) -> str:

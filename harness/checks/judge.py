@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from harness.attribution import attributed
 from harness.base.errors import RunDirError
 from harness.checks import CHECKS
 from harness.checks.assumptions import RunComplete
@@ -45,6 +46,7 @@ def judge(history: History, checks: Mapping[str, Check] = CHECKS) -> RunVerdict:
         headline=headline(history, verdict, settled.results, settled.reproduced),
         results=settled.results,
         reproduced=settled.reproduced,
+        causes=attributed(history),
     )
 
 

@@ -99,6 +99,7 @@ class _Shard:
     late_error_ns: int = 0
     late_health_ns: int = 0
     began_ns: int = 0
+    buffers: bool = False
 
     def promoted(self, at_ns: int, tablet: str) -> None:
         self.primary, self.promoted_ns = tablet, at_ns
@@ -111,7 +112,7 @@ class _Shard:
             self.waits = True
 
     def began(self, at_ns: int, *, old: bool) -> None:
-        self.began_ns = at_ns
+        self.began_ns, self.buffers = at_ns, True
         if old:
             self.late_error_ns = at_ns
         else:
@@ -152,6 +153,16 @@ def late(history: History, vtgate: str) -> tuple[Ended, ...]:
     """Buffering that went on although nothing was left to wait for. A reparent that still ran is something to wait
     for, even if its primary's first word of it was lost."""
     return tuple(ended for ended in ends(history, vtgate) if ended.late and not _pending(history, ended))
+
+
+def never_ended(history: History, vtgate: str) -> tuple[Ended, ...]:
+    """The same of buffering that still went on when the run ended: as long as it was seen."""
+    lines = [line for line in history.logs if line.node == vtgate]
+    followed = _Followed(history.plan.cluster.keyspace)
+    for _ in followed.ends(lines):
+        pass
+    left = followed.left(history.end_ns)
+    return tuple(ended for ended in left if ended.late and not _pending(history, ended))
 
 
 def _pending(history: History, ended: Ended) -> bool:
@@ -200,11 +211,24 @@ class _Followed:
         found = self._of(keyspace, shard)
         found.began(at_ns, old=found.promoted_ns > 0 and not found.waits)
 
+    def left(self, end_ns: int) -> Iterator[Ended]:
+        """What buffers still: no health message has ended it so far."""
+        for shard in [name for name, state in self._shards.items() if state.buffers]:
+            yield self._told(end_ns, shard, timed_out=True)
+
     def _ended(self, at_ns: int, shard: str, why: str) -> Ended:
+        timed_out = TIMED_OUT in why
+        ended = self._told(at_ns, shard, timed_out=timed_out)
+        self._of(self._keyspace, shard).buffers = False
+        if not timed_out:
+            for state in self._shards.values():
+                state.late_error_ns = state.late_health_ns = 0
+        return ended
+
+    def _told(self, at_ns: int, shard: str, *, timed_out: bool) -> Ended:
         own = self._of(self._keyspace, shard)
         promoted = [state.promoted_ns for state in self._shards.values()]
-        timed_out = TIMED_OUT in why
-        ended = Ended(
+        return Ended(
             shard=shard,
             began_ns=own.began_ns,
             at_ns=at_ns,
@@ -213,10 +237,6 @@ class _Followed:
             pending=tuple(sorted(name for name, state in self._shards.items() if state.waits)),
             causes={name: cause for name, state in self._shards.items() if (cause := _cause(state, timed_out))},
         )
-        if not timed_out:
-            for state in self._shards.values():
-                state.late_error_ns = state.late_health_ns = 0
-        return ended
 
 
 def _cause(shard: _Shard, timed_out: bool) -> Cause | None:

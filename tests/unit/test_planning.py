@@ -33,7 +33,8 @@ def test_without_overrides_the_plan_is_the_experiment() -> None:
     assert plan.cluster == STORM_2.cluster
     assert plan.load == STORM_2.load
     assert plan.params == STORM_2.params
-    asked = (*(check.name for check in STORM_2.checks), "faults/healed", "faults/clean")  # the last two of every run
+    of_every_run = ("faults/healed", "faults/clean")
+    asked = (*(check.name for check in STORM_2.checks), "clients/explained", *of_every_run)  # it has a load
     assert plan.checks == asked
     assert (plan.seed, plan.timeout_s, plan.backend) == (7, STORM_2.timeout_s, "local")
     assert "reparent-storm-2" in plan.run_id
