@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib.metadata
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, placement, plan_words, planning, scratch
+from harness import history, kept, placement, plan_words, planning, repeat_command, scratch
 from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
@@ -33,25 +34,22 @@ from harness.base.owner import this_process
 from harness.base.rundir import RUNS, RunDir
 from harness.checks.judge import judge
 from harness.clean import Marks
+from harness.compare_command import compare_command
 from harness.contracts import Backend, Cluster, Experiment
 from harness.fault_commands import fault
 from harness.heal import heal
 from harness.image_commands import image
 from harness.lease import Lease
-from harness.load.live import NAME as LIVE_NAME
-from harness.load.live import LiveFile
-from harness.load.stream_live import NAME as STREAMS_LIVE_NAME
-from harness.load.stream_live import LiveFile as StreamsLiveFile
-from harness.load.streams import StreamsHandle
-from harness.model import ClusterSpec, Placement, Plan, RunVerdict
-from harness.options import cluster_options, load_options, overrides, place_options
+from harness.live_files import lane_counters, stream_states
+from harness.model import ClusterSpec, Objective, Placement, Plan, RunVerdict
+from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
+from harness.repeat_command import repeat_options
 from harness.reports import RENDERERS, render_all, terminal
 from harness.reports.live import LiveView, PlainObserver
-from harness.reports.live_state import StreamStates
 from harness.reports.tables import table_console
 from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
-from harness.streams import StreamLane, StreamStatus
+from harness.timeline_command import timeline
 
 EXIT_INTERRUPTED = 130
 
@@ -116,33 +114,63 @@ def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, 
 @click.option("--cluster", "cluster_name", default="", metavar="NAME", help="A cluster made by `vtchaos up`.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<run id>.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+@repeat_options
+@click.pass_context
 def run(
+    context: click.Context,
+    /,
+    *,
     experiment: str,
     seed: int | None,
     backend: str | None,
     cluster_name: str,
     out: Path | None,
     plain: bool,
+    count: int | None,
+    until_clear: bool,
+    limit: float | None,
     **given: Any,
 ) -> None:
-    """Run an experiment and judge it."""
+    """Run an experiment and judge it.
+
+    With --count, N times: each run has a new cluster (unless --cluster) and a seed drawn from --seed. Says how often
+    something showed, with confidence intervals, and writes summary.json, summary.txt and junit.xml beside the run
+    directories. The exit code is the worst of the runs': 1 a finding, then 4, 130, 3, 0. Ctrl-C ends after the
+    running one; the same command with --out FOLDER takes it up again.
+    """
+    if count is None and (until_clear or limit is not None):
+        raise PlanError("--until-clear and --rate-limit are about several runs; give --count too")
+    before = repeat_command.batch_of(out) if count is not None else None
+    seed = before.seed if before is not None and seed is None else seed
     made, chosen = asyncio.run(_planned(experiment, given, backend_name=backend, seed=seed, cluster_name=cluster_name))
+    if count is not None:
+        words = repeat_command.words_of(context)
+        if given["shards"] is None and made.cluster.shards != EXPERIMENTS[experiment].cluster.shards:
+            words = (*words, "--shards", str(made.cluster.shards))  # of all runs, whatever memory there is later
+        asked = repeat_command.Asked(count=count, until_clear=until_clear)
+        limit = limit or (before.limit if before is not None else repeat_command.DEFAULT_LIMIT)
+        place = out or RUNS / f"{made.run_id}-x{count}"
+        sys.exit(repeat_command.repeated(experiment, words, asked, seed=made.seed, limit=limit, folder=place))
     folder = RunDir.create((out or RUNS / made.run_id).absolute())
     jsonio.save(folder.plan, made)
     jsonio.save(folder.host, host_facts())
-    plan_words.show(made, _console())
+    turn = os.environ.get(repeat_command.TURN, "")
+    if not turn:
+        plan_words.show(made, _console())
     jsonio.save(folder.owner, this_process())
-    ended = asyncio.run(_run(made, chosen, folder, plain=plain))
+    title = f"{f'{turn}: ' if turn else ''}{made.experiment}  seed {made.seed}"
+    ended = asyncio.run(_run(made, chosen, folder, plain=plain, title=title))
     folder.owner.unlink()  # from here on nothing of the cluster is ours any more
-    sys.exit(_closed(folder, ended))
+    sys.exit(_closed(folder, ended, quiet=bool(turn)))
 
 
 @main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-def check(run_dir: Path) -> None:
+@objective_option
+def check(run_dir: Path, objective: str | None) -> None:
     """Judge a recorded run (again), with the checks of this version."""
     folder = RunDir.open(run_dir)
-    verdict = _judged(folder)
+    verdict = _judged(folder, objective=None if objective is None else objective_of(objective))
     sys.exit(verdict.exit_code)
 
 
@@ -177,7 +205,7 @@ def doctor(releases: str) -> None:
     console.print(table)
 
 
-for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault):
+for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault, timeline, compare_command):
     main.add_command(_command)
 
 
@@ -283,14 +311,14 @@ def _backend(name: str) -> Backend:
 # ---------------------------------------------------------------- running
 
 
-async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: bool) -> Ended:
+async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: bool, title: str) -> Ended:
     with contextlib.ExitStack() as stack:
-        snapshot = RunTail(folder, _lane_counters(folder), _stream_states(folder))
+        snapshot = RunTail(folder, lane_counters(folder), stream_states(folder))
         view: LiveView | PlainObserver
         if plain or not sys.stdout.isatty():
             view = PlainObserver(snapshot, out=sys.stdout)
         else:
-            view = LiveView(snapshot, title=f"{made.experiment}  seed {made.seed}")
+            view = LiveView(snapshot, title=title)
         stack.enter_context(view)
         lease = Lease(folder) if made.cluster_name else None
         marks = Marks(run=made.run_id, folder=scratch.folder_name())
@@ -324,47 +352,20 @@ def _opened(
         )
 
 
-def _lane_counters(folder: RunDir) -> Any:
-    """Opens the load's live counters once they are there; mapped until the process ends."""
-    opened: list[LiveFile] = []
-
-    def read() -> Any:
-        if not opened:
-            if not (folder.path / LIVE_NAME).is_file() or (folder.path / LIVE_NAME).stat().st_size == 0:
-                return None
-            opened.append(LiveFile(folder.path / LIVE_NAME))
-        return opened[0].lanes()
-
-    return read
-
-
-def _stream_states(folder: RunDir) -> StreamStates:
-    """Opens the streams' live states once they are there; mapped until the process ends."""
-    opened: list[StreamsHandle] = []
-
-    def read() -> Sequence[StreamStatus]:
-        live = folder.path / STREAMS_LIVE_NAME
-        if not opened:
-            if not folder.streams.is_file() or not live.is_file() or live.stat().st_size == 0:
-                return ()
-            lanes = tuple(jsonio.structure(plain, StreamLane) for plain in jsonio.load(folder.streams, list[Any]))
-            opened.append(StreamsHandle(folder, lanes, StreamsLiveFile(live)))
-        return opened[0].status()
-
-    return read
-
-
-def _closed(folder: RunDir, ended: Ended) -> int:
+def _closed(folder: RunDir, ended: Ended, *, quiet: bool = False) -> int:
     """Judge, save, tell. Returns the exit code."""
-    verdict = _judged(folder)
+    verdict = _judged(folder, quiet=quiet)
     if ended.error is not None:
         click.echo(f"vtchaos: {ended.error}", err=True)
         return ended.error.exit_code
     return verdict.exit_code
 
 
-def _judged(folder: RunDir) -> RunVerdict:
+def _judged(folder: RunDir, *, objective: Objective | None = None, quiet: bool = False) -> RunVerdict:
+    """`quiet`: of one run of several; they are told together."""
     seen = history.load(folder)
+    if objective is not None:
+        seen = dataclasses.replace(seen, plan=dataclasses.replace(seen.plan, objective=objective))
     verdict = judge(seen)
     try:
         jsonio.save(folder.verdict, verdict)
@@ -372,7 +373,8 @@ def _judged(folder: RunDir) -> RunVerdict:
     except OSError as error:  # a full disk: what was found is told all the same
         terminal.show(seen, verdict, _console(), folder=folder.path)
         raise HarnessError(f"the verdict could not be written into {folder.path}: {error.strerror}") from error
-    terminal.show(seen, verdict, _console(), folder=folder.path)
+    if not quiet:
+        terminal.show(seen, verdict, _console(), folder=folder.path)
     return verdict
 
 

@@ -9,13 +9,20 @@ import click
 
 from clusters import BACKENDS
 from harness.base.errors import PlanError
-from harness.model import ConnectionMode, Placement
+from harness.base.goduration import duration_s
+from harness.model import ConnectionMode, Objective, Placement
 from harness.placement import DEFAULT_BACKEND
 from harness.planning import Overrides
 from harness.streams import Resume
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+objective_option = click.option(
+    "--objective",
+    metavar="PERCENT[@TIME]",
+    help="What clients' availability is held against: 99.9 % answered within 0.5 s unless told otherwise, as in "
+    "99.95@200ms. Judges nothing.",
+)
 _CREATE = {"own": False, "operator": True}
 _CLUSTER = (
     click.option("--shards", type=int, help="Shards of the keyspace."),
@@ -74,6 +81,7 @@ _LOAD = (
         "--operation-timeout", "operation_timeout_s", type=float, metavar="SECONDS", help="A client's patience."
     ),
     click.option("--set", "params", metavar="NAME=NUMBER", multiple=True, help="A parameter of the experiment."),
+    objective_option,
     click.option("--timeout", "timeout_s", type=float, metavar="SECONDS", help="Bound of the whole timeline."),
 )
 _STREAMS = (
@@ -140,7 +148,21 @@ def overrides(given: dict[str, Any]) -> Overrides:
         words["mode"] = ConnectionMode(words["mode"])
     if "resume" in words:
         words["resume"] = Resume(words["resume"])
+    if "objective" in words:
+        words["objective"] = objective_of(words["objective"])
     return Overrides(**words)
+
+
+def objective_of(text: str) -> Objective:
+    """`99.9`, `99.95@200ms`. Raises PlanError."""
+    percent, at, within = text.replace("%", "").partition("@")
+    try:
+        found = Objective(percent=float(percent), within_s=duration_s(within) if at else Objective().within_s)
+    except ValueError:
+        raise PlanError(f"--objective takes a percentage and perhaps a time, as in 99.9@500ms, not {text!r}") from None
+    if not (0 < found.percent <= 100 and found.within_s > 0):
+        raise PlanError(f"--objective {text}: it takes a percentage above 0, up to 100, and a time above 0")
+    return found
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

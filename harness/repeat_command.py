@@ -1,0 +1,282 @@
+"""`vtchaos run --count N`: the same run again and again, each in a process of its own, and one answer of all.
+
+A process each, so that the twentieth run is measured under the same conditions as the first: no caches, no heap, no
+real-time scheduling that an earlier one left. Runs that are in the folder already are not made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+from junitparser import JUnitXml
+from rich.console import Console
+from rich.text import Text
+
+from harness import history, repeats, repeats_text
+from harness.base import jsonio
+from harness.base.errors import RunDirError, UsageError
+from harness.base.rng import child
+from harness.base.rundir import RunDir
+from harness.model import RunVerdict
+from harness.repeats import EXIT_HARNESS, EXIT_INTERRUPTED, Batch, Summary
+from harness.run_records import RunRecord, broken, record
+from harness.statistics.stopping import Side, runs_until_clear
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to us
+OURS = ("count", "until_clear", "limit", "out", "seed")  # options that are not the single run's
+EXIT_USAGE = 2
+FAILURES_IN_A_ROW = 3  # so many runs that the harness itself failed in, and the rest would fail as well
+DEFAULT_LIMIT = 0.1
+
+
+def repeat_options(command: F) -> F:
+    for option in reversed(
+        (
+            click.option("--count", type=click.IntRange(1), metavar="N", help="Make N runs and one answer of all."),
+            click.option(
+                "--until-clear",
+                is_flag=True,
+                help="With --count: end as soon as the rate of runs that show something is clearly below or above "
+                "--rate-limit (an interval that holds at every look).",
+            ),
+            click.option(
+                "--rate-limit",
+                "limit",
+                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                metavar="P",
+                help=f"With --count: the rate that is of interest.  [default: {DEFAULT_LIMIT:g}]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def words_of(context: click.Context, ours: Collection[str] = OURS) -> tuple[str, ...]:
+    """The command line of one of the runs: what was given, without what is ours."""
+    found: list[str] = []
+    for param in context.command.params:
+        given = context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if given and param.name not in ours:
+            found += _words(param, context.params[param.name or ""])
+    return tuple(found)
+
+
+def _words(param: click.Parameter, value: Any) -> Iterator[str]:
+    if isinstance(param, click.Argument):
+        yield str(value)
+    elif isinstance(param, click.Option) and param.is_flag:
+        yield param.opts[0] if value else param.secondary_opts[0]
+    else:
+        for each in value if param.multiple else (value,):
+            yield from (param.opts[0], str(each))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How many runs, and when fewer are enough."""
+
+    count: int
+    until_clear: bool
+
+
+class Stopping:
+    """Ctrl-C: the first lets the run that goes on come to its end, the second ends it early; SIGTERM and SIGHUP do
+    both at once. Whatever ends, it ends in order: the run heals and removes."""
+
+    def __init__(self, console: Console) -> None:
+        self.asked = False
+        self._console = console
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        for number in before:
+            signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def ran(self, command: Sequence[str], turn: str) -> int:
+        """Exit code. The run has a process group of its own: the terminal's Ctrl-C reaches only us."""
+        with subprocess.Popen(command, env={**os.environ, TURN: turn}, process_group=0) as process:
+            self._running = process
+            code = process.wait()
+        self._running = None
+        return code
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        at_once = self.asked or number != signal.SIGINT
+        self.asked = True
+        if self._running is None:
+            return
+        if at_once:
+            self._running.send_signal(signal.SIGINT)
+        else:
+            self._console.print("ends after this run; Ctrl-C again ends it now", style="yellow")
+
+
+class Repeated:
+    """A folder of runs: `batch.json`, one run directory each (001, 002, …), and what all of them say."""
+
+    def __init__(self, folder: Path, batch: Batch, asked: Asked, console: Console) -> None:
+        self._folder = folder
+        self._batch = batch
+        self._asked = asked
+        self._console = console
+        self._stopping = Stopping(console)
+        self._runs: list[RunRecord] = []
+
+    def run(self) -> int:
+        """All runs that are not there yet. Returns the exit code."""
+        found = self._told(interrupted=False)
+        with self._stopping.installed():
+            for number in range(1, self._asked.count + 1):
+                if self._enough(found) or self._stopping.asked:
+                    break
+                made = self._one(number)
+                if made is None:
+                    return EXIT_USAGE
+                self._runs.append(made)
+                text = repeats_text.run_line(number, self._asked.count, made)
+                self._console.print(Text(text, style=repeats_text.style_of(made)), soft_wrap=True)
+                found = self._told(interrupted=False)
+        found = self._told(interrupted=self._stopping.asked and len(self._runs) < self._asked.count)
+        repeats_text.show(found, self._console, folder=self._folder)
+        return found.exit_code
+
+    def _enough(self, found: Summary) -> bool:
+        if self._asked.until_clear and found.clear.side is not Side.UNCLEAR:
+            return True
+        last = self._runs[-FAILURES_IN_A_ROW:]
+        if len(last) == FAILURES_IN_A_ROW and all(run.exit_code == EXIT_HARNESS for run in last):
+            self._console.print(f"ended: {FAILURES_IN_A_ROW} runs in a row failed in the harness itself", style="red")
+            return True
+        return False
+
+    def _one(self, number: int) -> RunRecord | None:
+        """The run of this number, made now unless it is there. None: it was refused."""
+        folder = self._folder / f"{number:03d}"
+        seed = seed_of(self._batch.seed, number)
+        if not is_whole(folder):
+            set_aside(folder)
+            command = [sys.executable, "-m", "harness.cli", "run", *self._batch.words]
+            turn = f"{number} of {self._asked.count}"
+            code = self._stopping.ran([*command, "--seed", str(seed), "--out", str(folder)], turn)
+            if code == EXIT_USAGE:
+                return None
+            if not (folder / "verdict.json").is_file():
+                return broken(folder.name, self._batch.experiment, seed, code, "it came to no verdict")
+        return recorded(RunDir(folder), self._folder)
+
+    def _told(self, *, interrupted: bool) -> Summary:
+        found = repeats.summary(self._batch, self._runs, asked=self._asked.count, interrupted=interrupted)
+        if self._runs:
+            save(found, self._folder)
+        return found
+
+
+def repeated(experiment: str, words: tuple[str, ...], asked: Asked, *, seed: int, limit: float, folder: Path) -> int:
+    """Make the runs, or those that are missing. Raises UsageError for a folder of something else."""
+    batch = Batch(experiment=experiment, words=words, seed=seed, limit=limit)
+    folder = folder.absolute()
+    console = Console()
+    if (folder / BATCH).is_file():
+        same(folder, batch)
+    else:
+        _made(folder)
+        jsonio.save(folder / BATCH, batch)
+    console.print(f"{asked.count} runs into {folder}, seed {seed}", highlight=False, soft_wrap=True)
+    if asked.until_clear:
+        many = runs_until_clear(limit)
+        text = f"until clear against a rate of {limit:.0%}: if nothing shows, that takes {many} runs that count"
+        console.print(text, highlight=False)
+    return Repeated(folder, batch, asked, console).run()
+
+
+BATCH = "batch.json"
+SUMMARY = "summary.json"
+
+
+def batch_of(folder: Path | None) -> Batch | None:
+    """What a folder repeats, if it is one of those. Raises RunDirError when that cannot be read."""
+    if folder is None or not (folder / BATCH).is_file():
+        return None
+    try:
+        return jsonio.load(folder / BATCH, Batch)
+    except ValueError as error:
+        raise RunDirError(f"{folder / BATCH} does not fit this version of vtchaos: {error}") from None
+
+
+def same(folder: Path, batch: Batch) -> None:
+    """Raises UsageError unless the folder's runs are of the same kind."""
+    there = batch_of(folder)
+    if there is not None and (there.words, there.seed) != (batch.words, batch.seed):
+        raise UsageError(
+            f"{folder} has runs of `vtchaos run {' '.join(there.words)}` with seed {there.seed}, not of "
+            f"`vtchaos run {' '.join(batch.words)}` with seed {batch.seed}; give another --out"
+        )
+    jsonio.save(folder / BATCH, batch)  # with the limit of this time
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise RunDirError(f"{folder} exists and is not empty, and holds no repeated runs; give another --out")
+    except OSError as error:
+        raise RunDirError(f"{folder} cannot be made ({error.strerror}); give another --out") from None
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of a run: the same for the same number, however many runs there are."""
+    return child(seed, f"run {number}").randrange(2**31)
+
+
+def is_whole(folder: Path) -> bool:
+    """A run that came to its end and was judged, whatever it came to; one that the user broke off is not."""
+    verdict = jsonio.load_if_whole(folder / "verdict.json", RunVerdict)
+    return verdict is not None and verdict.exit_code != EXIT_INTERRUPTED
+
+
+def set_aside(folder: Path) -> None:
+    """A broken-off run keeps what it recorded under another name."""
+    if folder.exists():
+        names = (folder.with_name(f"{folder.name}-broken-off-{number}") for number in range(1, 1000))
+        folder.rename(next(name for name in names if not name.exists()))
+
+
+def recorded(run: RunDir, inside: Path) -> RunRecord:
+    verdict = jsonio.load(run.verdict, RunVerdict)
+    return record(history.load(run), verdict, str(run.path.relative_to(inside)))
+
+
+def save(found: Summary, folder: Path) -> None:
+    """summary.json, summary.txt and junit.xml: whole after every run."""
+    jsonio.save(folder / SUMMARY, found)
+    (folder / "summary.txt").write_text(repeats_text.plain(found, folder), encoding="utf-8")
+    suites = JUnitXml("vtchaos")
+    for run in found.runs:
+        of_run = folder / run.folder / "junit.xml"
+        for suite in JUnitXml.fromfile(str(of_run)) if of_run.is_file() else ():
+            suite.name = f"{suite.name} {run.folder}"
+            suites.add_testsuite(suite)
+    suites.update_statistics()
+    suites.write(str(folder / "junit.xml"), pretty=True)
