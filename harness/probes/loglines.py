@@ -29,8 +29,8 @@ KEPT_LEVELS = ("error", "fatal")
 # tabletserver/state_manager.go, mysqlctl/query.go, semisyncmonitor/monitor.go. Case counts: without that a line costs
 # 18 us instead of 2.
 KEPT_TEXTS = re.compile(
-    r"[Bb]uffering|PlannedReparent|EmergencyReparent|ExternallyReparented|\[reparent |DemotePrimary|PromoteReplica"
-    r"|WaitForPosition|SetReplicationSource|PopulateReparentJournal|TabletServer transition|Changing Tablet Type"
+    r"[Bb]uffering|Draining finished|PlannedReparent|EmergencyReparent|ExternallyReparented|\[reparent |DemotePrimary"
+    r"|PromoteReplica|WaitForPosition|SetReplicationSource|PopulateReparentJournal|TabletServer transition|Changing Tablet Type"
     r"|Updating shard record|exec SET GLOBAL (?:super_)?read_only|blocked on semi-sync|Going unhealthy"
     r"|broadcast channel|Serving State|[Pp]anic"
 )
