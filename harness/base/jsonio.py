@@ -22,6 +22,11 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
+def plain(value: object) -> Any:
+    """A dataclass as dicts, lists, texts and numbers."""
+    return _CONVERTER.unstructure(value)
+
+
 def line(value: object) -> bytes:
     """One line of a JSON-lines file."""
     return orjson.dumps(_CONVERTER.unstructure(value), option=orjson.OPT_APPEND_NEWLINE)
