@@ -81,7 +81,7 @@ class KeyspaceWideConsistency:
 
     def claims(self, history: History) -> Iterator[Claim]:
         for stretch in _own_keyspace(history):
-            others = [pending for pending in _during(history, stretch) if pending.reparent.shard != stretch.shard]
+            others = [pending for pending in during(history, stretch) if pending.reparent.shard != stretch.shard]
             for from_ns, to_ns in _shared(stretch, others, _own(history, stretch)):
                 held_by = [pending for pending in others if pending.from_ns < to_ns and from_ns < _over_ns(pending)]
                 yield Claim(
@@ -165,7 +165,7 @@ class MaxFailoverDuration:
                         shard=stretch.shard,
                         from_ns=stretch.to_ns,
                         to_ns=pending.to_ns + SETTLED_NS,
-                        evidence=(*_ends(stretch), of_reparent(pending.reparent)),
+                        evidence=(*ends_of(stretch), of_reparent(pending.reparent)),
                         waits=False,
                         errors=UNBUFFERED,
                     )
@@ -251,7 +251,7 @@ class Draining:
                     shard=stretch.shard,
                     from_ns=stretch.to_ns,
                     to_ns=drained_ns,
-                    evidence=(*_ends(stretch), *evidence),
+                    evidence=(*ends_of(stretch), *evidence),
                     errors=GAVE_UP,
                 )
 
@@ -280,7 +280,7 @@ def _own_keyspace(history: History) -> Iterator[Buffering]:
     yield from (stretch for stretch in bufferings(history) if stretch.keyspace == keyspace)
 
 
-def _during(history: History, stretch: Buffering) -> list[Pending]:
+def during(history: History, stretch: Buffering) -> list[Pending]:
     """The reparents of the keyspace that a stretch of buffering had to do with."""
     return [
         pending
@@ -292,7 +292,7 @@ def _during(history: History, stretch: Buffering) -> list[Pending]:
 
 
 def _own(history: History, stretch: Buffering) -> list[Pending]:
-    return [pending for pending in _during(history, stretch) if pending.reparent.shard == stretch.shard]
+    return [pending for pending in during(history, stretch) if pending.reparent.shard == stretch.shard]
 
 
 def _let_go_ns(history: History, vtgate: str, pending: Pending) -> int:
@@ -313,7 +313,7 @@ def _lines(history: History, vtgate: str, pending: Pending) -> tuple[Evidence, .
     return tuple(of_line(line) for line in found)
 
 
-def _ends(stretch: Buffering) -> tuple[Evidence, ...]:
+def ends_of(stretch: Buffering) -> tuple[Evidence, ...]:
     if stretch.ended:
         return (of_line(stretch.ended),)
     key = f"BufferStops:{stretch.keyspace}.{stretch.shard}.{stretch.ending}"

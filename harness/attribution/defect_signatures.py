@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.attribution.buffer_signatures import GAVE_UP
-from harness.attribution.evidence import of_line
+from harness.attribution.buffer_signatures import GAVE_UP, during, ends_of
+from harness.attribution.evidence import of_line, of_reparent
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts import promotions
 from harness.facts.buffering import SETTLED_NS, bufferings
+from harness.facts.processes import in_force
 from harness.facts.promotions import WORDS, Cause, Ended
+from harness.facts.storm import REPARENTS
 from harness.history import History
 from harness.model import LogLine
 
@@ -88,6 +90,38 @@ def _evidence(history: History, vtgate: str, ended: Ended) -> tuple[Evidence, ..
 
 
 @dataclass(frozen=True, slots=True)
+class OutlastedReparents:
+    """The same where the log names no cause, or there is none: every reparent of the keyspace was over."""
+
+    name: ClassVar[str] = "buffering-outlasted-reparents"
+    title: ClassVar[str] = "buffered although every reparent of the keyspace was over"
+    blame: ClassVar[Blame] = Blame.VITESS
+    rank: ClassVar[int] = Rank.DEFECT
+    advice: ClassVar[str] = "A defect of vtgate (vitessio/vitess#17629): its log would say which."
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        for stretch in bufferings(history):
+            waited_for = during(history, stretch)
+            over_ns = max((pending.to_ns for pending in waited_for), default=stretch.to_ns)
+            if stretch.to_ns - over_ns > SETTLED_NS and not _disturbed(history, over_ns, stretch.to_ns):
+                last = max(waited_for, key=lambda pending: pending.to_ns)
+                yield Claim(
+                    vtgate=stretch.vtgate,
+                    shard=stretch.shard,
+                    from_ns=over_ns,
+                    to_ns=stretch.to_ns,
+                    evidence=(*ends_of(stretch), of_reparent(last.reparent)),
+                    errors=GAVE_UP,
+                )
+
+
+def _disturbed(history: History, from_ns: int, to_ns: int) -> bool:
+    """Something else than a reparent was in force: then there was something else to wait for."""
+    others = [span for span in history.faults if span.fault not in REPARENTS and 0 < span.begin_ns < to_ns]
+    return any(in_force(span, max(from_ns, span.begin_ns)) for span in others)
+
+
+@dataclass(frozen=True, slots=True)
 class InconsistentState:
     """vtgate's health check has no primary where its keyspace event watcher has one: three tries in no time, and the
     request fails instead of being buffered (tabletgateway.go, withRetry, 21.0 to 24.0)."""
@@ -121,4 +155,8 @@ class InconsistentState:
                 yield from (line for line in (stretch.began, stretch.ended) if line)
 
 
-DEFECTS: tuple[Signature, ...] = (*(BufferedTooLong(cause) for cause in Cause), InconsistentState())
+DEFECTS: tuple[Signature, ...] = (
+    *(BufferedTooLong(cause) for cause in Cause),
+    OutlastedReparents(),  # after those that know more
+    InconsistentState(),
+)
