@@ -60,7 +60,7 @@ class BufferedTooLong:
             late = (*promotions.late(history, node.name), *promotions.never_ended(history, node.name))
             causes = promotions.causes_of(history, node.name, late)
             for ended in late:
-                if _cause(ended, causes) is self.cause:
+                if promotions.cause_of(ended, causes) is self.cause:
                     yield Claim(
                         vtgate=node.name,
                         shard=ended.shard,
@@ -69,12 +69,6 @@ class BufferedTooLong:
                         evidence=_evidence(history, node.name, ended),
                         errors=GAVE_UP,
                     )
-
-
-def _cause(ended: Ended, causes: dict[str, Cause]) -> Cause:
-    """The shard's own, or that of another shard: all of a keyspace wait for the one that is not taken for serving."""
-    own = {**causes, **ended.causes}
-    return own.get(ended.shard) or next(iter((*ended.causes.values(), *own.values())))
 
 
 def _evidence(history: History, vtgate: str, ended: Ended) -> tuple[Evidence, ...]:

@@ -14,9 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.checks.results import Finding, passed, per_vtgate, unknown
+from harness.facts import promotions
 from harness.facts.affected import erroneous
 from harness.facts.buffer import BufferSettings, by_reason, settings
 from harness.facts.processes import restarted
+from harness.facts.promotions import WORDS
 from harness.facts.storm import Reparent, reparents_of_shards, storms, trouble
 from harness.facts.words import counted, listed, seconds
 from harness.history import History, Series
@@ -44,6 +46,7 @@ class _Shard:
     storm_s: float
     gap_s: float  # between the last two reparents of the shard; 0 = there was one
     hit_max_duration: bool
+    held_by: str  # a defect that let it buffer when nothing was left to wait for; "" = none
     operation_timeout_s: float
     errors: int
 
@@ -127,9 +130,16 @@ def _facts(history: History, series: Series, vtgate: str, shard: str, since_ns: 
         storm_s=max((storm.duration_s for storm in storms(history)), default=0.0),
         gap_s=(own[-1].begin_ns - max(own[-2].end_ns, own[-2].begin_ns)) / 1e9 if len(own) > 1 else 0.0,
         hit_max_duration=bool(series.growth(f"BufferStops:{keyspace}.{shard}.MaxDurationExceeded", since_ns)),
+        held_by=_held_by(history, vtgate, shard),
         operation_timeout_s=load.operation_timeout_s if load else 0.0,
         errors=len(erroneous(ops[ops["done_ns"] >= since_ns])),
     )
+
+
+def _held_by(history: History, vtgate: str, shard: str) -> str:
+    late = promotions.late(history, vtgate)
+    causes = promotions.causes_of(history, vtgate, late)
+    return next((WORDS[promotions.cause_of(ended, causes)] for ended in late if ended.shard == shard), "")
 
 
 def _why_evicted(shard: _Shard, reason: str) -> str:
@@ -142,6 +152,8 @@ def _why_evicted(shard: _Shard, reason: str) -> str:
         return "a reason that this version of vtchaos does not know"
     if shard.own_s > buffer.window_s:
         return f"the window of {seconds(buffer.window_s)} is shorter than the reparent (#9433)"
+    if shard.held_by:
+        return f"buffering did not end after the reparents (#17629): {shard.held_by}"
     if shard.hit_max_duration:
         return "buffering did not end after the reparent (see buffering/stops)"
     if shard.storm_s > buffer.window_s:

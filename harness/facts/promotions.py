@@ -179,6 +179,12 @@ def causes_of(history: History, vtgate: str, ended_late: Sequence[Ended]) -> dic
     return {"": Cause.DROPPED if dropped(history, vtgate) else ended_late[0].without_a_word}
 
 
+def cause_of(ended: Ended, causes: Mapping[str, Cause]) -> Cause:
+    """The shard's own, or that of another shard: all of a keyspace wait for the one that is not taken for serving."""
+    own = {**causes, **ended.causes}
+    return own.get(ended.shard) or next(iter((*ended.causes.values(), *own.values())))
+
+
 def dropped(history: History, vtgate: str) -> int:
     """Health messages that did not fit into a subscriber's channel, as vtgate logs them from 22.0 on."""
     return sum(1 for line in history.logs if line.node == vtgate and _FULL.search(line.text))
