@@ -26,6 +26,7 @@ from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
 from harness import history, kept, placement, plan_words, planning, repeat_command, scratch
+from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import HarnessError, PlanError, VtchaosError
@@ -49,6 +50,7 @@ from harness.reports.live import LiveView, PlainObserver
 from harness.reports.tables import table_console
 from harness.reports.tail import RunTail
 from harness.runner import Ended, Runner
+from harness.sweep_command import sweep_command
 from harness.timeline_command import timeline
 
 EXIT_INTERRUPTED = 130
@@ -206,6 +208,8 @@ def doctor(releases: str) -> None:
 
 
 for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault, timeline, compare_command):
+    main.add_command(_command)
+for _command in (advise, sweep_command):
     main.add_command(_command)
 
 

@@ -30,9 +30,9 @@ KEPT_LEVELS = ("error", "fatal")
 # 18 us instead of 2.
 KEPT_TEXTS = re.compile(
     r"[Bb]uffering|Draining finished|PlannedReparent|EmergencyReparent|ExternallyReparented|\[reparent |DemotePrimary"
-    r"|PromoteReplica|WaitForPosition|SetReplicationSource|PopulateReparentJournal|TabletServer transition|Changing Tablet Type"
-    r"|Updating shard record|exec SET GLOBAL (?:super_)?read_only|blocked on semi-sync|Going unhealthy"
-    r"|broadcast channel|Serving State|[Pp]anic"
+    r"|PromoteReplica|WaitForPosition|SetReplicationSource|PopulateReparentJournal|TabletServer transition"
+    r"|Changing Tablet Type|Updating shard record|exec SET GLOBAL (?:super_)?read_only|blocked on semi-sync"
+    r"|Going unhealthy|broadcast channel|Serving State|[Pp]anic"
 )
 
 

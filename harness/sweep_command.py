@@ -1,0 +1,271 @@
+"""`vtchaos sweep`: one option of `vtchaos run` over a range; a process for each run, as with --count.
+
+Runs that are in the folder already are not made again, and every run renews sweep.json and sweep.html: a sweep that was
+ended early can be taken up, and what it has is there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from harness import history, sweep_page, sweep_text
+from harness.base import jsonio
+from harness.base.errors import RunDirError, UsageError
+from harness.base.rundir import RUNS, RunDir
+from harness.causes import UNEXPLAINED
+from harness.facts.needs import doubts
+from harness.facts.notice import STALL_S, notice
+from harness.model import RunVerdict, Verdict
+from harness.options import cluster_options, load_options, place_options
+from harness.repeat_command import Stopping, is_whole, seed_of, set_aside, words_of
+from harness.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_value, sweep
+
+SWEEP = "sweep.json"
+PAGE = "sweep.html"
+OURS = ("repeat", "stall_s", "step", "out", "seed", "most_runs")
+EXIT_USAGE, EXIT_HARNESS, EXIT_INTERRUPTED = 2, 4, 130
+PLAN_WITHIN_S = 120.0
+FAILURES_IN_A_ROW = 3  # so many runs that came to nothing, and the rest would as well
+
+
+class _SweptCommand(click.Command):
+    """Takes `LOW..HIGH` for the value of any one option; the option itself is parsed with LOW."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[AXES], plain = [], []
+        for index, word in enumerate(args):
+            option, equals, text = word.partition("=") if word.startswith("--") else (args[index - 1], "", word)
+            axis = axis_of(option, text, None) if option.startswith("--") else None
+            if axis is None:
+                plain.append(word)
+                continue
+            ctx.meta[AXES].append((axis, text))
+            plain.append(f"{option}{equals}" * bool(equals) + axis.head + axis.text(axis.low))
+        return super().parse_args(ctx, plain)
+
+
+AXES = "vtchaos.sweep.axes"
+
+
+@click.command("sweep", cls=_SweptCommand)
+@click.argument("experiment")
+@place_options
+@cluster_options
+@load_options
+@click.option("--cluster", "cluster_name", metavar="NAME", help="A cluster made by `vtchaos up`, for all runs.")
+@click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+@click.option(
+    "--seed", type=int, help="Every run's seed is drawn from it; the same repetition has the same everywhere."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep; one that is there is taken up.")
+@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Runs at each value.")
+@click.option(
+    "--stall",
+    "stall_s",
+    type=click.FloatRange(0, min_open=True),
+    default=STALL_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="A stall of a shard beyond this is noticed, as is any error and any operation that was not issued.",
+)
+@click.option("--step", type=click.FloatRange(0, min_open=True), help="How near two values may be.  [default: 1]")
+@click.option(
+    "--most-runs", type=click.IntRange(1), default=60, show_default=True, help="The sweep ends after so many runs."
+)
+def sweep_command(
+    *,
+    experiment: str,
+    seed: int | None,
+    out: Path | None,
+    repeat: int,
+    stall_s: float,
+    step: float | None,
+    most_runs: int,
+    **given: Any,
+) -> None:
+    """Find where clients begin to notice: `vtchaos sweep reparent/storm --shards 1..32`.
+
+    One option of `vtchaos run` has a range (--shards 1..32, --window 1s..12s, --rate 5..80, --set reparents=1..8). Real
+    runs at a coarse grid of its values, then between the last value that nobody noticed and the first that was. Writes
+    sweep.json and sweep.html. Ctrl-C ends after the running one; the same command with --out FOLDER takes it up again.
+    Exit code: 0 with an answer, 4 where no run came to a result.
+    """
+    context = click.get_current_context()  # an option of ours has its name
+    axis, text = _one_axis(context.meta[AXES], step)
+    words = list(words_of(context, OURS))
+    folder = (out or RUNS / _name(experiment)).absolute()
+    before = sweep_of(folder)
+    asked = Asked(
+        experiment=experiment,
+        words=tuple(words),
+        at=_place(words, axis, text),
+        axis=axis,
+        seed=_seed(seed, before),
+        repeat=repeat,
+        stall_s=stall_s,
+    )
+    _require_same(folder, before, asked)
+    if "--cluster" not in words:
+        _refuse(asked)
+    folder.mkdir(parents=True, exist_ok=True)
+    sys.exit(Sweeping(folder, asked, Console(), most_runs=most_runs).run())
+
+
+def _one_axis(axes: Sequence[tuple[Axis, str]], step: float | None) -> tuple[Axis, str]:
+    if len(axes) != 1:
+        how = "no option has one" if not axes else "there are " + " and ".join(axis.name for axis, _ in axes)
+        raise UsageError(f"a sweep takes a range for one option, as in --shards 1..32; {how}")
+    axis, text = axes[0]
+    made = axis_of(axis.option, text, step)
+    assert made is not None  # it was one a moment ago
+    return made, text
+
+
+def _place(words: Sequence[str], axis: Axis, text: str) -> int:
+    """Where in the words of `vtchaos run` the value stands. Raises UsageError for an option that is not the run's."""
+    for index, word in enumerate(words):
+        if index and words[index - 1] == axis.option and word.startswith(axis.head or ("", axis.text(axis.low))[1]):
+            return index
+    raise UsageError(f"{axis.option} {text}: only an option of `vtchaos run` can be swept")
+
+
+def _name(experiment: str) -> str:
+    now = datetime.datetime.now(tz=datetime.UTC)
+    return f"{now:%Y%m%d-%H%M%S}-sweep-{experiment.replace('/', '-')}-{secrets.token_hex(2)}"
+
+
+def _seed(seed: int | None, before: Sweep | None) -> int:
+    if seed is not None:
+        return seed
+    return before.asked.seed if before is not None else secrets.randbelow(2**31)
+
+
+def sweep_of(folder: Path) -> Sweep | None:
+    """What a folder sweeps, if it does. Raises RunDirError when that cannot be read, or something else is in it."""
+    if not (folder / SWEEP).is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise RunDirError(f"{folder} exists and is not empty, and holds no sweep; give another --out")
+        return None
+    try:
+        return jsonio.load(folder / SWEEP, Sweep)
+    except ValueError as error:
+        raise RunDirError(f"{folder / SWEEP} does not fit this version of vtchaos: {error}") from None
+
+
+def _require_same(folder: Path, before: Sweep | None, asked: Asked) -> None:
+    """The range, the step, --repeat and --stall may change; what is run may not. Raises UsageError."""
+    if before is None:
+        return
+    there = before.asked
+    same = (there.seed, there.axis.option, there.axis.head, there.at) == (
+        asked.seed,
+        asked.axis.option,
+        asked.axis.head,
+        asked.at,
+    )
+    if not same or there.words_at(1) != asked.words_at(1):
+        raise UsageError(f"{folder} has a sweep of `vtchaos sweep {there.command}`; give another --out")
+
+
+def _refuse(asked: Asked) -> None:
+    """Raises UsageError where the plan of either end is refused, before anything starts."""
+    for value in (asked.axis.low, asked.axis.high):
+        words = [word for word in asked.words_at(value) if word != "--plain"]
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli", "plan", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PLAN_WITHIN_S,
+        )
+        if done.returncode:
+            said = done.stderr.strip().removeprefix("vtchaos: ") or f"exit code {done.returncode}"
+            raise UsageError(f"at {asked.axis.name} {asked.axis.text(value)}: {said}")
+
+
+class Sweeping:
+    """A folder of runs (`shards-4/001`, …), and what they say so far."""
+
+    def __init__(self, folder: Path, asked: Asked, console: Console, *, most_runs: int) -> None:
+        self._folder = folder
+        self._asked = asked
+        self._console = console
+        self._most_runs = most_runs
+        self._stopping = Stopping(console)
+        self._runs: list[SweptRun] = []
+
+    def run(self) -> int:
+        """Returns the exit code."""
+        self._save()
+        self._console.print(f"sweep into {self._folder}, seed {self._asked.seed}", highlight=False, soft_wrap=True)
+        with self._stopping.installed():
+            while not self._stopping.asked and self._may_go_on():
+                value = next_value(self._asked, self._runs)
+                if value is None:
+                    break
+                self._runs.append(self._one(value))
+                self._console.print(sweep_text.run_line(self._save(), self._runs[-1]), soft_wrap=True)
+        found = self._save()
+        sweep_text.show(found, self._console, folder=self._folder)
+        if self._stopping.asked:
+            return EXIT_INTERRUPTED
+        return 0 if any(point.runs for point in found.points) else EXIT_HARNESS
+
+    def _may_go_on(self) -> bool:
+        last = self._runs[-FAILURES_IN_A_ROW:]
+        if len(last) == FAILURES_IN_A_ROW and all(run.notice is None for run in last):
+            self._console.print(Text(f"ended: {FAILURES_IN_A_ROW} runs in a row came to nothing", style="red"))
+            return False
+        if len(self._runs) >= self._most_runs:
+            self._console.print(Text(f"ended: {self._most_runs} runs were made (--most-runs)", style="yellow"))
+            return False
+        return True
+
+    def _one(self, value: float) -> SweptRun:
+        """The next repetition at a value, made now unless it is there."""
+        number = 1 + sum(run.value == value for run in self._runs)
+        place = f"{self._asked.axis.name}-{self._asked.axis.text(value)}/{number:03d}"
+        folder = self._folder / place
+        code = 0
+        if not is_whole(folder):
+            set_aside(folder)
+            seed = seed_of(self._asked.seed, number)
+            command = [sys.executable, "-m", "harness.cli", "run", *self._asked.words_at(value)]
+            turn = f"{self._asked.axis.name} {self._asked.axis.text(value)}, {number} of {self._asked.repeat}"
+            code = self._stopping.ran([*command, "--seed", str(seed), "--out", str(folder)], turn)
+        return swept(folder, place, value, code)
+
+    def _save(self) -> Sweep:
+        found = sweep(self._asked, self._runs)
+        jsonio.save(self._folder / SWEEP, found)
+        sweep_page.render(found, self._folder / PAGE)
+        return found
+
+
+def swept(folder: Path, place: str, value: float, code: int) -> SweptRun:
+    """What is kept of a run in `folder`."""
+    verdict = jsonio.load_if_whole(folder / "verdict.json", RunVerdict)
+    if verdict is None or verdict.exit_code == EXIT_INTERRUPTED or code in (EXIT_USAGE, EXIT_HARNESS):
+        why = f"it ended with exit code {code}" if code else "it came to no verdict"
+        return SweptRun(value=value, folder=place, verdict=Verdict.UNKNOWN, notice=None, why=why)
+    seen = history.load(RunDir.open(folder))
+    felt = notice(seen)
+    return SweptRun(
+        value=value,
+        folder=place,
+        verdict=verdict.verdict,
+        notice=felt,
+        doubts=tuple(doubts(seen)),
+        cause=next((row.title for row in verdict.causes if row.cause != UNEXPLAINED), ""),
+        why="" if felt is not None else "it had no clients that could notice",
+    )
