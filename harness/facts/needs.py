@@ -31,18 +31,16 @@ _DRAINED = re.compile(r"Draining finished for shard: ([^/\s]+)/(\S+) Took: (\S+)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One shard's requests were held by one vtgate, until `to_ns` (the sample that showed the end)."""
+    """One shard's requests were held by one vtgate. The stamps are as wide as it was sampled: `to_ns` is the sample that
+    showed the end, `from_ns` the begin if it ended with the sample before."""
 
     vtgate: str
     shard: str
+    from_ns: int
     to_ns: int
     lasted_s: float
     most: int  # requests that waited at once
     reason: str  # of BufferStops
-
-    @property
-    def from_ns(self) -> int:
-        return self.to_ns - round(self.lasted_s * SECOND_NS)
 
     @property
     def timed_out(self) -> bool:
@@ -155,12 +153,13 @@ def _of_shard(series: Series, vtgate: str, keyspace: str, shard: str, since_ns: 
     for label in series.labels("BufferStops"):
         if not label.startswith(f"{stem}."):
             continue
-        for _, to_ns, _ in series.rises(f"BufferStops:{label}", since_ns):
+        for before_ns, to_ns, _ in series.rises(f"BufferStops:{label}", since_ns):
             took_ms = series.number(f"BufferLastFailoverDurationMs:{stem}", to_ns)
             if took_ms is not None:
                 yield Held(
                     vtgate=vtgate,
                     shard=shard,
+                    from_ns=before_ns - round(took_ms * 1_000_000),
                     to_ns=to_ns,
                     lasted_s=took_ms / 1000,
                     most=int(series.number(f"BufferLastRequestsInFlightMax:{stem}", to_ns) or 0),
