@@ -31,8 +31,8 @@ _DRAINED = re.compile(r"Draining finished for shard: ([^/\s]+)/(\S+) Took: (\S+)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One shard's requests were held by one vtgate. The stamps are as wide as it was sampled: `to_ns` is the sample that
-    showed the end, `from_ns` the begin if it ended with the sample before."""
+    """One shard's requests were held by one vtgate. The stamps are as wide as it was sampled: `to_ns` is the sample
+    that showed the end, `from_ns` the begin if it ended with the sample before."""
 
     vtgate: str
     shard: str

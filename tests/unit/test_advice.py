@@ -40,7 +40,15 @@ def of(found: tuple[Advice, ...], knob: str) -> Advice:
 def run(*held_s: float, notice: Notice | None = None, **more: object) -> Observed:
     """A storm of as many shards as there are holds."""
     held = tuple(
-        Held(vtgate="vtgate-1", shard=str(n), to_ns=ns(20), lasted_s=s, most=4, reason="NewPrimarySeen")
+        Held(
+            vtgate="vtgate-1",
+            shard=str(n),
+            from_ns=ns(20),
+            to_ns=ns(20 + s),
+            lasted_s=s,
+            most=4,
+            reason="NewPrimarySeen",
+        )
         for n, s in enumerate(held_s)
     )
     storm = StormNeed(shards=len(held_s), lasted_s=max(held_s), own_s=held_s)
@@ -179,10 +187,8 @@ def starved() -> HistoryBuilder:
     builder = calm()
     for tick in range(25, 71):
         builder.set("host", tick / 5, {"cpu_some_us": 1_000_000 + 200_000 * (tick - 25)})
-    builder.plan = dataclasses.replace(
-        builder.plan,
-        cluster=dataclasses.replace(builder.plan.cluster, vtgate_flags={"enable-buffer": "", WINDOW: "4s"}),
-    )
+    short = dataclasses.replace(builder.plan.cluster, vtgate_flags={"enable-buffer": "", WINDOW: "4s"})
+    builder.plan = dataclasses.replace(builder.plan, cluster=short)
     return builder
 
 
