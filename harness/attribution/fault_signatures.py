@@ -7,6 +7,7 @@ Reparents have signatures of their own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,11 +21,11 @@ from harness.attribution.reach import (
     until_ns,
     until_served_ns,
 )
-from harness.attribution.signature import Claim, Rank
+from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts.affected import NOT_ISSUED
 from harness.facts.processes import exits, faults_on
-from harness.facts.storm import SECOND_NS
+from harness.facts.storm import REPARENTS, SECOND_NS
 from harness.history import History
 from harness.model import Event, FaultSpan, Role
 
@@ -50,8 +51,10 @@ GONE = GAVE_UP | frozenset(
         "pool-exhausted",
     }
 )
+SWITCH = "SwitchedTraffic"
 CHURN = ("VSchemaChurn", "RoutingRulesChurn", "RoutingRule")
 STREAM_ENDED = frozenset({"stream UNAVAILABLE", "stream UNKNOWN", "stream CANCELLED", "stream DEADLINE_EXCEEDED"})
+_REFUSED = re.compile(r"ClientConnectorError\b")  # of aiohttp: the connection was refused
 READ_ONLY = frozenset({"read-only"})
 
 
@@ -66,9 +69,15 @@ class FaultInForce:
     errors: frozenset[str] = GONE
     rank: int = Rank.FAULT
     advice: str = ""
+    others: bool = False  # faults that no row names: those of a run that another version recorded
+
+    def _spans(self, history: History) -> Iterator[FaultSpan]:
+        yield from spans_of(history, self.faults)
+        if self.others:
+            yield from spans_of(history, {span.fault for span in history.faults} - NAMED)
 
     def claims(self, history: History) -> Iterator[Claim]:
-        for span in spans_of(history, self.faults):
+        for span in self._spans(history):
             for vtgate, shard in sorted(lanes_of(history, span)):
                 yield Claim(
                     vtgate=vtgate,
@@ -160,8 +169,11 @@ FAULTS: tuple[FaultInForce, ...] = (
         faults=frozenset(
             {"ChangedTabletType", "ErrantTransaction", "LaggingReplicas", "PurgedBinlogs", "WrongCandidate"}
         ),
+        errors=GONE | STREAM_ENDED,
+        others=True,
     ),
 )
+NAMED = frozenset({*REPARENTS, *CHURN, SWITCH}.union(*(each.faults for each in FAULTS)))
 
 
 # ---------------------------------------------------------------- for everybody
@@ -201,7 +213,7 @@ class TrafficSwitch:
     advice: str = ""
 
     def claims(self, history: History) -> Iterator[Claim]:
-        for span in spans_of(history, ("SwitchedTraffic",)):
+        for span in spans_of(history, (SWITCH,)):
             yield Claim(
                 vtgate="",
                 shard="",
@@ -258,4 +270,32 @@ def _died(history: History, event: Event, vtgate: str, shard: str) -> Claim:
     )
 
 
-EVERYBODYS: tuple[PlansAnew | TrafficSwitch | ProcessDied, ...] = (PlansAnew(), TrafficSwitch(), ProcessDied())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NobodyListens:
+    """A vtgate's port refused its probe, between two answers: where no fault of the run says why, it is this."""
+
+    name: str = "connection-refused"
+    title: str = "nobody listened at vtgate's port"
+    blame: Blame = Blame.DESIGN
+    rank: int = Rank.FAULT - 5
+    advice: str = "clients that know more than one vtgate"
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        for node in history.vtgates:
+            series = history.series.get(node.name)
+            refused = [sample for sample in series.failures() if _REFUSED.match(sample.error)] if series else []
+            for sample in refused:
+                seen = Evidence(
+                    source=f"samples-{node.name}.jsonl", subject=node.name, at_ns=sample.at_ns, text=sample.error
+                )
+                yield Claim(
+                    vtgate=node.name,
+                    shard="",
+                    from_ns=sample.at_ns - SECOND_NS,
+                    to_ns=sample.at_ns + SECOND_NS,
+                    evidence=(seen,),
+                    errors=GAVE_UP | frozenset({"mysqld-unreachable", "connection-lost", "vtgate-shutdown"}),
+                )
+
+
+EVERYBODYS: tuple[Signature, ...] = (PlansAnew(), TrafficSwitch(), ProcessDied(), NobodyListens())

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.attribution.evidence import of_line
-from harness.attribution.signature import Claim, Rank
+from harness.attribution.fault_signatures import GONE, STREAM_ENDED
+from harness.attribution.reach import evidence_of, tablets_hit, until_ns
+from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame
-from harness.facts.storm import SECOND_NS
+from harness.facts.storm import REPARENTS, SECOND_NS
 from harness.history import History
-from harness.model import LogLine
+from harness.model import FaultSpan, LogLine
 
 TOLD_NS = SECOND_NS  # vtgate's word and the end that the client stamped
 
@@ -48,7 +50,39 @@ class StreamRefused:
         )
 
 
-STREAMS: tuple[StreamRefused, ...] = (
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceHit:
+    """A stream reads from any tablet of its type; one that is hit, or changes its type, ends it."""
+
+    name: str = "stream-source-hit"
+    title: str = "the run had hit a tablet that the stream may have read from"
+    blame: Blame = Blame.RUN
+    rank: int = Rank.FAULT - 1
+    advice: str = ""
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        for span in history.faults if history.streams else ():
+            for shard in sorted(_shards_hit(history, span)) if span.begin_ns else ():
+                yield Claim(
+                    vtgate="",
+                    shard=shard,
+                    from_ns=span.begin_ns,
+                    to_ns=until_ns(history, span),
+                    evidence=(evidence_of(history, span),),
+                    waits=False,
+                    errors=GONE | STREAM_ENDED,
+                )
+
+
+def _shards_hit(history: History, span: FaultSpan) -> set[str]:
+    """A reparent names a shard, everything else a tablet."""
+    shards = {node.shard for node in tablets_hit(history, span)}
+    if span.fault in REPARENTS:
+        shards |= {str(span.details.get("shard", span.targets[0] if span.targets else "")).rpartition("/")[2]}
+    return shards - {""}
+
+
+REFUSED: tuple[StreamRefused, ...] = (
     StreamRefused(
         name="query-killed-by-the-copy-limit",
         title="MySQL ended the copy's SELECT at --vreplication-copy-phase-duration, and vtgate gave the stream up",
@@ -66,3 +100,4 @@ STREAMS: tuple[StreamRefused, ...] = (
         advice="20.0.7, 21.0.4 or 22.0.0 (vitess#18119)",
     ),
 )
+STREAMS: tuple[Signature, ...] = (*REFUSED, SourceHit())

@@ -14,6 +14,7 @@ from harness.attribution.fault_signatures import GAVE_UP, GONE
 from harness.attribution.reach import evidence_of, hits_topology, nodes_hit, until_ns
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame
+from harness.facts.links import LINKS, pairs_of
 from harness.facts.storm import Reparent, reparents
 from harness.history import History
 from harness.model import FaultSpan, Role
@@ -51,6 +52,16 @@ def _of_topology(history: History) -> Iterator[FaultSpan]:
             yield span
 
 
+def _cut_off(history: History, span: FaultSpan) -> list[str]:
+    """The vtgates that a link joins with the topology server; all of them where the server itself was hit."""
+    if LINKS not in span.details:
+        return [""]
+    vtgates = {node.name for node in history.vtgates}
+    servers = {node.name for node in history.nodes if node.role is Role.ETCD}
+    pairs = [set(pair) for pair in pairs_of(span)]
+    return sorted({name for pair in pairs if pair & servers for name in pair & vtgates})
+
+
 def _held(history: History, span: FaultSpan, reparent: Reparent) -> bool:
     """One that ran meanwhile, and failed or took far longer than it takes."""
     end_ns = reparent.end_ns or history.end_ns
@@ -70,10 +81,7 @@ class WithoutTopology:
 
     def claims(self, history: History) -> Iterator[Claim]:
         for span in _of_topology(history):
-            hit = nodes_hit(history, span)
-            vtgates = [node.name for node in hit if node.role is Role.VTGATE]
-            alone = all(node.role is Role.ETCD for node in hit)
-            for vtgate in [""] if alone else vtgates:
+            for vtgate in _cut_off(history, span):
                 yield Claim(
                     vtgate=vtgate,
                     shard="",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harness.attribution.evidence import of_line
-from harness.attribution.fault_signatures import GAVE_UP
+from harness.attribution.fault_signatures import GAVE_UP, SWITCH
 from harness.attribution.reach import GET_OVER_NS, evidence_of, lanes_of, spans_of
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
@@ -24,7 +24,6 @@ from harness.history import History
 from harness.model import FaultSpan
 
 Stretch = tuple[int, int]
-SWITCH = "SwitchedTraffic"
 ERRORS = GAVE_UP | frozenset({"reparent-in-progress"})
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.attribution.error_signatures import LOST_WITH_PRIMARY
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, unknown
 from harness.facts.affected import Flags, class_of_each, erroneous
 from harness.facts.buffer import BufferSettings, settings
@@ -39,17 +40,7 @@ class Tolerance:
 TOLERANCES: tuple[Tolerance, ...] = (
     Tolerance(
         mode=ConnectionMode.TRANSACTION,
-        classes=(
-            "reparent-in-progress",
-            "not-serving",
-            "wrong-tablet",
-            "tx-engine-closed",
-            "transaction-gone",
-            "tablet-gone",
-            "read-only",
-            "no-healthy-tablet",
-            "interrupted",
-        ),
+        classes=LOST_WITH_PRIMARY,
         per_connection_and_reparent=1,
         why="vtgate buffers only what is not in a transaction (opts.InTransaction in tabletgateway.go withRetry, "
         "v0.24.3); one that is open when its primary steps down is lost, once (Vitess's own buffer test allows it)",

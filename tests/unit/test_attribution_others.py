@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,11 +11,19 @@ import pytest
 
 from harness.attribution import SIGNATURES
 from harness.attribution.error_signatures import COUNTED, ERRORS, LostWithPrimary
-from harness.attribution.fault_signatures import CHURN, EVERYBODYS, FAULTS, PlansAnew, ProcessDied, TrafficSwitch
+from harness.attribution.fault_signatures import (
+    CHURN,
+    EVERYBODYS,
+    FAULTS,
+    NobodyListens,
+    PlansAnew,
+    ProcessDied,
+    TrafficSwitch,
+)
 from harness.attribution.host_signatures import HOSTS, HarnessPaused, HostStarved
 from harness.attribution.reparent_signatures import FAILOVERS
 from harness.attribution.signature import Claim, Signature
-from harness.attribution.stream_signatures import STREAMS
+from harness.attribution.stream_signatures import REFUSED, STREAMS, SourceHit
 from harness.attribution.tablet_signatures import (
     TABLETS,
     EndedByAnotherShard,
@@ -27,14 +36,15 @@ from harness.attribution.topology_signatures import TOPOLOGY, TopologyUnreachabl
 from harness.attribution.waiting_signatures import WAITING, Backlog, HeldByAnotherShard, NothingToWaitFor, PastTheSwitch
 from harness.facts.storm import REPARENTS
 from harness.faults.catalogue import FAULTS as CATALOGUE
-from harness.history import History
-from harness.model import ConnectionMode, LogLine, Node, Remedy, Role
+from harness.history import History, Series
+from harness.model import ConnectionMode, LogLine, Node, Remedy, Role, Sample
 from harness.streams import EVENT_DTYPE, StreamLane, StreamRecord, StreamSpec
 from tests.fakes import HistoryBuilder, calm, ns
 
 HIT, OTHER = "-80", "80-"
 PRIMARY, REPLICA = "vttablet-100", "vttablet-101"
-BY_NAME = {each.name: each for each in (*FAULTS, *COUNTED, *STREAMS, *FAILOVERS)}
+SINGLE: tuple[Signature, ...] = (*FAULTS, *COUNTED, *REFUSED, *FAILOVERS)
+BY_NAME = {each.name: each for each in SINGLE}
 ALL: tuple[Signature, ...] = (
     *FAULTS,
     *EVERYBODYS,
@@ -111,7 +121,12 @@ def test_all_of_them_are_in_the_table() -> None:
 @pytest.mark.parametrize("signature", ALL, ids=lambda each: each.name)
 @pytest.mark.parametrize("storm", [False, True])
 def test_silent_where_all_went_well(signature: Signature, storm: bool) -> None:
-    assert claims(signature, tablets(calm(storm=storm)).build()) == []
+    assert claims(signature, well(storm)) == []
+
+
+@functools.cache
+def well(storm: bool) -> History:
+    return tablets(calm(storm=storm)).build()
 
 
 # ---------------------------------------------------------------- faults
@@ -193,6 +208,11 @@ def test_churn_and_a_traffic_switch_are_felt_by_all() -> None:
     assert lanes(TrafficSwitch(), hit("SwitchedTraffic", "target.move")) == {("", "")}
 
 
+def test_a_fault_of_another_version_is_in_force_too() -> None:
+    history = hit("HeldBack", PRIMARY)
+    assert {each.name for each in FAULTS if claims(each, history)} == {"fault-in-force"}
+
+
 def test_a_process_that_nobody_ended() -> None:
     builder = quiet()
     builder.event("exit", PRIMARY, 6.0, status=-11)
@@ -208,6 +228,14 @@ def test_a_process_that_was_ended(details: dict[str, bool]) -> None:
     if not details:
         builder.fault("Killed", PRIMARY, 5.9, 7.0)
     assert claims(ProcessDied(), builder.build()) == []
+
+
+@pytest.mark.parametrize(("error", "expected"), [("ClientConnectorError: refused", 1), ("TimeoutError: ", 0)])
+def test_a_vtgate_that_nobody_stopped_and_that_is_not_there(error: str, expected: int) -> None:
+    history = quiet().build()
+    samples = (*history.series["vtgate-1"].samples[:30], Sample(at_ns=ns(6.0), took_ns=1, error=error))
+    found = claims(NobodyListens(), dataclasses.replace(history, series={"vtgate-1": Series(samples)}))
+    assert len(found) == expected
 
 
 # ---------------------------------------------------------------- reparents and primaries
@@ -333,7 +361,7 @@ def test_a_shard_that_waits_for_one_that_a_fault_hit() -> None:
     assert claims(HeldByAnotherShard(), read_only_for_a_moment(13.0)) == []
 
 
-@pytest.mark.parametrize(("ended_s", "expected"), [(12.0, 1), (7.0, 0)])
+@pytest.mark.parametrize(("ended_s", "expected"), [(12.0, 1), (6.2, 0)])
 def test_buffered_past_the_switch(ended_s: float, expected: int) -> None:
     builder = quiet()
     builder.fault("SwitchedTraffic", "target.move", 5.0, 6.0)
@@ -376,10 +404,17 @@ def test_only_what_hits_the_topology_is_called_so(target: str) -> None:
 
 def test_vtgates_without_a_topology() -> None:
     assert lanes(WithoutTopology(), hit("Paused", "etcd")) == {("", "")}
+    assert lanes(WithoutTopology(), without_links("etcd > vtgate-1")) == {("vtgate-1", "")}
+
+
+def test_a_primary_without_anybody_is_no_vtgate_without_topology() -> None:
+    assert lanes(WithoutTopology(), without_links("etcd > vttablet-100, vtgate-1 > vttablet-100")) == set()
+
+
+def without_links(links: str) -> History:
     builder = quiet()
     builder.fault("Partition", "etcd", 5.0, 7.0)
-    history = undone(builder, details={"links": "etcd > vtgate-1"}).build()
-    assert lanes(WithoutTopology(), history) == {("vtgate-1", "")}
+    return undone(builder, details={"links": links}).build()
 
 
 # ---------------------------------------------------------------- errors
@@ -426,6 +461,13 @@ def streaming(*lines: tuple[float, str]) -> History:
 )
 def test_what_vtgate_said_of_a_stream(text: str, name: str) -> None:
     assert {each.name for each in STREAMS if claims(each, streaming((6.0, text)))} == ({name} if name else set())
+
+
+@pytest.mark.parametrize(("target", "expected"), [(REPLICA, {("", HIT)}), ("vtgate-1", set())])
+def test_a_tablet_that_a_stream_may_have_read_from(target: str, expected: set[tuple[str, str]]) -> None:
+    history = hit("Killed", target, replicas=2)
+    assert lanes(SourceHit(), dataclasses.replace(history, streams=streaming().streams)) == expected
+    assert lanes(SourceHit(), history) == set()
 
 
 def test_the_copy_limit_of_somebody_elses_stream() -> None:
