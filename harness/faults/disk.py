@@ -39,6 +39,8 @@ _PROBE = (
 )
 # Nothing changes, and it goes through the binary log all the same.
 _NO_CHANGE = "CREATE DATABASE IF NOT EXISTS _vt"
+_WAITING = "SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_STATE = 'Waiting for disk space'"
+_ROTATE = "FLUSH LOCAL BINARY LOGS"  # needs the lock that is held while the binary log waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,11 @@ class FullDisk(Traits):
     """The data directories of MySQL servers are full: files can be written where they are, but grow no more.
 
     What needs room in a tablespace fails with errno 1114. The binary log waits for room and looks again every 60 s
-    (my_write with MY_WAIT_IF_FULL; mysys/errors.cc), so that commits hang instead of failing. A commit that is killed
-    while it waits, as vttablet does when its client gives up, takes the whole server with it: binlog_error_action is
-    ABORT_SERVER, and it notices at its next look only (measured, 9.7.4). So a server that still waits when there is
-    room again is killed and started anew: it would take up to 60 s to see the room, or end then.
+    (my_write with MY_WAIT_IF_FULL; mysys/errors.cc), so that commits hang instead of failing. So does a replica's relay
+    log, and with it STOP REPLICA. A commit that is killed while it waits, as vttablet does when its client gives
+    up, takes the whole server with it: binlog_error_action is ABORT_SERVER, and it notices at its next look only
+    (measured, 9.7.4). So a server that still waits when there is room again is killed and started anew: it would take
+    up to 60 s to see the room, or end then.
 
     Recovered: there is room, the tablet does what it is for, and its shard's primary, whoever that is now, commits.
     """
@@ -133,14 +136,14 @@ async def _does_not_commit(stage: Stage, keyspace: str, shard: str) -> str:
 
 
 async def _not_waiting(ground: Ground, remedy: Remedy) -> None:
-    """Who waits for room holds the binary log's lock, which a rotation needs, too."""
     server = named(ground, remedy.target)
     host, port = ground.cluster.address(server, "mysql")
     async with admin_session(host, port, user=ADMIN) as session:
-        answer = await session.query("FLUSH LOCAL BINARY LOGS", timeout_s=ROTATE_WITHIN_S)
-    if not answer.ok:
-        with contextlib.suppress(ClusterError):  # it does not run
-            await ground.cluster.signal(server, signal.SIGKILL)
+        waiting = await session.query(_WAITING, timeout_s=ROTATE_WITHIN_S)
+        if waiting.ok and not waiting.rows and (await session.query(_ROTATE, timeout_s=ROTATE_WITHIN_S)).ok:
+            return
+    with contextlib.suppress(ClusterError):  # it does not run
+        await ground.cluster.signal(server, signal.SIGKILL)
 
 
 REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {NOT_WAITING: _not_waiting}
