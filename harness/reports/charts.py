@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.history import History
 from harness.model import FaultSpan
-from harness.reports.bins import MAX_BINS, Binned, Grid
+from harness.reports.bins import MAX_BINS, STATE_WORDS, Binned, Grid
 from harness.reports.counters import total_at
 from harness.reports.digest import Digest
 from harness.reports.pressure import Curve, busy_share, cpu_pressure, loop_lag_ms, memory_available
@@ -84,8 +84,10 @@ def heat_map(history: History, digest: Digest, cells: Binned, vtgate: str) -> Fi
         "ygap": 1 if len(rows) <= 64 else 0,
         "hovertemplate": "%{text}<br>%{x:.2f} s<extra></extra>",
     }
-    layout = base_layout(history, digest, _row_height(len(rows)), yaxis=rows_axis(shards))
-    return {"data": [heat, _span_lines(history, digest, shards)], "layout": layout, "rows": shards}
+    layout = base_layout(history, digest, row_height(len(rows)), yaxis=rows_axis(shards))
+    return {"data": [heat, _span_lines(history, digest, shards)], "layout": layout, "rows": shards} | {
+        "words": list(STATE_WORDS.values())
+    }
 
 
 def _span_lines(history: History, digest: Digest, shards: Sequence[str]) -> Figure:
@@ -116,7 +118,7 @@ def gantt(history: History, digest: Digest) -> Figure:
                 ys += [place[lane.shard] + offset] * 2 + [None]
         line = {"color": vtgate_colour(index), "width": 2}
         data.append({"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": line, "hoverinfo": "skip"})
-    layout = base_layout(history, digest, _row_height(len(rows), 17), yaxis=rows_axis(rows), hovermode="closest")
+    layout = base_layout(history, digest, row_height(len(rows), 17), yaxis=rows_axis(rows), hovermode="closest")
     return {"data": data, "layout": layout}
 
 
@@ -230,7 +232,7 @@ def rows_axis(names: Sequence[str]) -> Figure:
     return ticks | {"range": [len(names) - 0.4, -0.6], "fixedrange": True, "zeroline": False, "showgrid": False}
 
 
-def _row_height(rows: int, each: int = 14) -> int:
+def row_height(rows: int, each: int = 14) -> int:
     return MARGIN["t"] + MARGIN["b"] + max(rows * max(4, each if rows <= 64 else 6), 40)
 
 

@@ -27,9 +27,11 @@ from harness.reports.cut_short import folded_names, split
 from harness.reports.digest import Digest, LaneFacts, digest
 from harness.reports.html_causes import causes_view
 from harness.reports.html_faults import faults_view
+from harness.reports.html_service import advice_view, objective_words, service_rows
 from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
 from harness.reports.known import reproduced_issue
 from harness.reports.pressure import pressure_sentence
+from harness.reports.state_charts import SHARD_WORDS, phase_chart, shown_phases, stall_chart, state_map
 from harness.reports.workflow_chart import watched, workflow_chart, workflow_view
 
 Values = dict[str, Any]
@@ -95,6 +97,11 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "Outcome": Outcome,
         "causes": causes_view(history, verdict, found),
         "faults": faults_view(history, found),
+        "service": service_rows(history),
+        "objective": objective_words(history),
+        "advice": advice_view(history),
+        "phases": shown_phases(history),
+        "shard_states": [(state.value, text) for state, text in SHARD_WORDS.items()],
         "checks": _checks(told),
         "folded": _checks(folded),
         "folded_names": folded_names(folded),
@@ -180,11 +187,16 @@ def _figures(history: History, found: Digest, cells: Binned) -> Values:
     if len(history.ops):
         for index, vtgate in enumerate(found.vtgates):
             figures[f"heat-{index}"] = charts.heat_map(history, found, cells, vtgate.name)
+    for index, vtgate in enumerate(found.vtgates):
+        states = state_map(history, found, cells, vtgate.name)
+        figures |= {f"states-{index}": states} if states else {}
     if any(span.begin_ns for span in history.faults):
         figures["gantt"] = charts.gantt(history, found)
     for name, made in (
         ("buffer", charts.buffer_chart(history, found, cells.grid) if found.buffered else None),
         ("host", charts.host_chart(history, found)),
+        ("phases", phase_chart(history)),
+        ("stalls", stall_chart(history, found)),
     ):
         if made is not None:
             figures[name] = made
@@ -211,7 +223,6 @@ def _detail(history: History, found: Digest, cells: Binned) -> Values:
         "all": [_overall(history, cells, vtgate, grid) for vtgate in vtgates],
         "spans": {shard: _spans(history, found, shard) for shard in shards},
         "storms": [[found.seconds(s.begin_ns), found.seconds(s.end_ns)] for s in storms(history)],
-        "states": list(STATE_WORDS.values()),
     }
 
 

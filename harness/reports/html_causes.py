@@ -31,9 +31,8 @@ class Told:
     row: CauseRow
     doing: str
     meaning: str
-    classes: str
+    summary: str
     through: str
-    shards: str
     places: tuple[Place, ...]
     from_s: float
     to_s: float
@@ -57,9 +56,8 @@ def _told(row: CauseRow, found: Digest, where: Mapping[Evidence, Place]) -> Told
         row=row,
         doing=told_causes.DOING[row.blame],
         meaning=told_causes.MEANING[row.blame],
-        classes=told_causes.classes_words(row),
+        summary=told_causes.summary_words(row),
         through=told_causes.through_words(row),
-        shards=told_causes.shards_words(row),
         places=tuple(where[evidence] for evidence in dict.fromkeys(row.evidence)),
         from_s=found.seconds(row.from_ns),
         to_s=found.seconds(row.to_ns),

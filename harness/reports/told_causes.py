@@ -64,9 +64,12 @@ def through_words(row: CauseRow) -> str:
     return clean(tally(row.through))
 
 
-def classes_words(row: CauseRow) -> str:
-    """`waited only 390, buffer-evicted 8`, the most frequent first."""
-    return clean(tally({name or "waited only": number for name, number in row.classes.items()}))
+def summary_words(row: CauseRow) -> str:
+    """`390 waited only; buffer-evicted 8, not-issued 2; most in -08 12, 08-10 9 and 29 more`"""
+    only = row.operations - sum(row.classes.values())
+    parts = [f"{count(only)} waited only" if only > 0 else "", clean(tally(row.classes))]
+    parts.append(f"most in {shards_words(row)}" if row.shards else "")
+    return "; ".join(part for part in parts if part)
 
 
 def shards_words(row: CauseRow, most: int = 3) -> str:

@@ -113,14 +113,14 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 def test_figures_are_valid_plotly(history: History, tmp_path: Path) -> None:
     figures = payload(page(history, tmp_path))["figures"]
-    assert sorted(figures) == ["buffer", "gantt", "heat-0", "heat-1", "host"]
+    assert sorted(figures) == ["buffer", "gantt", "heat-0", "heat-1", "host", "stalls", "states-0", "states-1"]
     for figure in figures.values():
         go.Figure(data=_with_colours(figure["data"]), layout=_with_colours(figure["layout"]))
 
 
 def _with_colours(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("@"):
-        return "Viridis" if value == "@states" else "#123456"
+        return "Viridis" if value in ("@states", "@shards") else "#123456"
     if isinstance(value, list):
         return [_with_colours(item) for item in value]
     return {key: _with_colours(item) for key, item in value.items()} if isinstance(value, dict) else value
@@ -145,7 +145,7 @@ def test_page_without_anything(history: History, tmp_path: Path) -> None:
 
 def test_page_without_nodes_or_series(history: History, tmp_path: Path) -> None:
     bare = dataclasses.replace(history, nodes=(), series={}, events=(), faults=(), logs=())
-    assert sorted(payload(page(bare, tmp_path))["figures"]) == ["heat-0", "heat-1"]
+    assert sorted(payload(page(bare, tmp_path))["figures"]) == ["heat-0", "heat-1", "stalls"]
 
 
 def test_detail_unpacks_to_what_was_binned(history: History, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@
     "@buffered": "--buffered", "@v0": "--v0", "@v1": "--v1", "@v2": "--v2", "@v3": "--v3", "@phase": "--muted",
     "@cut": "--cut", "@page": "--page",
   };
+  for (let phase = 0; phase < 9; phase += 1) NAMES["@p" + phase] = "--p" + phase;
   const data = JSON.parse(document.getElementById("data").textContent);
   const detail = data.detail;
   const drawn = new Set();
@@ -16,7 +17,8 @@
 
   function coloured(value) {
     if (typeof value === "string") {
-      if (value === "@states") return states();
+      if (value === "@states") return scale("--s");
+      if (value === "@shards") return scale("--t");
       return NAMES[value] ? css(NAMES[value]) : value;
     }
     if (Array.isArray(value)) return value.length && typeof value[0] === "number" ? value : value.map(coloured);
@@ -28,16 +30,17 @@
     return value;
   }
 
-  function states() {
-    const scale = [];
+  function scale(prefix) {
+    const steps = [];
     for (let state = 0; state < 6; state += 1) {
-      const colour = state ? css("--s" + state) : css("--page");
-      scale.push([state / 6, colour], [(state + 1) / 6, colour]);
+      const colour = state ? css(prefix + state) : css("--page");
+      steps.push([state / 6, colour], [(state + 1) / 6, colour]);
     }
-    return scale;
+    return steps;
   }
 
-  function themed(layout) {
+  // own: a chart with an axis of its own takes no part in the common zoom
+  function themed(layout, own) {
     const result = coloured(layout);
     const line = css("--line");
     const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, tickcolor: line, title: {} };
@@ -45,7 +48,7 @@
       if (/^[xy]axis\d*$/.test(key)) result[key] = Object.assign({}, axis, result[key]);
     }
     result.yaxis = result.yaxis || Object.assign({}, axis);
-    if (zoom) result.xaxis = Object.assign({}, result.xaxis, { range: zoom });
+    if (zoom && !own) result.xaxis = Object.assign({}, result.xaxis, { range: zoom });
     return Object.assign(result, {
       paper_bgcolor: css("--page"), plot_bgcolor: css("--page"), dragmode: "zoom",
       hoverlabel: { align: "left", font: { size: 12 } },
@@ -57,8 +60,9 @@
     const element = document.getElementById(id);
     if (!element) return;
     const options = { displayModeBar: false, responsive: true, doubleClick: false };
-    Plotly.react(element, figure.data.map(coloured), themed(figure.layout), options);
+    Plotly.react(element, figure.data.map(coloured), themed(figure.layout, figure.own), options);
     if (drawn.has(id)) return;
+    if (figure.own) return;
     drawn.add(id);
     element.on("plotly_relayout", (change) => follow(id, change));
     element.on("plotly_doubleclick", () => everything());
@@ -84,9 +88,9 @@
 
   // ---- heat maps: the text of a cell is made here, it would be most of the page otherwise
   function heat(figure) {
-    const [cells, spans] = figure.data;
-    cells.text = cells.z.map((row, y) => row.map((state) => figure.rows[y] + ": " + detail.states[state]));
-    return { data: [cells, spans], layout: figure.layout };
+    const cells = figure.data[0];
+    cells.text = cells.z.map((row, y) => row.map((state) => figure.rows[y] + ": " + figure.words[state]));
+    return figure;
   }
 
   // ---- latency and errors of one shard, or of all
@@ -201,7 +205,7 @@
     if (!pick) return;
     detail.shards.forEach((name, index) => pick.add(new Option("shard " + name, String(index))));
     pick.addEventListener("change", drawDetail);
-    Object.keys(data.figures).filter((id) => id.startsWith("heat-")).forEach((id) => {
+    Object.keys(data.figures).filter((id) => data.figures[id].rows).forEach((id) => {
       document.getElementById(id).on("plotly_click", (event) => {
         const index = detail.shards.indexOf(data.figures[id].rows[Math.round(event.points[0].y)]);
         if (index >= 0) { pick.value = String(index); drawDetail(); }
@@ -236,7 +240,7 @@
   }
 
   for (const id of Object.keys(data.figures)) {
-    if (id.startsWith("heat-")) data.figures[id] = Object.assign(heat(data.figures[id]), { rows: data.figures[id].rows });
+    if (data.figures[id].rows) heat(data.figures[id]);
   }
   themeButton();
   drawAll();
