@@ -29,11 +29,13 @@ ERRORS = GAVE_UP | frozenset({"reparent-in-progress"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NothingToWaitFor:
-    """The primary that had failed serves again as itself, without a new term: no promotion will ever come."""
+    """The primary that had failed serves again as itself. vtgate takes only a later term for the end of what looked
+    like a reparent, so that a primary which is being demoted does not end the buffering (keyspace_events.go, v0.24.3):
+    no such term will ever come."""
 
     name: str = "buffered-without-a-reparent"
     title: str = "buffered on, though the same primary served again"
-    blame: Blame = Blame.VITESS
+    blame: Blame = Blame.DESIGN
     rank: int = Rank.DEFECT - 1
     advice: str = "a shorter --buffer-max-failover-duration bounds it; a reparent of the shard ends it"
 
