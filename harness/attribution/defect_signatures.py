@@ -11,7 +11,7 @@ from harness.attribution.evidence import of_line, of_reparent
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts import promotions
-from harness.facts.buffering import SETTLED_NS, bufferings
+from harness.facts.buffering import SETTLED_NS, bufferings, pendings
 from harness.facts.processes import in_force
 from harness.facts.promotions import WORDS, Cause, Ended
 from harness.facts.storm import REPARENTS
@@ -127,26 +127,40 @@ class InconsistentState:
     advice: ClassVar[str] = "A defect of vtgate: let the clients try again."
 
     def claims(self, history: History) -> Iterator[Claim]:
+        for vtgate, found in pendings(history).items():
+            for pending in found:
+                seen = (of_line(pending.seen.line),) if pending.seen else ()
+                yield self._claim(
+                    vtgate,
+                    pending.reparent.shard,
+                    (pending.from_ns, pending.to_ns),
+                    (*seen, of_reparent(pending.reparent)),
+                )
         for node in history.vtgates:
             for shard in dict.fromkeys(lane.shard for lane in history.lanes_of(node.name)):
-                for line in self._changes(history, node.name, shard):
-                    yield Claim(
-                        vtgate=node.name,
-                        shard=shard,
-                        from_ns=line.at_ns - SETTLED_NS,
-                        to_ns=line.at_ns + SETTLED_NS,
-                        evidence=(of_line(line),),
-                        waits=False,
-                        errors=frozenset({"inconsistent-state"}),
-                    )
+                for line in _changes(history, node.name, shard):
+                    around = line.at_ns - SETTLED_NS, line.at_ns
+                    yield self._claim(node.name, shard, around, (of_line(line),))
 
-    def _changes(self, history: History, vtgate: str, shard: str) -> Iterator[LogLine]:
-        """Where the health check's view of the primary changed, or a request was buffered for the lack of one."""
-        yield from promotions.demotions(history, vtgate, shard)
-        yield from (seen.line for seen in promotions.seen(history, vtgate) if seen.shard == shard)
-        for stretch in bufferings(history):
-            if (stretch.vtgate, stretch.shard) == (vtgate, shard):
-                yield from (line for line in (stretch.began, stretch.ended) if line)
+    def _claim(self, vtgate: str, shard: str, span: tuple[int, int], evidence: tuple[Evidence, ...]) -> Claim:
+        return Claim(
+            vtgate=vtgate,
+            shard=shard,
+            from_ns=span[0],
+            to_ns=span[1] + SETTLED_NS,
+            evidence=evidence,
+            waits=False,
+            errors=frozenset({"inconsistent-state"}),
+        )
+
+
+def _changes(history: History, vtgate: str, shard: str) -> Iterator[LogLine]:
+    """Where the health check's view of the primary changed, or a request was buffered for the lack of one."""
+    yield from promotions.demotions(history, vtgate, shard)
+    yield from (seen.line for seen in promotions.seen(history, vtgate) if seen.shard == shard)
+    for stretch in bufferings(history):
+        if (stretch.vtgate, stretch.shard) == (vtgate, shard):
+            yield from (line for line in (stretch.began, stretch.ended) if line)
 
 
 DEFECTS: tuple[Signature, ...] = (
