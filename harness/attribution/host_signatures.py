@@ -50,6 +50,24 @@ class HostStarved:
             yield Claim(vtgate="", shard="", from_ns=from_ns, to_ns=to_ns, evidence=(seen, judged), errors=LATE)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoFreeCore:
+    """The same in a run whose host was up to it as a whole: only of moments that nothing else explains."""
+
+    name: str = "no-free-core"
+    title: str = "nothing else held it, and the host had no free core"
+    blame: Blame = Blame.HOST
+    rank: int = Rank.NOTHING_ELSE
+    advice: str = ""
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        series = history.series.get(HOST)
+        for from_ns, to_ns in saturated(series) if series is not None else ():
+            text = f"a task waited for a core all the time, for {seconds(seconds_between(from_ns, to_ns))}"
+            seen = Evidence(source="samples-host.jsonl", subject=HOST, at_ns=from_ns, text=text)
+            yield Claim(vtgate="", shard="", from_ns=from_ns, to_ns=to_ns, evidence=(seen,), explains_errors=False)
+
+
 def saturated(series: Series) -> Iterator[tuple[int, int]]:
     """Stretches in which somebody waited for a core practically all the time."""
     times, values = series.steps(PRESSURE)
@@ -108,4 +126,4 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-HOSTS: tuple[Signature, ...] = (HostStarved(), HarnessPaused())
+HOSTS: tuple[Signature, ...] = (HostStarved(), NoFreeCore(), HarnessPaused())

@@ -69,12 +69,11 @@ def _concerns(claim: Claim, part: Affected) -> bool:
 
 def _joined(part: Affected, claims: Sequence[Claimed]) -> Joined:
     """A host that starves outranks everything; what it made slow is found by asking again without it."""
-    beneath = [item for item in claims if item.rank < Rank.HOST]
+    beneath = [item for item in claims if Rank.NOTHING_ELSE < item.rank < Rank.HOST]
     held = _held(part, claims)
     cause = _named(part, claims, held)
     through = np.full(len(part), NOBODY, dtype=np.int64)
-    if len(beneath) < len(claims):
-        hosts = [item.cause for item in claims if item.rank >= Rank.HOST]
+    if hosts := [item.cause for item in claims if item.rank >= Rank.HOST]:
         of_host = np.isin(cause, hosts)
         through[of_host] = _named(part, beneath, _held(part, beneath))[of_host]
     return Joined(affected=part, cause=cause, through=through, held_s=held, claims=tuple(claims))

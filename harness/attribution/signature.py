@@ -60,6 +60,7 @@ class Signature(Protocol):
 class Rank:
     """The more specific a cause, the higher: what was done to the cluster explains less than what Vitess made of it."""
 
+    NOTHING_ELSE = 5  # what explains a wait that nothing else explains
     FAULT = 10  # a fault was in force on the lane's way
     REPARENT = 20  # the shard's own reparent ran
     KEYSPACE = 30  # other shards' reparents held it

@@ -134,6 +134,11 @@ def test_a_starved_host_outranks_all_and_keeps_what_it_made_slow() -> None:
     assert found.through.tolist() == [0, 0, 0, NOBODY]
 
 
+def test_what_explains_only_what_nothing_else_explains_is_not_what_a_host_made_slow() -> None:
+    found = joined(lane((10.0, 14.0, "")), Made("left", Rank.NOTHING_ELSE, ((10, 14),)), HOST)
+    assert (found.cause.tolist(), found.through.tolist()) == ([1], [NOBODY])
+
+
 def test_a_stream_is_concerned_by_claims_on_any_of_its_shards() -> None:
     ended = lane((12.0, 12.0, "deadline-or-cancelled"), shards=("-80", "80-"), stream="items-1@vtgate-1")
     assert causes(ended, Made("there", Rank.REFUSED, ((11, 13),), shard="80-", waits=False)) == ["there"]

@@ -20,7 +20,7 @@ from harness.attribution.fault_signatures import (
     ProcessDied,
     TrafficSwitch,
 )
-from harness.attribution.host_signatures import HOSTS, HarnessPaused, HostStarved
+from harness.attribution.host_signatures import HOSTS, HarnessPaused, HostStarved, NoFreeCore
 from harness.attribution.reparent_signatures import FAILOVERS
 from harness.attribution.signature import Claim, Signature
 from harness.attribution.stream_signatures import REFUSED, STREAMS, SourceHit
@@ -496,6 +496,13 @@ def test_a_starved_host() -> None:
 
 def test_a_busy_host_is_no_starved_one() -> None:
     assert claims(HostStarved(), pressed(5.0, 8.0)) == []
+
+
+def test_a_busy_host_holds_what_nothing_else_holds_and_no_error() -> None:
+    (claim,) = claims(NoFreeCore(), pressed(5.0, 8.0))
+    assert abs(claim.from_ns - ns(5.0)) <= 5e8
+    assert (claim.waits, claim.explains_errors) == (True, False)
+    assert claims(NoFreeCore(), pressed(5.0, 5.0)) == []
 
 
 def paused(lag_ms: float, key: str = "loop_lag_max_ms") -> History:
