@@ -137,10 +137,9 @@ class InconsistentState:
                     (*seen, of_reparent(pending.reparent)),
                 )
         for node in history.vtgates:
-            for shard in dict.fromkeys(lane.shard for lane in history.lanes_of(node.name)):
-                for line in _changes(history, node.name, shard):
-                    around = line.at_ns - SETTLED_NS, line.at_ns
-                    yield self._claim(node.name, shard, around, (of_line(line),))
+            for shard, line in _changes(history, node.name):
+                around = line.at_ns - SETTLED_NS, line.at_ns
+                yield self._claim(node.name, shard, around, (of_line(line),))
 
     def _claim(self, vtgate: str, shard: str, span: tuple[int, int], evidence: tuple[Evidence, ...]) -> Claim:
         return Claim(
@@ -154,13 +153,14 @@ class InconsistentState:
         )
 
 
-def _changes(history: History, vtgate: str, shard: str) -> Iterator[LogLine]:
-    """Where the health check's view of the primary changed, or a request was buffered for the lack of one."""
-    yield from promotions.demotions(history, vtgate, shard)
-    yield from (seen.line for seen in promotions.seen(history, vtgate) if seen.shard == shard)
+def _changes(history: History, vtgate: str) -> Iterator[tuple[str, LogLine]]:
+    """Where the health check's view of a primary changed, or a request was buffered for the lack of one."""
+    for change in (*promotions.demotions(history, vtgate), *promotions.seen(history, vtgate)):
+        if change.keyspace == history.plan.cluster.keyspace:
+            yield change.shard, change.line
     for stretch in bufferings(history):
-        if (stretch.vtgate, stretch.shard) == (vtgate, shard):
-            yield from (line for line in (stretch.began, stretch.ended) if line)
+        if (stretch.vtgate, stretch.keyspace) == (vtgate, history.plan.cluster.keyspace):
+            yield from ((stretch.shard, line) for line in (stretch.began, stretch.ended) if line)
 
 
 DEFECTS: tuple[Signature, ...] = (

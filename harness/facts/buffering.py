@@ -157,7 +157,7 @@ def pendings(history: History) -> Mapping[str, tuple[Pending, ...]]:
 
 
 def _pending(history: History, vtgate: str, calls: tuple[Reparent, ...]) -> Iterator[Pending]:
-    promotions = tuple(seen(history, vtgate))
+    promotions = seen(history, vtgate)
     for reparent in calls:
         end_ns = reparent.end_ns or history.end_ns
         new = next((promotion for promotion in promotions if _is_of(promotion, reparent, end_ns)), None)
@@ -172,9 +172,13 @@ def _is_of(promotion: Seen, reparent: Reparent, end_ns: int) -> bool:
 
 def buffering_of(history: History, vtgate: str, shard: str) -> tuple[Buffering, ...]:
     """The stretches of one lane, in the run's own keyspace."""
-    keyspace = history.plan.cluster.keyspace
-    return tuple(
-        stretch
-        for stretch in bufferings(history)
-        if (stretch.vtgate, stretch.keyspace, stretch.shard) == (vtgate, keyspace, shard)
-    )
+    return _by_lane(history).get((vtgate, shard), ())
+
+
+@lru_cache(maxsize=4)
+def _by_lane(history: History) -> Mapping[tuple[str, str], tuple[Buffering, ...]]:
+    found: dict[tuple[str, str], list[Buffering]] = {}
+    for stretch in bufferings(history):
+        if stretch.keyspace == history.plan.cluster.keyspace:
+            found.setdefault((stretch.vtgate, stretch.shard), []).append(stretch)
+    return {where: tuple(stretches) for where, stretches in found.items()}

@@ -13,6 +13,7 @@ import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from harness.facts.storm import reparents
 from harness.history import History
@@ -121,13 +122,17 @@ class _Shard:
 
 def ends(history: History, vtgate: str) -> tuple[Ended, ...]:
     """Every end of buffering that a vtgate logged, in that order."""
-    lines = [line for line in history.logs if line.node == vtgate]
-    return tuple(_Followed(history.plan.cluster.keyspace).ends(lines))
+    return tuple(_Followed(history.plan.cluster.keyspace).ends(_lines(history, vtgate)))
+
+
+@lru_cache(maxsize=64)
+def _lines(history: History, vtgate: str) -> tuple[LogLine, ...]:
+    return tuple(line for line in history.logs if line.node == vtgate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A new primary that a vtgate's health check learnt of."""
+    """A primary that a vtgate's health check learnt of, or whose end it learnt of."""
 
     keyspace: str
     shard: str
@@ -135,31 +140,38 @@ class Seen:
     line: LogLine
 
 
-def seen(history: History, vtgate: str) -> Iterator[Seen]:
+@lru_cache(maxsize=64)
+def seen(history: History, vtgate: str) -> tuple[Seen, ...]:
     """Every promotion that a vtgate logged, in that order."""
-    for line in history.logs:
-        if line.node == vtgate and (found := _PROMOTED.search(line.text)):
-            yield Seen(keyspace=found[1], shard=found[2], tablet=short(found[3]), line=line)
+    return tuple(
+        Seen(keyspace=found[1], shard=found[2], tablet=short(found[3]), line=line)
+        for line in _lines(history, vtgate)
+        if (found := _PROMOTED.search(line.text))
+    )
 
 
-def demotions(history: History, vtgate: str, shard: str) -> Iterator[LogLine]:
-    """The lines in which a primary of the shard stopped serving."""
-    for line in history.logs:
-        if line.node == vtgate and (found := _DEMOTED.search(line.text)) and found[3] == shard:
-            yield line
+@lru_cache(maxsize=64)
+def demotions(history: History, vtgate: str) -> tuple[Seen, ...]:
+    """Every primary that stopped serving, as a vtgate logged it."""
+    return tuple(
+        Seen(keyspace=found[2], shard=found[3], tablet=short(found[1]), line=line)
+        for line in _lines(history, vtgate)
+        if (found := _DEMOTED.search(line.text))
+    )
 
 
+@lru_cache(maxsize=64)
 def late(history: History, vtgate: str) -> tuple[Ended, ...]:
     """Buffering that went on although nothing was left to wait for. A reparent that still ran is something to wait
     for, even if its primary's first word of it was lost."""
     return tuple(ended for ended in ends(history, vtgate) if ended.late and not _pending(history, ended))
 
 
+@lru_cache(maxsize=64)
 def never_ended(history: History, vtgate: str) -> tuple[Ended, ...]:
     """The same of buffering that still went on when the run ended: as long as it was seen."""
-    lines = [line for line in history.logs if line.node == vtgate]
     followed = _Followed(history.plan.cluster.keyspace)
-    for _ in followed.ends(lines):
+    for _ in followed.ends(_lines(history, vtgate)):
         pass
     left = followed.left(history.end_ns)
     return tuple(ended for ended in left if ended.late and not _pending(history, ended))
@@ -187,7 +199,7 @@ def cause_of(ended: Ended, causes: Mapping[str, Cause]) -> Cause:
 
 def dropped(history: History, vtgate: str) -> int:
     """Health messages that did not fit into a subscriber's channel, as vtgate logs them from 22.0 on."""
-    return sum(1 for line in history.logs if line.node == vtgate and _FULL.search(line.text))
+    return sum(1 for line in _lines(history, vtgate) if _FULL.search(line.text))
 
 
 class _Followed:
