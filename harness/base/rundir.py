@@ -7,6 +7,7 @@ owner.json           the harness's process, so that `vtchaos heal` can tell a de
 nodes.json           the nodes of the cluster with their addresses
 load.json            lanes of the load: number → vtgate, shard, workload, mode, rate
 load-pods.json       where the load ran, if in pods beside the cluster: clocks, their offsets and how well known
+load-worker-W.json   what load worker W was told; load-live.bin its counters while it ran
 ops-W.bin            fixed-size operation records of load worker W (harness.model.OP_DTYPE)
 ops-W.messages.jsonl distinct error messages of worker W
 rows-S.bin           the ledger rows of shard S read after the run (harness.model.ROW_DTYPE)
@@ -15,11 +16,12 @@ stream-N.*           what stream N received: .bin, .vgtids.jsonl, .attempts.json
 tables.json          which item tables were read after the run; table-KEYSPACE.TABLE.SHARD.bin their rows
 faults.jsonl         fault ledger: intent (fsync) before the act, then what happened
 events.jsonl         phases, cluster start, node exits
+loglines.jsonl       lines of the processes' logs that checks and reports want, with their stamps
 samples-N.jsonl      probe samples of source N: only what changed
 logs/                one log a process
 clean.json           what was looked for when the run was over, and what was left
-verdict.json         (save 2)
-report.html junit.xml
+verdict.json         what was judged (save 2)
+report.html          the reports: beside it junit.xml for CI, summary.txt as the terminal showed it
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 from harness.checks.results import Check, Finding, per_vtgate, result
 from harness.checks.vstream_atomic import judge_atomic
@@ -64,9 +65,14 @@ class StreamCounters:
 
 
 def _plain(judge: Callable[[Stream], Finding]) -> Judge:
-    return lambda history, stream: judge(stream)
+    @wraps(judge)  # what it says of itself is in the reference
+    def judged(_: History, stream: Stream) -> Finding:
+        return judge(stream)
+
+    return judged
 
 
+@wraps(judge_atomic, assigned=("__doc__",))
 def _atomic(history: History, stream: Stream) -> Finding:
     items = history.plan.items
     return judge_atomic(stream, frozenset(items.names if items else stream.lane.tables[:-1]))

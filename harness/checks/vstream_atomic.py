@@ -41,7 +41,9 @@ class _Written:
 
 
 def judge_atomic(stream: Stream, item_tables: frozenset[str]) -> Finding:
-    """`item_tables`: all that there are; a stream of fewer gets transactions in part."""
+    """A transaction comes whole, between one BEGIN and one COMMIT of its shard.
+
+    `item_tables`: all that there are; a stream of fewer gets transactions in part."""
     lines: list[str] = []
     totals: dict[str, Scalar] = {"transactions": 0, "judged_whole": 0, "torn": 0, "spread": 0, "mixed": 0, "cut_off": 0}
     for attempt, shard, indexes in stream.shard_groups:

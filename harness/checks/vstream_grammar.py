@@ -42,6 +42,7 @@ Fault = tuple[str, Indexes]
 
 
 def judge_grammar(stream: Stream) -> Finding:
+    """Events come in the order that VStream promises: BEGIN before rows, FIELD before a table's first row …"""
     faults = [fault for fault in _faults(stream) if len(fault[1])]
     figures = {"events": len(stream.events), "violations": sum(len(indexes) for _, indexes in faults)}
     if not faults:

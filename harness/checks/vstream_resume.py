@@ -25,6 +25,7 @@ from harness.streams import Attempt
 
 
 def judge_resumable(stream: Stream) -> Finding:
+    """A stream that goes on from a checkpoint goes on there: nothing that was complete is copied again or left out."""
     resumes = [attempt for attempt in stream.record.attempts if attempt.resume == CHECKPOINT]
     lines: list[str] = []
     figures: dict[str, Scalar] = {"resumes": len(resumes), "thrown_away": 0, "again": 0, "gaps": 0, "forgotten": 0}
