@@ -4,15 +4,12 @@ All releases stand side by side in one cluster, so that they see the same repare
 a vtgate believes of its shards outlives a run. A run counts for a vtgate where the assumptions held, whatever
 it found. Runs that are in the folder already are not repeated: a measurement can be taken up again.
 
-Rates come with Wilson's score interval of 95 % (E. B. Wilson, Probable inference, the law of succession, and
-statistical inference, Journal of the American Statistical Association 22 (1927), 209-212), which holds for small
-numbers, and at 0 and 1.
+The runs are made by `vtchaos run --count`, and rates come with their intervals from `harness.statistics.rates`.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import subprocess
 import sys
 from collections import Counter
@@ -22,13 +19,13 @@ from pathlib import Path
 
 from harness.base import jsonio
 from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
+from harness.statistics.rates import wilson
 
 VTGATES = "21.0.2,21.0.3,22.0.4,24.0.3"
 CHECK = "buffering/promotions"
 SHOWN = "late"  # the figure of the check that counts what is looked for
 CAUSE = "cause_"
-RUN_WITHIN_S = 900.0
-Z_95 = 1.959963984540054  # the normal distribution's quantile of 0.975
+RUN_WITHIN_S = 900.0  # each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +52,6 @@ class Rate:
         self.shown += seen.shown
         self.longest_s = max(self.longest_s, seen.longest_s)
         self.causes.update(seen.causes)
-
-
-def wilson(shown: int, runs: int) -> tuple[float, float]:
-    """Bounds of a rate; (0, 1) where nothing was measured."""
-    if not runs:
-        return 0.0, 1.0
-    rate, z2 = shown / runs, Z_95**2
-    middle = (rate + z2 / (2 * runs)) / (1 + z2 / runs)
-    reach = Z_95 / (1 + z2 / runs) * math.sqrt(rate * (1 - rate) / runs + z2 / (4 * runs**2))
-    return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
 def seen(verdict: RunVerdict, vtgates: Iterable[str]) -> Iterator[Seen]:
@@ -103,30 +90,23 @@ def table(found: Mapping[str, Rate]) -> str:
     return "\n".join(rows)
 
 
-def _measured(command: list[str], folder: Path) -> RunVerdict | None:
-    """The verdict of one run, made now unless it is there. None: it came to none."""
-    if not (folder / "verdict.json").exists():
-        with folder.with_suffix(".log").open("wb") as log:
-            subprocess.run([*command, "--out", str(folder)], stdout=log, stderr=log, check=False, timeout=RUN_WITHIN_S)
-    try:
-        return jsonio.load(folder / "verdict.json", RunVerdict)
-    except (OSError, ValueError) as error:
-        print(f"{folder.name}: no verdict: {error}; see {folder.with_suffix('.log')}", file=sys.stderr)
-        return None
+def verdicts_in(folder: Path) -> Iterator[RunVerdict]:
+    """Of every run that came to one; runs that were broken off have been set aside under other names."""
+    for run in sorted(folder.glob("[0-9][0-9][0-9]")):
+        try:
+            yield jsonio.load(run / "verdict.json", RunVerdict)
+        except (OSError, ValueError) as error:
+            print(f"{run.name}: no verdict: {error}", file=sys.stderr)
 
 
 def main() -> int:
-    """Run, and print the table after every run."""
+    """Run what is missing, and print the table."""
     given = _words()
-    vtgates = tuple(given.vtgate.split(","))
-    given.out.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "harness.cli", "run", given.experiment, "--vtgate", given.vtgate, "--plain"]
-    verdicts: list[RunVerdict] = []
-    for number in range(1, given.runs + 1):
-        verdict = _measured([*command, *given.more], given.out / f"{number:03d}")
-        if verdict is not None:
-            verdicts.append(verdict)
-            print(f"\nafter {number} of {given.runs}\n{table(rates(verdicts, vtgates))}", flush=True)
+    more = ["--count", str(given.runs), "--out", str(given.out)]
+    subprocess.run([*command, *given.more, *more], check=False, timeout=given.runs * RUN_WITHIN_S)
+    verdicts = tuple(verdicts_in(given.out))
+    print(f"\n{table(rates(verdicts, tuple(given.vtgate.split(','))))}", flush=True)
     return 0 if verdicts else 4
 
 

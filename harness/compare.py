@@ -189,8 +189,8 @@ def _tallies(kind: str, a: Sequence[RunRecord], b: Sequence[RunRecord], pairs: S
     for pair in pairs:
         left, right = ([_tally(of(run), run, name) for run in runs] for name, runs in ((pair.a, a), (pair.b, b)))
         for name in sorted({name for tally in (*left, *right) for name in tally}):
-            values = ([float(tally.get(name, 0)) for tally in side] for side in (left, right))
-            yield from _medians(kind, name, f"{kind} {name}", "", pair.name, *values, 1)
+            one, other = ([float(tally.get(name, 0)) for tally in side] for side in (left, right))
+            yield from _medians(kind, name, f"{kind} {name}", "", pair.name, one, other, 1)
 
 
 def _tally(found: Mapping[str, Mapping[str, int]], run: RunRecord, vtgate: str) -> dict[str, int]:
@@ -237,8 +237,8 @@ def _answer(runs_a: int, runs_b: int, rows: Sequence[Row]) -> str:
     chance = least_p(runs_a, runs_b)
     if chance >= ALPHA:
         return (
-            f"No difference can be shown with so few runs ({runs_a} and {runs_b}): that all of one are below all of the "
-            f"other is chance in {chance:.0%} of the cases. It takes at least {runs_needed()} of each (--count)."
+            f"No difference can be shown with so few runs ({runs_a} and {runs_b}): that all of one lie below all of "
+            f"the other is chance in {chance:.0%} of the cases. It takes at least {runs_needed()} of each (--count)."
         )
     clear = [row for row in rows if row.clear]
     if not clear:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
 import pytest
+from rich.console import Console
 
 from harness.base.errorclass import LOAD_STOPPED
 from harness.facts.outages import Spread, episodes, lane_stalls, outages, pooled, recoveries
 from harness.history import History
 from harness.model import Objective, Outcome
+from harness.reports.terminal_outages import show_outages
 from tests.fakes import HistoryBuilder, calm
 
 RATE = 10.0
@@ -156,6 +159,23 @@ def test_outages_of_a_calm_storm() -> None:
     assert found.worst is not None
     assert found.worst.n == 2
     assert found.unrecovered == 0
+
+
+def shown(history: History) -> str:
+    out = io.StringIO()
+    show_outages(Console(file=out, width=200, color_system=None), history)
+    return out.getvalue()
+
+
+def test_what_the_summary_says() -> None:
+    text = " ".join(shown(two_stalls()).split())
+    assert "Service, against 99.9 % answered within 0.50 s" in text
+    assert "95.000 %" in text
+    assert "50.0 times this time's; as if all were away for 2.5 s; a month's holds 1,039 of these" in text
+    made = builder()
+    assert shown(made.build()) == ""
+    served(made, 0.0, 10.0)
+    assert "untouched" in shown(made.build())
 
 
 def test_a_spread() -> None:

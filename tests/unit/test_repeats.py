@@ -1,0 +1,271 @@
+"""Many runs as one answer: what counts in a rate, how figures spread, and which exit code it comes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from rich.console import Console
+
+from harness import repeat_command, repeats, repeats_text
+from harness.base import jsonio
+from harness.base.errors import RunDirError, UsageError
+from harness.checks.judge import judge
+from harness.cli import run as run_command
+from harness.model import CheckKind, RunVerdict, Verdict
+from harness.repeat_command import Asked, Repeated
+from harness.repeats import Batch, Summary
+from harness.run_records import FIGURES, RunRecord, Said, record
+from harness.statistics.stopping import Side
+from tests.fakes import calm
+
+BATCH = Batch(experiment="reparent/storm", words=("reparent/storm",), seed=7)
+CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
+
+
+def made(verdict: Verdict, *said: Said, stall_s: float = 1.0, **more: object) -> RunRecord:
+    """A run through one vtgate, of release 24.0.3."""
+    return dataclasses.replace(
+        RunRecord(
+            run_id="r",
+            folder="001",
+            experiment="reparent/storm",
+            seed=1,
+            verdict=verdict,
+            exit_code=CODES[verdict],
+            headline="so it went",
+            results=said,
+            vtgates={"vtgate-1": "24.0.3"},
+            values={"vtgate-1": {"stall_s": (stall_s / 2, stall_s), "errors": (0.0,)}, "": {"reparent_s": (0.5,)}},
+        ),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def said(verdict: Verdict, check: str = "clients/stall", kind: CheckKind = CheckKind.PROMISE, issue: str = "") -> Said:
+    subject = "vtgate-1" if kind is CheckKind.PROMISE else ""
+    return Said(check=check, kind=kind, verdict=verdict, subject=subject, issue=issue)
+
+
+def assumption(verdict: Verdict) -> Said:
+    return said(verdict, "assumptions/rate", CheckKind.ASSUMPTION)
+
+
+def summed(*runs: RunRecord, interrupted: bool = False, **more: float) -> Summary:
+    return repeats.summary(dataclasses.replace(BATCH, **more), runs, asked=len(runs), interrupted=interrupted)  # type: ignore[arg-type]
+
+
+PASSED = made(Verdict.PASS, said(Verdict.PASS))
+FOUND = made(Verdict.FAIL, said(Verdict.FAIL), stall_s=9.0)
+UNSURE = made(Verdict.UNKNOWN, assumption(Verdict.UNKNOWN), said(Verdict.UNKNOWN), stall_s=99.0)
+
+
+# ---------------------------------------------------------------- one answer
+
+
+def test_a_run_that_proves_nothing_counts_in_no_rate_and_is_said() -> None:
+    found = summed(PASSED, PASSED, FOUND, UNSURE)
+    assert (found.findings, found.passed, found.unknown) == (1, 2, 1)
+    assert (found.rate.shown, found.rate.counted) == (1, 3)
+    assert found.why_unknown == {"assumptions/rate": 1}
+    assert "1 of 3 runs showed a finding" in found.answer
+    assert "1 run proved nothing and does not count" in found.answer
+
+
+def test_nothing_found_says_how_much_there_can_be_at_most() -> None:
+    found = summed(*[PASSED] * 59)
+    assert found.rate.at_most == pytest.approx(0.0495, abs=1e-3)
+    assert "Nothing showed in 59 runs: the rate is below 5.0%" in found.answer
+    assert found.exit_code == 0
+
+
+def test_nothing_judged_is_no_answer() -> None:
+    found = summed(UNSURE)
+    assert found.answer.startswith("No run could be judged.")
+    assert (found.exit_code, found.rate.share) == (3, None)
+    assert summed().exit_code == 3
+
+
+def test_a_known_bug_shows_and_is_no_finding() -> None:
+    hit = made(Verdict.PASS, said(Verdict.PASS, issue="vitess#17629"), reproduced=("vitess#17629",))
+    found = summed(hit, PASSED)
+    assert (found.reproduced, found.findings, found.exit_code) == (1, 0, 0)
+    assert "1 of 2 runs showed a known bug" in found.answer
+    assert [(rate.issue, rate.rate.shown, rate.rate.counted) for rate in found.rates] == [("vitess#17629", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("runs", "interrupted", "code"),
+    [
+        ([PASSED, UNSURE, FOUND], True, 1),
+        ([PASSED, UNSURE], False, 3),
+        ([PASSED, UNSURE], True, 130),
+        ([PASSED, UNSURE, dataclasses.replace(UNSURE, exit_code=4)], True, 4),
+        ([PASSED], False, 0),
+        ([dataclasses.replace(UNSURE, exit_code=-9)], False, 4),
+    ],
+)
+def test_the_exit_code_is_the_worst_of_the_runs(runs: list[RunRecord], interrupted: bool, code: int) -> None:
+    assert summed(*runs, interrupted=interrupted).exit_code == code
+
+
+def test_whether_the_answer_is_clear() -> None:
+    assert summed(PASSED).clear.side is Side.UNCLEAR
+    assert summed(FOUND, FOUND, FOUND).clear.side is Side.ABOVE
+    assert "clearly above 10%" in summed(FOUND, FOUND, FOUND).answer
+    assert summed(*[PASSED] * 60).clear.side is Side.BELOW
+
+
+# ---------------------------------------------------------------- each check
+
+
+def test_a_check_counts_where_its_assumptions_hold() -> None:
+    """A vtgate that passed under a broken assumption proved nothing; a lost write did."""
+    lost = said(Verdict.FAIL, "durability/writes", CheckKind.SAFETY)
+    found = summed(
+        made(Verdict.FAIL, assumption(Verdict.UNKNOWN), said(Verdict.PASS), lost),
+        made(Verdict.PASS, assumption(Verdict.PASS), said(Verdict.PASS)),
+    )
+    rates = {rate.check: rate for rate in found.rates}
+    assert (rates["durability/writes"].rate.shown, rates["durability/writes"].rate.counted) == (1, 1)
+    assert (rates["clients/stall"].rate.counted, rates["clients/stall"].unknown) == (1, 1)
+    assert rates["clients/stall"].vtgate == "24.0.3"
+
+
+def test_figures_spread_over_the_runs_that_count() -> None:
+    found = summed(PASSED, FOUND, made(Verdict.PASS, stall_s=2.0), UNSURE)
+    worst = next(each for each in found.figures if each.figure == "worst_stall_s")
+    assert (worst.vtgate, worst.spread.n, worst.spread.median, worst.spread.most) == ("24.0.3", 3, 2.0, 9.0)
+    assert {each.vtgate for each in found.figures if each.figure == "reparent_s"} == {""}
+
+
+# ---------------------------------------------------------------- of a run
+
+
+def test_the_record_of_a_run() -> None:
+    history = calm(vtgates=("24.0.3", "21.0.2"), checks=("clients/errors",)).build()
+    found = record(history, judge(history), "001")
+    assert found.vtgates == {"vtgate-1": "24.0.3", "vtgate-2": "21.0.2"}
+    figures = {figure.name: found.figure(figure, "21.0.2") for figure in FIGURES}
+    assert figures["errors"] == figures["not_issued"] == 0
+    assert figures["availability"] == 100
+    assert figures["reparent_s"] is None
+    assert found.figure(next(f for f in FIGURES if f.name == "reparent_s"), "") == pytest.approx(0.4)
+    assert found.setting["vtgate"] == "24.0.3, 21.0.2"
+    assert ("clients/errors", "vtgate-2") in {(each.check, each.subject) for each in found.results}
+
+
+def test_two_vtgates_of_one_release_are_told_apart() -> None:
+    history = calm(vtgates=("24.0.3", "24.0.3")).build()
+    assert list(record(history, judge(history), "").vtgates.values()) == ["24.0.3 (vtgate-1)", "24.0.3 (vtgate-2)"]
+
+
+# ---------------------------------------------------------------- folders
+
+
+def test_a_summary_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    found = summed(PASSED, FOUND, UNSURE)
+    repeat_command.save(found, tmp_path)
+    assert jsonio.load(tmp_path / "summary.json", Summary) == found
+    before = (tmp_path / "summary.json").read_bytes()
+    repeat_command.save(summed(PASSED, FOUND, UNSURE), tmp_path)
+    assert (tmp_path / "summary.json").read_bytes() == before
+    text = (tmp_path / "summary.txt").read_text()
+    assert "clients/stall" in text
+    assert "worst stall 9.00 s" in text
+    assert (tmp_path / "junit.xml").is_file()
+
+
+def test_seeds_are_those_of_the_number() -> None:
+    seeds = [repeat_command.seed_of(7, number) for number in range(1, 50)]
+    assert len(set(seeds)) == 49
+    assert seeds[4] == repeat_command.seed_of(7, 5) != repeat_command.seed_of(8, 5)
+
+
+def test_the_words_of_a_single_run() -> None:
+    ours = ["--count", "3", "--until-clear", "--seed", "1", "--out", "x"]
+    theirs = ["--shards", "2", "--set", "a=1", "--set", "b=2", "--no-vtorc", "--plain"]
+    context = run_command.make_context("run", ["reparent/storm", *ours, *theirs])
+    assert isinstance(context, click.Context)
+    words = repeat_command.words_of(context)
+    assert sorted(words) == sorted(["reparent/storm", *theirs])
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    jsonio.save(tmp_path / "batch.json", BATCH)
+    repeat_command.same(tmp_path, dataclasses.replace(BATCH, limit=0.5))
+    with pytest.raises(UsageError, match="has runs of `vtchaos run reparent/storm` with seed 7, not of"):
+        repeat_command.same(tmp_path, dataclasses.replace(BATCH, seed=8))
+    (tmp_path / "batch.json").write_text("{}")
+    with pytest.raises(RunDirError, match="does not fit this version"):
+        repeat_command.batch_of(tmp_path)
+    assert repeat_command.batch_of(tmp_path / "none") is None
+
+
+class Played(Repeated):
+    """Runs whose verdicts are written instead of made: `codes` are those that each run's process would end with."""
+
+    def __init__(self, folder: Path, asked: Asked, codes: dict[int, int]) -> None:
+        super().__init__(folder, BATCH, asked, Console(file=sys.stdout))
+        self.ran: list[int] = []
+        self._codes = codes
+        self._stopping.ran = self._play  # type: ignore[method-assign,assignment]
+
+    def _play(self, command: list[str], turn: str) -> int:
+        number = int(turn.split()[0])
+        self.ran.append(number)
+        code = self._codes.get(number, 0)
+        folder = Path(command[command.index("--out") + 1])
+        if code in (0, 130):
+            run = calm(checks=("clients/errors",)).write(folder)
+            verdict = RunVerdict(
+                run_id="r", experiment="x", verdict=Verdict.PASS, exit_code=code, headline="", results=()
+            )  # fmt: skip
+            jsonio.save(run.verdict, verdict)
+        if number == 3 and code == 130:
+            self._stopping.asked = True
+        return code
+
+
+def test_runs_that_are_there_are_not_made_again(tmp_path: Path) -> None:
+    first = Played(tmp_path, Asked(count=2, until_clear=False), {})
+    assert first.run() == 0
+    again = Played(tmp_path, Asked(count=3, until_clear=False), {})
+    assert (again.run(), again.ran) == (0, [3])
+    assert len(jsonio.load(tmp_path / "summary.json", Summary).runs) == 3
+
+
+def test_a_run_that_was_broken_off_is_made_again_and_kept_aside(tmp_path: Path) -> None:
+    broken = Played(tmp_path, Asked(count=5, until_clear=False), {3: 130})
+    assert (broken.run(), broken.ran) == (130, [1, 2, 3])
+    again = Played(tmp_path, Asked(count=3, until_clear=False), {})
+    assert (again.run(), again.ran) == (0, [3])
+    assert (tmp_path / "003-broken-off-1").is_dir()
+
+
+def test_a_harness_that_fails_again_and_again_ends_it(tmp_path: Path) -> None:
+    failing = Played(tmp_path, Asked(count=9, until_clear=False), dict.fromkeys(range(1, 10), 4))
+    assert (failing.run(), failing.ran) == (4, [1, 2, 3])
+
+
+def test_what_is_refused_is_not_tried_again(tmp_path: Path) -> None:
+    refused = Played(tmp_path, Asked(count=9, until_clear=False), {1: 2})
+    assert (refused.run(), refused.ran) == (2, [1])
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.123, "s", "0.12 s"),
+        (12.34, "s", "12.3 s"),
+        (1234.0, "ms", "1,234 ms"),
+        (99.9, "%", "99.900 %"),
+        (2.5, "", "2.5"),
+        (1e4, "", "10,000"),
+    ],
+)
+def test_figures_as_people_read_them(value: float, unit: str, said: str) -> None:
+    assert repeats_text.amount(value, unit) == said
