@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from harness.attribution.evidence import of_counter, of_line, of_reparent, of_setting
+from harness.attribution.evidence import of_counter, of_line, of_phase, of_reparent, of_setting
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts.buffer import settings
 from harness.facts.buffering import SETTLED_NS, Buffering, Ending, Pending, buffering_of, bufferings, pendings
-from harness.facts.storm import PLANNED_REPARENT, seconds_between
+from harness.facts.reparent_phases import phases
+from harness.facts.storm import PLANNED_REPARENT, Reparent, seconds_between
 from harness.facts.tablet_states import joined, without
 from harness.facts.words import seconds
 from harness.history import History
@@ -61,9 +62,23 @@ class OwnReparent:
                     shard=pending.reparent.shard,
                     from_ns=pending.from_ns,
                     to_ns=_let_go_ns(history, vtgate, pending),
-                    evidence=(of_reparent(pending.reparent), *_lines(history, vtgate, pending)),
+                    evidence=(
+                        of_reparent(pending.reparent),
+                        *_what_took_long(history, pending.reparent),
+                        *_lines(history, vtgate, pending),
+                    ),
                     errors=GAVE_UP,
                 )
+
+
+def _what_took_long(history: History, reparent: Reparent) -> tuple[Evidence, ...]:
+    """The phase that was more than half of it, e.g. a demotion that waits for an open transaction."""
+    told = next((each for each in phases(history) if each.reparent.number == reparent.number), None)
+    longest = max(told.spans, key=lambda span: span.duration_s, default=None) if told else None
+    if longest is None or longest.duration_s <= reparent.duration_s / 2:
+        return ()
+    took = f"{longest.phase} took {seconds(longest.duration_s)} of {seconds(reparent.duration_s)}"
+    return (of_phase(longest, took),)
 
 
 @dataclass(frozen=True, slots=True)

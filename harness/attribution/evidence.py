@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.causes import Evidence
+from harness.facts.reparent_phases import PhaseSpan
 from harness.facts.storm import Reparent
 from harness.facts.words import seconds
 from harness.model import LogLine
@@ -30,3 +31,9 @@ def of_reparent(reparent: Reparent) -> Evidence:
     if reparent.error:
         text += f": {reparent.error}"
     return Evidence(source="faults.jsonl", subject=reparent.shard, at_ns=reparent.begin_ns, text=text[:LONGEST_TEXT])
+
+
+def of_phase(span: PhaseSpan, said: str) -> Evidence:
+    return Evidence(
+        source="loglines.jsonl", subject=span.node, at_ns=span.from_ns, text=f"{said}: {span.text}"[:LONGEST_TEXT]
+    )
