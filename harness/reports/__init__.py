@@ -2,7 +2,7 @@
 
     verdict.json   for programs          junit.xml     for CI
     report.html    for people, offline   summary.txt   the closing summary, as a file
-    trace.json.gz  for Perfetto
+    trace.json.gz  for Perfetto          summary.md    for a pull request, or CI's summary
 
 `terminal.show` prints the summary; `live` shows a run while it goes.
 """
@@ -16,7 +16,7 @@ from harness.base.errors import UsageError
 from harness.base.rundir import RunDir
 from harness.history import History
 from harness.model import RunVerdict
-from harness.reports import html, json, junit, terminal, trace
+from harness.reports import html, json, junit, markdown, terminal, trace
 
 Render = Callable[[History, RunVerdict, Path], Path]
 
@@ -25,6 +25,7 @@ RENDERERS: Mapping[str, tuple[Render, str]] = {
     "json": (json.render, "verdict.json"),
     "junit": (junit.render, "junit.xml"),
     "html": (html.render, "report.html"),
+    "markdown": (markdown.render, "summary.md"),
     "trace": (trace.render, "trace.json.gz"),
     "terminal": (terminal.render, "summary.txt"),
 }

@@ -12,8 +12,9 @@ from pathlib import Path
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
 from harness.history import History
-from harness.model import CheckResult, RunVerdict, Verdict
+from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
 from harness.reports.known import reproduced_issue
+from harness.reports.told_causes import cause_line
 from harness.reports.words import clean, command_line, host_facts, shape, verdict_word, versions
 
 
@@ -24,7 +25,7 @@ def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     for name, value in _properties(history, verdict).items():
         suite.add_property(clean(name), clean(value))
     for result in verdict.results:
-        suite.add_testcase(_case(result, verdict.experiment))
+        suite.add_testcase(_case(result, verdict))
     if not verdict.results or (verdict.exit_code != 0 and not _any_red(suite)):
         suite.add_testcase(_whole_run(verdict))
     xml = JUnitXml("vtchaos")
@@ -37,24 +38,33 @@ def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     return out
 
 
-def _case(result: CheckResult, experiment: str) -> TestCase:
+def _case(result: CheckResult, verdict: RunVerdict) -> TestCase:
     name = f"{result.check} [{result.subject}]" if result.subject else result.check
-    case = TestCase(clean(name), classname=clean(f"vtchaos.{experiment}"), time=0.0)
+    case = TestCase(clean(name), classname=clean(f"vtchaos.{verdict.experiment}"), time=0.0)
     issue = reproduced_issue(result)
     if issue:
         case.system_out = _text(f"REPRODUCED {issue}: the known bug showed where it was expected.", result)
     elif result.verdict is Verdict.FAIL:
-        case.result = [_problem(Failure(clean(result.summary), str(result.kind)), result)]
+        case.result = [_problem(Failure(clean(result.summary), str(result.kind)), result, verdict)]
     elif result.verdict is Verdict.UNKNOWN:
-        case.result = [_problem(Error(clean(f"UNKNOWN: {result.summary}"), str(result.kind)), result)]
+        case.result = [_problem(Error(clean(f"UNKNOWN: {result.summary}"), str(result.kind)), result, verdict)]
     else:
         case.system_out = _text("PASS", result)
     return case
 
 
-def _problem(problem: Failure | Error, result: CheckResult) -> Failure | Error:
-    problem.text = _text(f"{result.verdict.name} ({result.kind})", result)
+def _problem(problem: Failure | Error, result: CheckResult, verdict: RunVerdict) -> Failure | Error:
+    text = _text(f"{result.verdict.name} ({result.kind})", result)
+    problem.text = "\n".join([text, *_causes(result, verdict)])
     return problem
+
+
+def _causes(result: CheckResult, verdict: RunVerdict) -> list[str]:
+    """Why the clients of this vtgate (or all) waited or failed; a check of what is stored has no such causes."""
+    if result.kind is not CheckKind.PROMISE:
+        return []
+    named = any(row.vtgate == result.subject for row in verdict.causes)
+    return [f"cause: {cause_line(row)}" for row in verdict.causes if not named or row.vtgate == result.subject]
 
 
 def _text(first: str, result: CheckResult) -> str:

@@ -21,7 +21,9 @@ from harness.model import Outcome, RunVerdict
 from harness.reports.digest import Digest, LaneFacts, VtgateFacts, digest
 from harness.reports.kinds import ErrorKind
 from harness.reports.pressure import pressure_sentence
+from harness.reports.terminal_causes import show_causes
 from harness.reports.terminal_checks import show_checks
+from harness.reports.terminal_outages import show_outages
 from harness.reports.terminal_streams import show_streams
 from harness.reports.terminal_workflow import show_workflow
 from harness.reports.text_parts import alarm, copyable, hanging, line, table, title
@@ -89,9 +91,11 @@ def _plain(history: History, verdict: RunVerdict, facts: Digest, width: int, fol
 def _sections(history: History, verdict: RunVerdict, facts: Digest, console: Console, folder: Path) -> None:
     _answer(console, history, verdict, facts)
     show_checks(console, history, verdict)
+    show_causes(console, verdict)
     show_streams(console, history, facts)
     show_workflow(console, history, facts)
     _vtgates(console, facts)
+    show_outages(console, history)
     _worst(console, facts)
     _errors(console, facts)
     _again(console, history, verdict, folder)
