@@ -6,7 +6,7 @@ The lines are those of recorded runs, shortened; vttablets of 24.0.3 (text), and
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from harness.history import History, Series
 from harness.model import LogLine, Node, Role, Sample, Scalar
@@ -65,7 +65,7 @@ def lines(*wanted: Iterable[Line], level: str = "info") -> tuple[LogLine, ...]:
     return tuple(LogLine(at_ns=ns(at_s), node=node, level=level, text=text) for at_s, node, text in flat)
 
 
-def sampled(*seen: tuple[float, dict[str, Scalar] | str]) -> Series:
+def sampled(*seen: tuple[float, Mapping[str, Scalar] | str]) -> Series:
     """Samples: what changed, or the error that came instead."""
     return Series(
         [

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 from harness.attribution.timeline import EPISODE_GAP_NS, Kind, Moment, Timeline
 from harness.history import History
-from harness.model import OP_DTYPE, Outcome
+from harness.model import OP_DTYPE, Outcome, Scalar
 from harness.timeline_command import timeline
 from tests.fakes import START, calm, ns
 from tests.unit.tablet_history import builder, history, lines, sampled
 
-WRITES = {"super_read_only": 0, "read_only": 0, "transactions": 10, "source": "", "behind_s": -1}
-REPLICATES = {
+WRITES: dict[str, Scalar] = {"super_read_only": 0, "read_only": 0, "transactions": 10, "source": "", "behind_s": -1}
+REPLICATES: dict[str, Scalar] = {
     "transactions": 9,
     "behind_s": 2,
     "source": "h:1",
