@@ -154,7 +154,7 @@ class WindowShorterThanReparent:
                     shard=shard,
                     from_ns=pending.from_ns,
                     to_ns=pending.to_ns + SETTLED_NS,
-                    evidence=(*evicted, of_reparent(pending.reparent), of_setting(vtgate, pending.from_ns, text)),
+                    evidence=(*evicted, of_reparent(pending.reparent), of_setting(vtgate, history.start_ns, text)),
                     waits=False,  # it would have waited all the same
                     errors=UNBUFFERED,
                 )
@@ -217,7 +217,7 @@ class BufferingDisabled:
         yield from _counted(history, "BufferRequestsSkipped", "Disabled", UNBUFFERED)
         for vtgate, pending in _each(history):
             if not settings(history, vtgate).enabled:
-                flag = of_setting(vtgate, pending.from_ns, "--enable-buffer is not set")
+                flag = of_setting(vtgate, history.start_ns, "--enable-buffer is not set")
                 yield Claim(
                     vtgate=vtgate,
                     shard=pending.reparent.shard,

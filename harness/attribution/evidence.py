@@ -21,7 +21,7 @@ def of_counter(node: str, key: str, at_ns: int, by: float) -> Evidence:
 
 
 def of_setting(node: str, at_ns: int, text: str) -> Evidence:
-    """A flag of the plan, where it mattered."""
+    """A flag of the plan; it is set from the beginning on."""
     return Evidence(source="plan.json", subject=node, at_ns=at_ns, text=text)
 
 

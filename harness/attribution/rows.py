@@ -14,6 +14,7 @@ from harness.causes import UNEXPLAINED, Blame, CauseRow, Evidence
 from harness.facts.affected import Affected, Flags
 
 EVIDENCE_SHOWN = 5  # a verdict is read by people; the run directory has the rest
+ONE_CLAIM_SHOWS = 4
 EXAMPLES_SHOWN = 8
 
 
@@ -90,18 +91,13 @@ def _held_s(part: Joined, cause: int) -> float:
 
 
 def _evidence(parts: Sequence[Joined], cause: int) -> tuple[Evidence, ...]:
-    """Of the claims that hold most of the operations, the best piece of each first."""
+    """All of the claim that touches most of the operations, then the best piece of the others."""
     weights: Counter[Claimed] = Counter()
     for part in parts:
         weights.update(dict(_weights(part, cause)))
     claims = [item.claim for item, _ in sorted(weights.items(), key=lambda item: (-item[1], item[0].claim.from_ns))]
-    in_turn = [
-        claim.evidence[place]
-        for place in range(max((len(claim.evidence) for claim in claims), default=0))
-        for claim in claims
-        if place < len(claim.evidence)
-    ]
-    return tuple(dict.fromkeys(in_turn))[:EVIDENCE_SHOWN]
+    pieces = [*claims[0].evidence[:ONE_CLAIM_SHOWS], *(claim.evidence[0] for claim in claims[1:])] if claims else []
+    return tuple(dict.fromkeys(pieces))[:EVIDENCE_SHOWN]
 
 
 def _weights(part: Joined, cause: int) -> Iterator[tuple[Claimed, int]]:
