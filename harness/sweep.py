@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -123,6 +124,7 @@ class SweptRun:
     verdict: Verdict
     notice: Notice | None
     doubts: tuple[str, ...] = ()  # e.g. the host was starved
+    without_core_s: float | None = None  # the longest time in which the host had no free core
     cause: str = ""  # what most of its affected operations waited for
     why: str = ""  # why it came to nothing
 
@@ -139,6 +141,7 @@ class Point:
     share: Rate
     stall_s: Median | None
     fitted_s: float | None = None
+    without_core_s: float | None = None  # median
     causes: tuple[str, ...] = ()
 
     @property
@@ -188,8 +191,13 @@ def _point(asked: Asked, value: float, runs: Sequence[SweptRun]) -> Point:
         failed=len(runs) - len(felt),
         share=rate(len(noticed), len(felt)),
         stall_s=median([notice.stall_s for _, notice in felt]),
+        without_core_s=_middle([run.without_core_s for run in runs if run.without_core_s is not None]),
         causes=tuple(dict.fromkeys(run.cause for run in noticed if run.cause)),
     )
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def border(asked: Asked, found: Sequence[Point]) -> tuple[float | None, float | None]:
@@ -290,6 +298,7 @@ def _doubts(
             f"What clients noticed at {asked.axis.name} {where} they noticed on a host that was too slow, and a faster "
             f"one may not show it: {why}."
         )
+    said += _busy(asked, [point for point in found if point.value == noticed])
     if noticed is not None and quiet is not None and asked.axis.between(quiet, noticed) is not None:
         between = f"{asked.axis.text(quiet)} and {asked.axis.text(noticed)}"
         said.append(f"Between {between} nothing was tried: the sweep was ended early.")
@@ -301,3 +310,13 @@ def _doubts(
     if causes:
         said.append(f"Of what clients noticed, most was {listed(causes)}.")
     return said
+
+
+def _busy(asked: Asked, found: Sequence[Point]) -> list[str]:
+    """Below the limits of a starved host, but a machine with more cores would have been faster all the same."""
+    return [
+        f"At {_named(asked, point.value)} no core was free for {seconds(point.without_core_s)} at a stretch: with more "
+        "cores clients may notice later."
+        for point in found
+        if point.without_core_s and point.stall_s and 2 * point.without_core_s >= point.stall_s.value
+    ]

@@ -23,7 +23,7 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.rundir import RUNS, RunDir
 from harness.causes import UNEXPLAINED
-from harness.facts.needs import doubts
+from harness.facts.needs import doubts, without_core_s
 from harness.facts.notice import STALL_S, notice
 from harness.model import RunVerdict, Verdict
 from harness.options import cluster_options, load_options, place_options
@@ -43,8 +43,8 @@ class _SweptCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[AXES], plain = [], []
-        for index, word in enumerate(args):
-            option, equals, text = word.partition("=") if word.startswith("--") else (args[index - 1], "", word)
+        for before, word in zip(["", *args], args, strict=False):
+            option, equals, text = word.partition("=") if word.startswith("--") else (before, "", word)
             axis = axis_of(option, text, None) if option.startswith("--") else None
             if axis is None:
                 plain.append(word)
@@ -266,6 +266,7 @@ def swept(folder: Path, place: str, value: float, code: int) -> SweptRun:
         verdict=verdict.verdict,
         notice=felt,
         doubts=tuple(doubts(seen)),
+        without_core_s=without_core_s(seen),
         cause=next((row.title for row in verdict.causes if row.cause != UNEXPLAINED), ""),
         why="" if felt is not None else "it had no clients that could notice",
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.attribution.advice_rules import KNOBS, Asked, Knob, now
+from harness.attribution.advice_asked import Asked
+from harness.attribution.advice_rules import KNOBS, Knob, now
 from harness.attribution.advice_values import Advice, Measured, Observed
 from harness.facts.buffer import settings
 from harness.facts.needs import Needs, needs
@@ -23,7 +24,9 @@ __all__ = ["Advice", "Measured", "Observed", "advice", "advised", "flags", "obse
 def observed(history: History) -> Observed:
     """What a run has to say."""
     vtgate = history.vtgates[0].name if history.vtgates else ""
-    return Observed(needs=needs(history), buffer=settings(history, vtgate), notice=notice(history))
+    buffering = all(settings(history, node.name).enabled for node in history.vtgates)
+    felt = notice(history) if buffering else None
+    return Observed(needs=needs(history), buffer=settings(history, vtgate), notice=felt)
 
 
 def advice(history: History) -> tuple[Advice, ...]:
@@ -54,7 +57,7 @@ def _left_out(run: Observed) -> str:
 
 def _no_reparent(found: Needs) -> str:
     failed = f"{counted(found.failed, 'reparent')} failed or never returned, and no storm came to its end"
-    return failed if found.failed else "nothing was reparented"
+    return failed if found.failed else "the run reparented nothing"
 
 
 def _none(knob: Knob, runs: Sequence[Observed]) -> Advice:

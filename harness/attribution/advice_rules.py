@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.attribution.advice_asked import DEFAULT_WINDOW_S, FEW_STORMS, LEAST_S, Asked
 from harness.attribution.advice_values import (
     DRAIN,
     MAX_DURATION,
@@ -15,21 +16,15 @@ from harness.attribution.advice_values import (
     WINDOW,
     Advice,
     Measured,
-    Observed,
 )
 from harness.facts.buffer import BufferSettings
-from harness.facts.needs import Needs, StormNeed
 from harness.facts.notice import STALL_S, Notice
 from harness.facts.outages import Spread
 from harness.facts.words import counted, seconds
 
-LEAST_S = 1  # verifyFlags refuses less, of the window and of the time between failovers
-DEFAULT_WINDOW_S = 10
 DEFAULT_SIZE = 1000
 DEFAULT_BETWEEN_S = 60
-FEW_STORMS = 10
 MANY = 8  # from so many figures on a quartile says something that median and longest do not
-FEW_FACTOR, MANY_FACTOR = 2.0, 1.5
 DRAINED_WITHIN_S = 0.5  # what draining may add to a client's wait
 MOST_DRAINED = 16  # --queryserver-config-pool-size's default (tabletenv/config.go v0.24.3): more than that wait again
 
@@ -76,81 +71,12 @@ def _duration(value_s: float) -> str:
     return f"{value_s:g}s"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The runs that count, together."""
-
-    runs: tuple[Observed, ...]
-    left_out: tuple[str, ...]
-
-    @property
-    def now(self) -> BufferSettings:
-        return self.runs[0].buffer
-
-    @property
-    def storms(self) -> tuple[StormNeed, ...]:
-        return tuple(storm for run in self.runs for storm in run.needs.storms)
-
-    @property
-    def held_s(self) -> tuple[float, ...]:
-        """How long shards were held; not those that were let go by the maximum duration."""
-        return tuple(held.lasted_s for run in self.runs for held in run.needs.held if not held.timed_out)
-
-    @property
-    def timed_out(self) -> int:
-        return sum(held.timed_out for run in self.runs for held in run.needs.held)
-
-    @property
-    def needed_s(self) -> float:
-        """A storm outlasts the holds that it causes, but for vtgate's learning of its end: it stands for holds that
-        were cut short, or that no request began."""
-        longest = [*self.held_s]
-        if self.timed_out or not longest:
-            longest += [storm.lasted_s for storm in self.storms]
-        return max(longest)
-
-    @property
-    def factor(self) -> float:
-        return FEW_FACTOR if self.few else MANY_FACTOR
-
-    @property
-    def few(self) -> bool:
-        """Storms; the shards of one are one observation."""
-        return len(self.storms) < FEW_STORMS
-
-    @property
-    def window_s(self) -> int:
-        least = DEFAULT_WINDOW_S if self.few else LEAST_S
-        return max(least, math.ceil(self.factor * self.needed_s))
-
-    @property
-    def shards(self) -> int:
-        return max(storm.shards for storm in self.storms)
-
-    @property
-    def waiting(self) -> int:
-        """Requests of one shard that can be in the buffer after a whole window."""
-        return max(math.ceil(_waiting(run.needs, self.window_s)) for run in self.runs)
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """What holds of every piece of advice."""
-        storms = len(self.storms)
-        few = [] if storms >= FEW_STORMS else [f"how much it varies: {counted(storms, 'storm')} is few"]
-        return (*few, *self.left_out)
-
-
-def _waiting(found: Needs, window_s: float) -> float:
-    arriving = found.rate * window_s
-    return min(arriving, found.connections) if found.connections else arriving
-
-
 def _window(asked: Asked) -> Advice:
     more = []
-    if asked.timed_out:
+    if asked.needless:
         more.append(
-            f"how long {counted(asked.timed_out, 'hold')} would have lasted that ran into --{MAX_DURATION}: the "
-            "storm's length stands for them; one that outlasts its storm is a defect, which no window helps"
+            f"how long {counted(asked.needless, 'hold')} would have lasted that ran into --{MAX_DURATION} or outlasted "
+            "the reparents: the storm's length stands for them: no window helps against a vtgate that learns too late"
         )
     if not asked.held_s:
         more.append("how long a shard is held: nothing was buffered, so the storm's length stands for it")
@@ -361,7 +287,7 @@ def _shards_at_once(asked: Asked) -> Advice:
     noticed = [shards for shards, felt in tried if felt.beyond()]
     below = [shards for shards, _ in tried if shards < min(noticed, default=math.inf)]
     if not tried:
-        return _without(told, "the runs had no clients that could notice")
+        return _without(told, "the runs had no clients that could notice, or a vtgate without a buffer")
     if not below:
         why = f"clients noticed the smallest number that was tried ({min(noticed)}); `vtchaos sweep` tries smaller ones"
         return _without(told, why, measured, asked.unknown)

@@ -52,4 +52,4 @@ class Observed:
 
     needs: Needs
     buffer: BufferSettings
-    notice: Notice | None
+    notice: Notice | None  # None: nobody could notice, or a vtgate had no buffer

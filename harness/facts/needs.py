@@ -134,6 +134,12 @@ def doubts(history: History) -> Iterator[str]:
             yield f"{who}: {found.broken[0].partition(': as long as that')[0]}"
 
 
+def without_core_s(history: History) -> float | None:
+    """The longest time from the first fault on in which somebody waited for a core; None when nobody measured."""
+    found = fitness(history, host_limits())
+    return found.figures.get("storm_host_cpu_some_us_saturated") if found is not None else None
+
+
 def holds(history: History, vtgate: str) -> tuple[Held, ...]:
     """Every buffering that came to its end, by shard; none of a vtgate that began anew, whose counters are lost."""
     series = history.series.get(vtgate)

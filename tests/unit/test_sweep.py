@@ -162,6 +162,14 @@ def test_what_a_starved_host_made_clients_notice_is_said_to_be_that() -> None:
     assert not quiet.doubts, "nobody noticed, so the slow host excuses nothing"
 
 
+def test_a_busy_host_is_named_where_clients_begin_to_notice() -> None:
+    what = asked("1..2", repeat=1)
+    busy = [made(1.0, QUIET, without_core_s=0.3), made(2.0, stalled(2.0), without_core_s=1.5)]
+    assert any("no core was free for 1.5 s" in doubt for doubt in sweep(what, busy).doubts)
+    idle = [made(1.0, QUIET, without_core_s=0.3), made(2.0, stalled(2.0), without_core_s=0.5)]
+    assert not sweep(what, idle).doubts
+
+
 def test_runs_that_came_to_nothing_count_nowhere_and_are_told() -> None:
     what = asked("1..2", repeat=2)
     found = sweep(what, [made(1.0, None, why="it ended with exit code 4"), made(1.0, QUIET, 2)])
