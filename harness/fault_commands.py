@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import importlib.metadata
 import shutil
+import signal
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ def inject(
     try:
         code = asyncio.run(_injected(made, plan, folder, hold_s))
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one Ctrl-C too many would spoil only the exit code
         folder.owner.unlink()
         click.echo(f"run {folder.path}")
     sys.exit(INTERRUPTED if code == PASSED and hold and _interrupted(folder) else code)
@@ -287,12 +289,12 @@ class _Told:
 
     @property
     def span(self) -> FaultSpan:
-        (span,) = fold_ledger(jsonio.read_lines(self._folder.faults))
-        return span
+        """Of the fault itself; a rollout's reparents have spans of their own."""
+        return fold_ledger(jsonio.read_lines(self._folder.faults))[0]
 
     def step(self, line: Mapping[str, Any]) -> None:
         """A line of the ledger, as it is written."""
-        words = self._words(line)
+        words = self._words(line) if line["number"] == 1 else _of_its_parts(line)
         if words:
             self.say(words, line["at_ns"])
 
@@ -300,7 +302,7 @@ class _Told:
         lasts = not self._made.one_shot
         match line["step"]:
             case "intent":
-                return _whom(self._made, line["targets"], line["details"])
+                return _whom(line)
             case "active":
                 return "in force" if lasts else "done"
             case "failed":
@@ -324,11 +326,18 @@ class _Told:
             self.say("every node runs, nothing is left in force")
 
 
-def _whom(made: Fault, targets: Sequence[str], details: Mapping[str, Any]) -> str:
+def _whom(line: Mapping[str, Any]) -> str:
     """Without what only its own evidence and remedies have a use for."""
-    told = {name: value for name, value in details.items() if value != "" and not name.startswith(STARTED)}
+    told = {name: value for name, value in line["details"].items() if value != "" and not name.startswith(STARTED)}
     words = ", ".join(f"{name} {f'{value:.4g}' if isinstance(value, float) else value}" for name, value in told.items())
-    return f"{made.name} on {', '.join(targets)}{f' ({words})' if words else ''}"
+    return f"{line['fault']} on {', '.join(line['targets'])}{f' ({words})' if words else ''}"
+
+
+def _of_its_parts(line: Mapping[str, Any]) -> str:
+    """A rollout reparents: what it is at now, and what goes wrong."""
+    if line["step"] == "intent":
+        return _whom(line)
+    return f"it failed: {line['error']}" if line["step"] == "failed" else ""
 
 
 def _judged(made: Fault, span: FaultSpan) -> int:

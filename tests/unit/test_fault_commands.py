@@ -18,7 +18,7 @@ from harness import fault_commands
 from harness.base import jsonio
 from harness.base.clock import ClockBase
 from harness.base.errors import ClusterError
-from harness.base.rundir import RunDir
+from harness.base.rundir import LineLog, RunDir
 from harness.cli import main
 from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, plan, spans
 
@@ -133,3 +133,20 @@ def test_the_list_has_parameters_and_needs() -> None:
 def test_the_list_says_what_a_backend_never_can(fault: str, says: str) -> None:
     done = CliRunner().invoke(main, ["fault", "list", "--backend", "docker", fault])
     assert says in done.output
+
+
+def test_the_parts_of_a_fault_are_told_and_not_judged(folder: RunDir, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rolling restart reparents: each reparent has a span of its own in the ledger."""
+    told = fault_commands._Told(DiaryFault([], one_shot=True), "ks", folder)
+    ledger = LineLog(folder.faults)
+    for number, fault, target in ((1, "Diary", "vttablet-100"), (2, "PlannedReparent", "-80")):
+        about = {"number": number, "at_ns": 5, "fault": fault, "targets": [target], "details": {}}
+        for line in ({**about, "step": "intent"}, {"number": number, "step": "observed", "observed": True, "at_ns": 6}):
+            ledger.append(line)
+            told.step(line)
+    ledger.close()
+    said = [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert said[0] == "Diary on vttablet-100"
+    assert said[1].startswith("felt: ")
+    assert said[2:] == ["PlannedReparent on -80"]
+    assert told.span.fault == "Diary"
