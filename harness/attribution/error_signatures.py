@@ -18,7 +18,7 @@ from harness.history import History
 from harness.model import ConnectionMode, Node, Role, Workload
 
 TOLD_NS = SECOND_NS // 4  # between the tablet's count and the client's stamp, in either direction
-BENEATH_FAULTS = Rank.FAULT - 5  # a fault of the run is why, where one is in force
+BENEATH_FAULTS = Rank.FAULT - 3  # a fault of the run is why, where one is in force
 
 # What a transaction is told that was open when its primary stepped down: vtgate buffers only what is not in one
 # (opts.InTransaction in tabletgateway.go withRetry, v0.24.3).

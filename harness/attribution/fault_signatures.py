@@ -104,13 +104,18 @@ FAULTS: tuple[FaultInForce, ...] = (
                 "Terminated",
                 "Restarted",
                 "CrashLoop",
-                "LostHost",
                 "KilledPod",
                 "EvictedPod",
                 "RollingRestart",
                 "RollingUpgrade",
             }
         ),
+        errors=GONE | STREAM_ENDED,
+    ),
+    FaultInForce(
+        name="host-lost",
+        title="everything of a tablet was gone or stood still, which the run had seen to",
+        faults=frozenset({"LostHost"}),
         errors=GONE | STREAM_ENDED,
     ),
     FaultInForce(
@@ -277,7 +282,7 @@ class NobodyListens:
     name: str = "connection-refused"
     title: str = "nobody listened at vtgate's port"
     blame: Blame = Blame.DESIGN
-    rank: int = Rank.FAULT - 5
+    rank: int = Rank.FAULT - 3
     advice: str = "clients that know more than one vtgate"
 
     def claims(self, history: History) -> Iterator[Claim]:

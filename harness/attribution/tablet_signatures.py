@@ -56,7 +56,7 @@ class NoPrimary:
     name: str = "no-primary"
     title: str = "the shard had no serving primary"
     blame: Blame = Blame.DESIGN
-    rank: int = Rank.FAULT - JUST_ABOVE
+    rank: int = Rank.FAULT - 3
     advice: str = "Vitess promotes nobody by itself: run vtorc, or EmergencyReparentShard"
 
     def claims(self, history: History) -> Iterator[Claim]:
@@ -207,7 +207,7 @@ class WaitsForAcknowledgement:
     name: str = "waits-for-acknowledgement"
     title: str = "the primary's commits waited for a replica to acknowledge them"
     blame: Blame = Blame.DESIGN
-    rank: int = Rank.FAULT - JUST_ABOVE
+    rank: int = Rank.FAULT - 3
     advice: str = "a further replica that may acknowledge (durability policy)"
 
     def claims(self, history: History) -> Iterator[Claim]:

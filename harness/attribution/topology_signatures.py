@@ -27,7 +27,7 @@ class TopologyUnreachable:
     """A reparent of the shard could not come to its end, because the topology server was not there."""
 
     name: str = "topology-unreachable"
-    title: str = "the shard's reparent waited for a topology server that the run had taken away"
+    title: str = "the shard's reparent waited for a topology server that the run had taken away or slowed"
     blame: Blame = Blame.RUN
     rank: int = Rank.REPARENT + 5
     advice: str = ""

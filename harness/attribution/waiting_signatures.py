@@ -42,12 +42,12 @@ class NothingToWaitFor:
     def claims(self, history: History) -> Iterator[Claim]:
         for stretch in _own(history):
             over_ns = max((to_ns for _, to_ns in _reasons(history, stretch)), default=0) + GET_OVER_NS
-            if spans_of_lane(history, stretch) and over_ns + SETTLED_NS < stretch.to_ns and not _switching(history):
+            if over_ns + SETTLED_NS < stretch.to_ns and _by_a_fault(history, stretch):
                 yield Claim(
                     vtgate=stretch.vtgate,
                     shard=stretch.shard,
                     from_ns=max(over_ns, stretch.from_ns),
-                    to_ns=stretch.to_ns + GET_OVER_NS,
+                    to_ns=stretch.to_ns,
                     evidence=(*_lines(stretch), *spans_of_lane(history, stretch)[-1:]),
                     errors=ERRORS,
                 )
@@ -72,7 +72,7 @@ class PastTheSwitch:
                         vtgate=stretch.vtgate,
                         shard=stretch.shard,
                         from_ns=over_ns,
-                        to_ns=stretch.to_ns + GET_OVER_NS,
+                        to_ns=stretch.to_ns,
                         evidence=(*_lines(stretch), evidence_of(history, span)),
                         errors=ERRORS,
                     )
@@ -120,7 +120,7 @@ class Backlog:
     name: str = "backlog"
     title: str = "waited for those that had been buffered before it"
     blame: Blame = Blame.DESIGN
-    rank: int = Rank.FAULT - 6
+    rank: int = Rank.FAULT - 4
     advice: str = ""
 
     def claims(self, history: History) -> Iterator[Claim]:
@@ -144,8 +144,16 @@ def _own(history: History) -> Iterator[Buffering]:
     yield from (stretch for stretch in bufferings(history) if stretch.keyspace == keyspace)
 
 
-def _switching(history: History) -> bool:
-    return any(spans_of(history, (SWITCH,)))
+def _by_a_fault(history: History, stretch: Buffering) -> bool:
+    """Buffering that a fault began, and neither a promotion nor a switch of traffic was to end."""
+    promoted = any(
+        each.reparent.shard == stretch.shard
+        and each.reparent.returned_ok
+        and stretch.from_ns < each.to_ns < stretch.to_ns
+        for each in pendings(history)[stretch.vtgate]
+    )
+    switching = any(spans_of(history, (SWITCH,)))
+    return bool(spans_of_lane(history, stretch)) and not promoted and not switching
 
 
 def _reasons(history: History, stretch: Buffering) -> list[Stretch]:

@@ -347,11 +347,19 @@ def read_only_for_a_moment(ended_s: float, *, why: str = TIMED_OUT, other: bool 
 
 def test_buffered_on_though_the_same_primary_served_again() -> None:
     (claim,) = claims(NothingToWaitFor(), read_only_for_a_moment(13.0))
-    assert (claim.vtgate, claim.shard, claim.from_ns, claim.to_ns) == ("vtgate-1", HIT, ns(9.0), ns(14.0))
+    assert (claim.vtgate, claim.shard, claim.from_ns, claim.to_ns) == ("vtgate-1", HIT, ns(9.0), ns(13.0))
 
 
 def test_buffering_that_ended_with_its_cause() -> None:
     assert claims(NothingToWaitFor(), read_only_for_a_moment(8.5)) == []
+
+
+def test_buffering_that_a_promotion_should_have_ended() -> None:
+    history = read_only_for_a_moment(13.0)
+    reparented = quiet()
+    reparented.reparent(HIT, 6.5, 7.5)
+    faults = (*history.faults, *reparented.build().faults)
+    assert claims(NothingToWaitFor(), dataclasses.replace(history, faults=faults)) == []
 
 
 def test_a_shard_that_waits_for_one_that_a_fault_hit() -> None:
