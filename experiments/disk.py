@@ -88,7 +88,9 @@ WAITS = KnownBug(
     issue="vitess#20334",
     check="clients/stall",
     component=Role.VTTABLET,
-    also=("clients/errors", "buffering/evictions", "processes/crashes"),
+    # When there is room again its mysqld is started anew: the primary comes back with the term that it had, and vtgate
+    # buffers on, waiting for another one, to --buffer-max-failover-duration.
+    also=("clients/errors", "buffering/evictions", "buffering/stops", "processes/crashes"),
 )
 # A replica that waits for room in its relay log acknowledges nothing, and goes on waiting for up to 60 s when there is
 # room again. Without another one that acknowledges, commits wait with it: that is what semi-sync is for.
