@@ -15,6 +15,7 @@ from harness.base import jsonio
 from harness.base.rundir import RunDir
 from harness.cli import main
 from harness.model import OpKind, Plan, RunVerdict
+from harness.reports import RENDERERS
 from tests.fakes import HistoryBuilder, calm
 from tests.golden.record import FOLDER, unpack
 
@@ -173,7 +174,7 @@ def test_report_renders_all_and_says_where(tmp_path: Path) -> None:
     done = vtchaos("report", run.path)
     assert done.exit_code == 0, done.output
     files = [Path(line) for line in done.stdout.split()]
-    assert {path.name for path in files} == {"verdict.json", "junit.xml", "report.html", "summary.txt"}
+    assert [path.name for path in files] == [name for _, name in RENDERERS.values()]
     assert all(path.stat().st_size for path in files)
 
 
