@@ -149,7 +149,7 @@ def run(
         words = repeat_command.words_of(context)
         if given["shards"] is None and made.cluster.shards != EXPERIMENTS[experiment].cluster.shards:
             words = (*words, "--shards", str(made.cluster.shards))  # of all runs, whatever memory there is later
-        asked = repeat_command.Asked(count=count, until_clear=until_clear)
+        asked = repeat_command.Asked(count=count, until_clear=until_clear, plain=plain)
         limit = limit or (before.limit if before is not None else repeat_command.DEFAULT_LIMIT)
         place = out or RUNS / f"{made.run_id}-x{count}"
         sys.exit(repeat_command.repeated(experiment, words, asked, seed=made.seed, limit=limit, folder=place))

@@ -39,7 +39,7 @@ def show(found: Comparison, console: Console) -> None:
 
 
 def _group(group: Group) -> str:
-    less = f", {group.runs - group.counted} of them prove nothing" if group.counted < group.runs else ""
+    less = f", {group.counted} of them to be compared" if group.counted < group.runs else ""
     return f"{group.name}: {counted(group.runs, 'run')}{less}; vtgate {', '.join(group.vtgates) or '?'}"
 
 

@@ -28,7 +28,7 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.rng import child
 from harness.base.rundir import RunDir
-from harness.model import RunVerdict
+from harness.model import Plan, RunVerdict
 from harness.repeats import EXIT_HARNESS, EXIT_INTERRUPTED, Batch, Summary
 from harness.run_records import RunRecord, broken, record
 from harness.statistics.stopping import Side, runs_until_clear
@@ -36,7 +36,14 @@ from harness.statistics.stopping import Side, runs_until_clear
 F = TypeVar("F", bound=Callable[..., Any])
 
 TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to us
-OURS = ("count", "until_clear", "limit", "out", "seed")  # options that are not the single run's
+OURS = (
+    "count",
+    "until_clear",
+    "limit",
+    "out",
+    "seed",
+    "plain",
+)  # options in which a batch may differ from its beginning
 EXIT_USAGE = 2
 FAILURES_IN_A_ROW = 3  # so many runs that the harness itself failed in, and the rest would fail as well
 DEFAULT_LIMIT = 0.1
@@ -91,6 +98,7 @@ class Asked:
 
     count: int
     until_clear: bool
+    plain: bool = False  # no live view
 
 
 class Stopping:
@@ -178,6 +186,7 @@ class Repeated:
         if not is_whole(folder):
             set_aside(folder)
             command = [sys.executable, "-m", "harness.cli", "run", *self._batch.words]
+            command += ["--plain"] if self._asked.plain else []
             turn = f"{number} of {self._asked.count}"
             code = self._stopping.ran([*command, "--seed", str(seed), "--out", str(folder)], turn)
             if code == EXIT_USAGE:
@@ -201,7 +210,7 @@ def repeated(experiment: str, words: tuple[str, ...], asked: Asked, *, seed: int
     if (folder / BATCH).is_file():
         same(folder, batch)
     else:
-        _made(folder)
+        _made(folder, experiment)
         jsonio.save(folder / BATCH, batch)
     console.print(f"{asked.count} runs into {folder}, seed {seed}", highlight=False, soft_wrap=True)
     if asked.until_clear:
@@ -236,13 +245,22 @@ def same(folder: Path, batch: Batch) -> None:
     jsonio.save(folder / BATCH, batch)  # with the limit of this time
 
 
-def _made(folder: Path) -> None:
+def _made(folder: Path, experiment: str) -> None:
+    """The folder is there; runs of this experiment that are in it already are taken over, anything else is refused."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise RunDirError(f"{folder} exists and is not empty, and holds no repeated runs; give another --out")
     except OSError as error:
         raise RunDirError(f"{folder} cannot be made ({error.strerror}); give another --out") from None
+    strange = [path.name for path in folder.iterdir() if not _is_a_run(path, experiment)]
+    if strange:
+        raise RunDirError(
+            f"{folder} is not empty, and {strange[0]} in it is no run of {experiment}; give another --out"
+        )
+
+
+def _is_a_run(path: Path, experiment: str) -> bool:
+    plan = jsonio.load_if_whole(path / "plan.json", Plan) if path.is_dir() else None
+    return path.stem.isdigit() and (path.suffix == ".log" or (plan is not None and plan.experiment == experiment))
 
 
 def seed_of(seed: int, number: int) -> int:

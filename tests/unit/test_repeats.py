@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import signal
 import sys
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from harness.base.errors import RunDirError, UsageError
 from harness.checks.judge import judge
 from harness.cli import run as run_command
 from harness.model import CheckKind, RunVerdict, Verdict
-from harness.repeat_command import Asked, Repeated
+from harness.repeat_command import Asked, Repeated, Stopping
 from harness.repeats import Batch, Summary
 from harness.run_records import FIGURES, RunRecord, Said, record
 from harness.statistics.stopping import Side
@@ -186,8 +188,8 @@ def test_seeds_are_those_of_the_number() -> None:
 
 
 def test_the_words_of_a_single_run() -> None:
-    ours = ["--count", "3", "--until-clear", "--seed", "1", "--out", "x"]
-    theirs = ["--shards", "2", "--set", "a=1", "--set", "b=2", "--no-vtorc", "--plain"]
+    ours = ["--count", "3", "--until-clear", "--seed", "1", "--out", "x", "--plain"]
+    theirs = ["--shards", "2", "--set", "a=1", "--set", "b=2", "--no-vtorc"]
     context = run_command.make_context("run", ["reparent/storm", *ours, *theirs])
     assert isinstance(context, click.Context)
     words = repeat_command.words_of(context)
@@ -203,6 +205,32 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="does not fit this version"):
         repeat_command.batch_of(tmp_path)
     assert repeat_command.batch_of(tmp_path / "none") is None
+
+
+def test_runs_that_are_in_a_folder_already_are_taken_over(tmp_path: Path) -> None:
+    calm().write(tmp_path / "001")
+    (tmp_path / "001.log").touch()
+    repeat_command._made(tmp_path, "reparent/all-at-once")
+    with pytest.raises(RunDirError, match="is no run of reparent/storm"):
+        repeat_command._made(tmp_path, "reparent/storm")
+
+
+@pytest.mark.parametrize(
+    ("number", "then", "code"),
+    [("SIGINT", "sys.exit(0)", 0), ("SIGTERM", "signal.pause()", 7)],
+)
+def test_ctrl_c_lets_the_run_end_and_what_ends_all_ends_it_in_order(number: str, then: str, code: int) -> None:
+    """The run's process tells its parent to stop; what reaches the run itself is SIGINT, or nothing."""
+    stopping = Stopping(Console(file=io.StringIO()))
+    script = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); "
+        f"os.kill(os.getppid(), signal.{number}); {then}"
+    )
+    before = signal.getsignal(signal.SIGINT)
+    with stopping.installed():
+        assert stopping.ran([sys.executable, "-c", script], "1 of 2") == code
+    assert stopping.asked
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 class Played(Repeated):
