@@ -163,9 +163,9 @@ class Repeated:
                 if made is None:
                     return EXIT_USAGE
                 self._runs.append(made)
+                found = self._told(interrupted=False)  # saved before it is told: the terminal may be gone
                 text = repeats_text.run_line(number, self._asked.count, made)
                 self._console.print(Text(text, style=repeats_text.style_of(made)), soft_wrap=True)
-                found = self._told(interrupted=False)
         found = self._told(interrupted=self._stopping.asked and len(self._runs) < self._asked.count)
         repeats_text.show(found, self._console, folder=self._folder)
         return found.exit_code
