@@ -24,8 +24,9 @@ HOST = "host"
 PRESSURE = "cpu_some_us"
 LAG_MS = 250.0  # half of the shortest wait that counts: a shorter pause is the greater part of none
 SAMPLE_NS = SECOND_NS // 4  # a worker's sample is about so much of time (harness.load.pauses)
-# Of a process that comes late; a server that says it is read-only, or a table that is denied, is not.
-LATE = GONE | frozenset({"buffer-full", "buffer-evicted"})
+# Of a process that comes late; a server that says it is read-only, or a table that is denied, is not. vtgate's two
+# views of a reparent contradict each other for as long as one of them is late.
+LATE = GONE | frozenset({"buffer-full", "buffer-evicted", "inconsistent-state"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ _PROBE = (
 )
 # Nothing changes, and it goes through the binary log all the same.
 _NO_CHANGE = "CREATE DATABASE IF NOT EXISTS _vt"
-_WAITING = "SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_STATE = 'Waiting for disk space'"
+_WAITING = "Waiting for disk space"  # what SHOW PROCESSLIST says of a thread
 _ROTATE = "FLUSH LOCAL BINARY LOGS"  # needs the lock that is held while the binary log waits
 
 
@@ -139,8 +139,9 @@ async def _not_waiting(ground: Ground, remedy: Remedy) -> None:
     server = named(ground, remedy.target)
     host, port = ground.cluster.address(server, "mysql")
     async with admin_session(host, port, user=ADMIN) as session:
-        waiting = await session.query(_WAITING, timeout_s=ROTATE_WITHIN_S)
-        if waiting.ok and not waiting.rows and (await session.query(_ROTATE, timeout_s=ROTATE_WITHIN_S)).ok:
+        threads = await session.query("SHOW PROCESSLIST", timeout_s=ROTATE_WITHIN_S)
+        waiting = any(_WAITING in row for row in threads.rows)
+        if threads.ok and not waiting and (await session.query(_ROTATE, timeout_s=ROTATE_WITHIN_S)).ok:
             return
     with contextlib.suppress(ClusterError):  # it does not run
         await ground.cluster.signal(server, signal.SIGKILL)

@@ -109,6 +109,7 @@ def test_a_starved_host_is_never_vitess_fault(tmp_path: Path) -> None:
     rows = attributed(golden("starved-host", tmp_path))
     assert {row.blame for row in rows} <= {Blame.HOST, Blame.NOBODY}
     host = next(row for row in rows if row.blame is Blame.HOST)
+    assert host.through["inconsistent-state"] > 0  # a defect, on a host that keeps up
     assert host.through["own-reparent"] > 0
     assert host.through["keyspace-wide-consistency"] > 0
 
