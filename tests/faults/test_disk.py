@@ -32,7 +32,7 @@ async def test_a_replica_that_waits_for_room_for_its_relay_log(fault: str, stage
         replica = named(stage, aim.targets[0])
 
         async def waits() -> bool:
-            return (await replica_status(stage, replica))["Replica_IO_State"] == "Waiting for disk space"
+            return str((await replica_status(stage, replica))["Replica_IO_State"]) == "Waiting for disk space"
 
         await wait.until("the relay log waits for room", waits, timeout_s=WAITS_WITHIN_S)
         async with admin_session(*stage.cluster.address(replica, "mysql"), user=ADMIN) as stopping:

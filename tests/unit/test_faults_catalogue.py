@@ -108,7 +108,7 @@ def test_a_name_is_found_however_it_is_spelt(name: str) -> None:
 
 
 def test_a_name_that_is_nearly_one() -> None:
-    with pytest.raises(PlanError, match="no fault is called PlanedReparent .*; did you mean PlannedReparent"):
+    with pytest.raises(PlanError, match=r"no fault is called PlanedReparent .*; did you mean PlannedReparent"):
         catalogue.chosen("PlanedReparent")
 
 

@@ -35,7 +35,8 @@ def misfits(value: Any, rule: Any, defs: Any, where: str = "") -> list[str]:
         return [] if any(not misfits(value, one, defs, where) for one in rule["anyOf"]) else [f"{where}: none of them"]
     if "enum" in rule:
         return [] if value in rule["enum"] else [f"{where}: {value!r} is none of {rule['enum']}"]
-    if not isinstance(value, _KINDS[rule["type"]]) or (isinstance(value, bool) and rule["type"] != "boolean"):
+    kind: Any = _KINDS[rule["type"]]
+    if not isinstance(value, kind) or (isinstance(value, bool) and rule["type"] != "boolean"):
         return [f"{where}: {value!r} is no {rule['type']}"]
     if rule["type"] == "array":
         return [wrong for n, item in enumerate(value) for wrong in misfits(item, rule["items"], defs, f"{where}[{n}]")]
