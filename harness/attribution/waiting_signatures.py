@@ -115,7 +115,9 @@ def _held(history: History, stretch: Buffering, other: Buffering, own: Iterable[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What had queued up in front of a lane's connections is served when they are free again."""
+    """What had queued up in front of a lane's connections is served when they are free again.
+
+    That takes no longer than it took to queue up, where a lane can serve twice what arrives."""
 
     name: str = "backlog"
     title: str = "waited for those that had been buffered before it"
@@ -130,7 +132,7 @@ class Backlog:
                     vtgate=stretch.vtgate,
                     shard=stretch.shard,
                     from_ns=stretch.to_ns,
-                    to_ns=max(stretch.to_ns, stretch.drained_ns) + GET_OVER_NS,
+                    to_ns=max(stretch.to_ns, stretch.drained_ns) + max(GET_OVER_NS, stretch.to_ns - stretch.from_ns),
                     evidence=_lines(stretch),
                     errors=GAVE_UP,
                 )
