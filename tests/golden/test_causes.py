@@ -4,7 +4,7 @@ What is right is told here from who was reparented, and when, and from what the 
 
 - own-reparent: one shard alone is reparented.
 - keyspace-held: a transaction holds the demotion of one shard; the other shard's reparent is over long before.
-- window-shorter: a transaction holds the demotion of the only shard that is reparented beyond the window of 10 s.
+- window-shorter: a transaction holds the demotion of the only shard that is reparented beyond the window of 2 s.
 - starved-host: 32 shards at once on two cores.
 """
 
@@ -27,7 +27,7 @@ from tests.golden.record import FOLDER, unpack
 
 RIGHT = 0.99
 SETTLED_NS = 1_500_000_000  # a vtgate hears of a new primary, and its clients of their answers, a little later
-WINDOW_NS = 10_000_000_000
+WINDOW_NS = 2_000_000_000
 Op = tuple[str, int, int, int]  # shard, intended, done, outcome
 Truth = Callable[[History, Op], str]
 
