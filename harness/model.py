@@ -185,10 +185,16 @@ class KeyspaceSpec:
     schema: tuple[str, ...] = ()  # SQL, applied to every shard
     vschema: str = ""  # JSON
     whole: str = "0"  # name of the only shard; vitess-operator's is "-"
+    further_shards: tuple[str, ...] = ()  # stood up with the others, but not serving: what a Reshard splits into
 
     @property
     def shard_names(self) -> tuple[str, ...]:
+        """The shards that serve."""
         return (self.whole,) if self.shards == 1 else key_ranges(self.shards)
+
+    @property
+    def all_shards(self) -> tuple[str, ...]:
+        return (*self.shard_names, *self.further_shards)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +220,7 @@ class ClusterSpec:
     vschema: str = ""  # JSON
     others: tuple[KeyspaceSpec, ...] = ()  # keyspaces beside `keyspace`, e.g. the target of MoveTables
     whole: str = "0"  # name of `keyspace`'s only shard; vitess-operator's is "-"
+    further_shards: tuple[str, ...] = ()  # of `keyspace`, which do not serve (KeyspaceSpec)
     mysql_over_tcp: bool = False  # a vttablet reaches its mysqld over a link that can be cut, not over a unix socket
 
     @property
@@ -230,6 +237,7 @@ class ClusterSpec:
             schema=self.schema,
             vschema=self.vschema,
             whole=self.whole,
+            further_shards=self.further_shards,
         )
         return (main, *self.others)
 

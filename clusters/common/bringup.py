@@ -80,7 +80,7 @@ class Bringup:
                     self._shard(keyspace.name, shard, topo, vtctld), name=f"shard {keyspace.name}/{shard}"
                 )
                 for keyspace in self._spec.keyspaces
-                for shard in keyspace.shard_names
+                for shard in keyspace.all_shards
             ]
             await asyncio.gather(*shards)
             for keyspace in self._spec.keyspaces:
@@ -97,7 +97,7 @@ class Bringup:
         await vtctld.add_cell_info(self._spec.cell, server_address=f"{host}:{port}", root=f"/vitess/{self._spec.cell}")
         for keyspace in self._spec.keyspaces:
             await vtctld.create_keyspace(keyspace.name, durability_policy=self._spec.durability_policy)
-            for shard in keyspace.shard_names:
+            for shard in keyspace.all_shards:
                 await vtctld.create_shard(keyspace.name, shard)
 
     async def _shard(self, keyspace: str, shard: str, topo: Awaitable[None], vtctld: VtctldClient) -> None:
@@ -111,7 +111,7 @@ class Bringup:
             )
             for replica in vttablets[1:]:  # else it is "not replicating" until its next look, 20 s by default
                 await vtctld.run_health_check(replica.tablet_alias)
-        self._count("first primaries", sum(keyspace.shards for keyspace in self._spec.keyspaces))
+        self._count("first primaries", sum(len(keyspace.all_shards) for keyspace in self._spec.keyspaces))
 
     async def _tablet(self, vttablet: Node, topo: Awaitable[None]) -> None:
         mysqld = self._layout.mysqld_of(vttablet)

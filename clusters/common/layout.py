@@ -104,7 +104,7 @@ def tablets(spec: ClusterSpec) -> Iterator[tuple[int, str, str]]:
     keyspace's follow those of the other."""
     uid = FIRST_TABLET_UID
     for keyspace in spec.keyspaces:
-        for shard in keyspace.shard_names:
+        for shard in keyspace.all_shards:
             for _ in range(keyspace.tablets_per_shard):
                 yield uid, keyspace.name, shard
                 uid += 1

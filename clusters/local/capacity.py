@@ -31,7 +31,7 @@ LARGEST = 256
 
 def tablets_of(spec: ClusterSpec) -> int:
     """The tablets of all keyspaces."""
-    return sum(keyspace.shards * keyspace.tablets_per_shard for keyspace in spec.keyspaces)
+    return sum(len(keyspace.all_shards) * keyspace.tablets_per_shard for keyspace in spec.keyspaces)
 
 
 def needed_bytes(spec: ClusterSpec) -> int:

@@ -21,7 +21,7 @@ from harness.model import CheckKind, CheckResult, Node, Verdict
 
 NEW_PRIMARY = "NewPrimarySeen"
 MAX_DURATION = "MaxDurationExceeded"
-TRAFFIC_SWITCHED = "MoveTablesSwitchedTraffic"
+TRAFFIC_SWITCHED = frozenset({"MoveTablesSwitchedTraffic", "ReshardingComplete"})
 KEEP_PRIMARIES = frozenset({*REPARENTS, "ReadOnlyPrimary"})  # beside which only a reparent makes a new primary
 
 
@@ -89,7 +89,7 @@ def _judged(
     if reason == MAX_DURATION:
         judged = [_max_duration(history, shard, own, rise[0], rise[1], since_ns) for rise in rises]
         return max(judged, default=(Verdict.PASS, ""))
-    if reason == TRAFFIC_SWITCHED and all(_switching(history, rise[1]) for rise in rises):
+    if reason in TRAFFIC_SWITCHED and all(_switching(history, rise[1]) for rise in rises):
         return Verdict.PASS, ""
     if reason == "Shutdown":
         return Verdict.PASS, f"{shard}: buffering ended with vtgate's shutdown"

@@ -1,4 +1,4 @@
-"""A MoveTables workflow's traffic is switched to its target, or back.
+"""A MoveTables or Reshard workflow's traffic is switched to its target, or back.
 
 One-shot: a switch is an operation, and switching back is another one.
 """
@@ -19,15 +19,17 @@ from harness.vitess.vtctld import VtctldError, vtctld_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchedTraffic(Traits):
-    """SwitchTraffic of a MoveTables workflow, all tablet types at once; with `back` ReverseTraffic.
+    """SwitchTraffic of a MoveTables or Reshard workflow, all tablet types at once; with `back` ReverseTraffic.
 
-    vttablets deny the tables on the side that is left, the other side catches up, routing rules change. vtgate buffers
-    meanwhile, and ends it with MoveTablesSwitchedTraffic (buffer/variables.go, v0.24.3). A switch that vtctld refuses,
-    or that fails, is recorded, not raised.
+    MoveTables: vttablets deny the tables on the side that is left, the other side catches up, routing rules change.
+    vtgate buffers meanwhile, and ends it with MoveTablesSwitchedTraffic (buffer/variables.go, v0.24.3). Reshard: the
+    shards that are left refuse all queries, the others catch up, and take their place among the shards that serve.
+    A switch that vtctld refuses, or that fails, is recorded, not raised.
     """
 
     workflow: str = "move"
     keyspace: str = "target"  # the workflow's target, whichever way the traffic goes
+    reshard: bool = False  # the workflow is a Reshard within `keyspace`
     back: bool = False
     timeout_s: float = workflows.SWITCH_TIMEOUT_S
 
@@ -36,10 +38,14 @@ class SwitchedTraffic(Traits):
         return True
 
     async def aim(self, stage: Stage) -> Aim:
-        """Raises ClusterError: no table is routed, so there is no such workflow."""
-        was = await _homes(stage)
+        """Raises ClusterError: there is nothing that such a workflow could move."""
+        was = await self._moved(stage)
         if not was:
-            raise ClusterError("no table has a routing rule: no MoveTables workflow has been created")
+            raise ClusterError(
+                f"{self.keyspace} has no shards beside those that serve"
+                if self.reshard
+                else "no table has a routing rule: no MoveTables workflow has been created"
+            )
         return Aim(
             targets=(f"{self.keyspace}.{self.workflow}",),
             details={"keyspace": self.keyspace, "back": self.back, "was": json.dumps(was, sort_keys=True)},
@@ -62,20 +68,25 @@ class SwitchedTraffic(Traits):
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
-        """The topology's routing rules send every table to the other keyspace now."""
-        was = json.loads(str(aim.details["was"]))
-        now = await _homes(stage)
-        there = [home == self.keyspace for home in now.values()]
-        return now != was and bool(there) and all(is_there is not self.back for is_there in there)
+        """The topology sends everything that it moves to the other side now: tables by routing rules, key ranges by
+        the shards that serve."""
+        now = await self._moved(stage)
+        moved = now != json.loads(str(aim.details["was"]))
+        return moved and bool(now) and all(is_there is not self.back for is_there in now.values())
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         return True
 
-
-async def _homes(stage: Stage) -> Mapping[str, str]:
-    """Table → the keyspace that its primaries' traffic goes to."""
-    rules = await workflows.routes(await stage.shared(vtctld_of))
-    return {table: to.partition(".")[0] for table, to in rules.items() if "." not in table and "@" not in table}
+    async def _moved(self, stage: Stage) -> Mapping[str, bool]:
+        """Table → whether it is routed to the target; target shard → whether it serves."""
+        vtctld = await stage.shared(vtctld_of)
+        if self.reshard:
+            serving = await workflows.serving_shards(vtctld, self.keyspace)
+            spec = next(each for each in stage.cluster.spec.keyspaces if each.name == self.keyspace)
+            return {shard: shard in serving for shard in spec.further_shards}
+        rules = await workflows.routes(vtctld)
+        homes = {table: to.partition(".")[0] for table, to in rules.items() if "." not in table and "@" not in table}
+        return {table: home == self.keyspace for table, home in homes.items()}
 
 
 FAULTS: tuple[type[Fault], ...] = (SwitchedTraffic,)

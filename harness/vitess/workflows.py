@@ -1,4 +1,4 @@
-"""VReplication workflows: MoveTables through vtctld, and what the target primaries keep about it.
+"""VReplication workflows: MoveTables and Reshard through vtctld, and what the target primaries keep about it.
 
 Two accounts of one workflow, on purpose apart: vtctld's (`status`, what `vtctldclient MoveTables status` prints)
 and the rows of the sidecar database `_vt` on a target primary (`streams`, `log`), which vtctld reads, too, but
@@ -52,6 +52,28 @@ class MoveTables:
             auto_start=True,
             atomic_copy=self.atomic_copy,
             workflow_options=vtctldata_pb2.WorkflowOptions(config=dict(self.config)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reshard:
+    """What Reshard Create is asked for. The targets are shards that exist, have primaries and do not serve."""
+
+    workflow: str
+    keyspace: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    tablet_types: tuple[str, ...] = ("primary",)
+
+    def request(self) -> Any:
+        return vtctldata_pb2.ReshardCreateRequest(
+            workflow=self.workflow,
+            keyspace=self.keyspace,
+            source_shards=list(self.sources),
+            target_shards=list(self.targets),
+            tablet_types=[topodata_pb2.TabletType.Value(name.upper()) for name in self.tablet_types],
+            on_ddl="IGNORE",
+            auto_start=True,
         )
 
 
@@ -120,6 +142,23 @@ class DiffRow:
 async def create(vtctld: VtctldClient, move: MoveTables) -> None:
     """Start a MoveTables workflow; returns when its streams run or copy. Raises VtctldError."""
     await vtctld.call("MoveTablesCreate", move.request(), timeout_s=CREATE_TIMEOUT_S)
+
+
+async def reshard(vtctld: VtctldClient, split: Reshard) -> None:
+    """Start a Reshard workflow; returns when its streams run or copy. Raises VtctldError."""
+    await vtctld.call("ReshardCreate", split.request(), timeout_s=CREATE_TIMEOUT_S)
+
+
+async def serving_shards(vtctld: VtctldClient, keyspace: str) -> tuple[str, ...]:
+    """The shards that vtgates send the primaries' requests to: the partition of every cell's SrvKeyspace. Raises
+    VtctldError."""
+    request = vtctldata_pb2.GetSrvKeyspacesRequest(keyspace=keyspace)
+    answer = await vtctld.call("GetSrvKeyspaces", request, timeout_s=CALL_TIMEOUT_S)
+    partitions = (part for served in answer.srv_keyspaces.values() for part in served.partitions)
+    names = (
+        ref.name for part in partitions if part.served_type == topodata_pb2.PRIMARY for ref in part.shard_references
+    )
+    return tuple(sorted(set(names)))
 
 
 async def delete(vtctld: VtctldClient, keyspace: str, workflow: str) -> None:

@@ -1,0 +1,152 @@
+"""What the clients of a shard notice while Reshard moves its traffic to the shards that it was split into, and back.
+
+Goal: vtgate promises to hide the switch: it buffers between the moment at which the old shard refuses queries and the
+new partition of the keyspace. Does it, at load, again and again? And do the clients of the other shard notice?
+
+Method: the first of two shards is split in two; when they have copied it and replicate, traffic is switched and
+switched back while the clients go on. They end where they began, so that their rows are read back as always: none that
+was acknowledged by either side may be missing. The control copies, and does not switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from experiments.family import Family
+from experiments.serving import until_settled
+from harness.checks import FAULTS, STANDARD
+from harness.contracts import Experiment, Stage
+from harness.faults.reparent import PlannedReparent
+from harness.faults.switching import SwitchedTraffic
+from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
+from harness.model import ClusterSpec, LoadSpec, Suite
+from harness.vitess import workflows
+from harness.vitess.vtctld import vtctld_of
+from harness.vitess.workflows import Reshard
+
+DEADLINE_S = 400.0
+SETTLED_WITHIN_S = 60.0
+COPIED_WITHIN_S = 60.0
+SPLIT = Reshard(workflow="split", keyspace="ks", sources=("-80",), targets=("-40", "40-80"))
+SWITCH = partial(SwitchedTraffic, workflow=SPLIT.workflow, keyspace=SPLIT.keyspace, reshard=True)
+CLUSTER = ClusterSpec(
+    shards=2,
+    further_shards=SPLIT.targets,
+    tablets_per_shard=2,
+    vtgate_flags={"enable-buffer": "", "buffer-min-time-between-failovers": "1s"},
+    vttablet_flags={"vreplication-heartbeat-update-interval": "1"},
+    schema=(LEDGER_SQL,),
+    vschema=LEDGER_VSCHEMA,
+)
+LOAD = LoadSpec()
+PARAMS = {"baseline_s": 5.0, "there_s": 5.0, "recovery_s": 5.0, "quiet_s": 3.0, "times": 1.0}
+
+
+# ---------------------------------------------------------------- timelines
+
+
+async def nothing(stage: Stage) -> None:
+    """The control: the copy and its replication, no switch."""
+    await copied(stage)
+    stage.phase("no-switch")
+    await stage.hold(stage.plan.params["there_s"])
+    await _aftermath(stage)
+
+
+async def over_and_back(stage: Stage) -> None:
+    """SwitchTraffic, a while on the other side, ReverseTraffic; so many times."""
+    await copied(stage)
+    for _ in range(int(stage.plan.params["times"])):
+        for back in (False, True):
+            stage.phase("back" if back else "over")
+            async with stage.inject(SWITCH(back=back)):
+                await stage.hold(stage.plan.params["there_s"])
+    await _aftermath(stage)
+
+
+async def reparent_meanwhile(stage: Stage) -> None:
+    """The shard beside the one that is split gets a new primary, while the new shards replicate and do not serve."""
+    await copied(stage)
+    stage.phase("reparent")
+    async with stage.inject(PlannedReparent(shard=CLUSTER.shard_names[-1])):
+        pass
+    await _aftermath(stage)
+
+
+async def copied(stage: Stage) -> None:
+    """The workflow replicates: copying is no part of the question."""
+    stage.phase("copy")
+    vtctld = await stage.shared(vtctld_of)
+    await workflows.reshard(vtctld, SPLIT)
+
+    async def every_stream() -> bool:
+        primaries = [await vtctld.shard_primary(SPLIT.keyspace, shard) for shard in SPLIT.targets]
+        found = [await workflows.streams(vtctld, primary, SPLIT.workflow) for primary in primaries]
+        return all(rows and all(row.state == "Running" and not row.tables for row in rows) for rows in found)
+
+    await stage.until("every stream has copied its shard", every_stream, timeout_s=COPIED_WITHIN_S)
+    stage.phase("baseline")
+    await stage.hold(stage.plan.params.get("baseline_s", 0.0))
+
+
+async def _aftermath(stage: Stage) -> None:
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
+
+
+# ---------------------------------------------------------------- the family
+
+
+FAMILY = Family(
+    name="resharding",
+    cluster=CLUSTER,
+    load=LOAD,
+    checks=(*STANDARD, *FAULTS),
+    params=PARAMS,
+    timeout_s=DEADLINE_S,
+)
+
+
+def _member(
+    name: str,
+    why: str,
+    timeline: Callable[[Stage], Awaitable[None]] = over_and_back,
+    *,
+    load: LoadSpec = LOAD,
+    suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
+    params: Mapping[str, float] | None = None,
+    switches: int = 2,
+) -> Experiment:
+    return FAMILY.member(
+        name, why, timeline, load=load, suites=suites, params={"faults": float(switches), **(params or {})}
+    )
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    _member(
+        "control",
+        "The same load on a shard that is copied and replicated into two, without a switch.",
+        nothing,
+        switches=0,
+    ),
+    _member(
+        "over-and-back",
+        "Do clients notice when Reshard switches their shard's traffic to its two halves, and switches it back?",
+    ),
+    _member(
+        "at-load",
+        "The same at 600 operations a second.",
+        load=replace(LOAD, rate_per_shard=300.0, connections_per_shard=32),
+    ),
+    _member(
+        "reparent-meanwhile",
+        "Another shard is reparented while a Reshard replicates: do its clients notice more than without one?",
+        reparent_meanwhile,
+        switches=1,
+    ),
+)
