@@ -178,7 +178,7 @@ def _planned(made: Fault, spec: ClusterSpec, backend: str, cluster_name: str, se
 
 def _refuse_unknown_shards(made: Fault, spec: ClusterSpec) -> None:
     """Before anything is made. A keyspace of the cluster's own is looked at by the fault."""
-    known = {shard for keyspace in spec.keyspaces for shard in keyspace.shard_names}
+    known = {shard for keyspace in spec.keyspaces for shard in keyspace.all_shards}
     for shard in catalogue.shards_of(made):
         if shard not in known:
             raise PlanError(f"there is no shard {shard}; there are {', '.join(sorted(known))}")

@@ -225,7 +225,12 @@ class ClusterSpec:
 
     @property
     def shard_names(self) -> tuple[str, ...]:
+        """The shards that serve."""
         return (self.whole,) if self.shards == 1 else key_ranges(self.shards)
+
+    @property
+    def all_shards(self) -> tuple[str, ...]:
+        return (*self.shard_names, *self.further_shards)
 
     @property
     def keyspaces(self) -> tuple[KeyspaceSpec, ...]:

@@ -25,6 +25,8 @@ def show(made: Plan, console: Console) -> None:
     )
     if made.place != Placement():
         console.print(f"  placed with {escape(shlex.join(placement.words(made.place)))}", highlight=False)
+    if spec.further_shards:
+        console.print(f"  beside them {', '.join(spec.further_shards)}, which do not serve", highlight=False)
     for other in spec.others:
         console.print(
             f"  keyspace {other.name}: {other.shards} shards x {other.tablets_per_shard} tablets", highlight=False

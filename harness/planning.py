@@ -166,6 +166,8 @@ def cluster_spec(spec: ClusterSpec, overrides: Overrides) -> ClusterSpec:
         if "buffer-max-failover-duration" not in vtgate_flags:
             longest = max(seconds_of(overrides.window, "--window"), seconds_of(DEFAULT_MAX_DURATION, ""))
             vtgate_flags["buffer-max-failover-duration"] = f"{longest:g}s"
+    if spec.further_shards and _given(overrides.shards, spec.shards) != spec.shards:
+        raise PlanError(f"--shards {overrides.shards}: {', '.join(spec.further_shards)} are parts of its {spec.shards}")
     try:
         return replace(
             spec,
@@ -219,6 +221,10 @@ def _on(running: ClusterSpec, experiment: Experiment, name: str, overrides: Over
         beside = ", ".join(other.name for other in experiment.cluster.others) or "none"
         raise PlanError(
             f"{experiment.name} needs other keyspaces than the cluster {name} has (beside the main one: {beside})"
+        )
+    if experiment.cluster.further_shards != running.further_shards:
+        raise PlanError(
+            f"{experiment.name} needs shards that do not serve, other than those that {name} has: leave --cluster out"
         )
     wanted = cluster_spec(running, overrides)
     different = [key for key in ClusterSpec.__dataclass_fields__ if getattr(wanted, key) != getattr(running, key)]

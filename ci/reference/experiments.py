@@ -68,6 +68,7 @@ def _facts(experiment: Experiment, shared: Collection[str]) -> Iterator[str]:
 
 def _cluster(spec: ClusterSpec) -> str:
     words = [f"{spec.shards} shard{'s' if spec.shards > 1 else ''} x {spec.tablets_per_shard} tablets"]
+    words += [f"{' and '.join(spec.further_shards)} beside them"] if spec.further_shards else []
     words += [f"keyspace {other.name}: {other.shards} x {other.tablets_per_shard}" for other in spec.others]
     words += ["vtorc"] if spec.vtorc else []
     vtgates = [spec.vtgate_version(index) for index in range(len(spec.vtgates))]

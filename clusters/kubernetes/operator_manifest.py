@@ -73,6 +73,8 @@ def refusals(spec: ClusterSpec, place: Placement) -> tuple[str, ...]:
         reasons.append("vitess-operator runs images: a folder of Vitess binaries takes --image")
     if "/" in spec.mysql:
         reasons.append("vitess-operator runs images: a folder with a MySQL server means nothing to it")
+    if spec.further_shards:
+        reasons.append("vitess-operator has no shards that do not serve beside a partitioning of equal ones")
     if not _CELL.fullmatch(spec.cell):
         reasons.append(f"vitess-operator does not take {spec.cell!r} as a cell's name")
     if place.memory_mb or place.cpus:

@@ -17,6 +17,7 @@ from harness.attribution.fault_signatures import EVERYBODYS, FAULTS
 from harness.attribution.host_signatures import HOSTS
 from harness.attribution.join import Joined, claims_of, join
 from harness.attribution.reparent_signatures import FAILOVERS
+from harness.attribution.reshard_signatures import RESHARDS
 from harness.attribution.rows import rows
 from harness.attribution.signature import Signature
 from harness.attribution.stream_signatures import STREAMS
@@ -44,6 +45,7 @@ def table(signatures: Iterable[Signature]) -> tuple[Signature, ...]:
 SIGNATURES: tuple[Signature, ...] = table(
     (
         *HOSTS,
+        *RESHARDS,  # they know more than the next
         *DEFECTS,
         *WAITING,
         *ERRORS,

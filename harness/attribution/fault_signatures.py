@@ -209,10 +209,11 @@ class PlansAnew:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficSwitch:
     """MoveTables denies the tables at the source, waits until the target has everything, and only then changes the
-    routing rules; vtgate holds the tables' requests meanwhile (go/vt/vtctl/workflow/traffic_switcher.go, v0.24.3)."""
+    routing rules; Reshard does it with whole shards and the keyspace's partition. vtgate holds the requests meanwhile
+    (go/vt/vtctl/workflow/traffic_switcher.go, v0.24.3)."""
 
     name: str = "traffic-switch"
-    title: str = "MoveTables was switching the traffic of the tables"
+    title: str = "a workflow was switching the traffic of tables or shards"
     blame: Blame = Blame.RUN
     rank: int = Rank.REPARENT
     advice: str = ""

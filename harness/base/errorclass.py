@@ -32,6 +32,7 @@ ERROR_CLASSES: tuple[tuple[str, str, frozenset[int]], ...] = (
     ("not-serving", r"operation not allowed in state", frozenset()),
     ("wrong-tablet", r"(wrong|invalid) tablet type", frozenset()),
     ("denied-by-rule", r"disallowed due to rule|enforce denied tables", frozenset()),
+    ("autocommit-spent", r"unexpected 'autocommitted' state in transaction", frozenset()),
     ("tx-engine-closed", r"tx engine can't accept new connections", frozenset()),
     ("pool-exhausted", r"(transaction|connection) pool |pool connection limit exceeded", frozenset()),
     ("expired-before-start", r"before execution started", frozenset()),

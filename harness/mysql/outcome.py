@@ -86,6 +86,14 @@ RULES: tuple[Rule, ...] = (
     _says("no-connection", r"VT1400[23]|no available connection|no connection for tablet", _FAIL, _FAIL, "never sent"),
     _says("tablet-gone", r"is either down or nonexistent", _FAIL, _FAIL, "the transaction's own tablet is gone"),
     _says("no-shards", r"upstream shards are not available", _FAIL, _FAIL, "never sent"),
+    # -- vtgate: its own session refused what a shard had begun (safe_session.go, AppendOrUpdate)
+    _says(
+        "autocommit-spent",
+        r"unexpected 'autocommitted' state in transaction",
+        _UNKNOWN,
+        _UNKNOWN,
+        "of one shard it is rolled back when its transaction times out; of several the first is committed (#20498)",
+    ),
     # -- vttablet refused before it touched MySQL (state_manager.go, query_executor.go, tx_engine.go)
     _says(
         "not-serving", r"operation not allowed in state (NOT_SERVING|SHUTTING_DOWN)", _FAIL, _FAIL, "refused at entry"

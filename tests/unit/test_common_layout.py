@@ -32,6 +32,12 @@ def test_nodes_have_the_names_of_the_model() -> None:
     assert nodes[3].tablet_alias == "zone1-0000000100"
 
 
+def test_shards_that_do_not_serve_have_tablets_after_those_that_do() -> None:
+    spec = ClusterSpec(shards=2, further_shards=("-40", "40-80"), tablets_per_shard=1)
+    shards = [node.shard for node in layout.nodes_of(spec) if node.role is Role.VTTABLET]
+    assert shards == ["-80", "80-", "-40", "40-80"]
+
+
 def test_further_keyspaces_have_tablets_of_their_own() -> None:
     others = (KeyspaceSpec(name="target", shards=2, tablets_per_shard=1), KeyspaceSpec(name="lookup"))
     spec = ClusterSpec(shards=1, tablets_per_shard=2, others=others)

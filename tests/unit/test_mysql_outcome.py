@@ -50,6 +50,7 @@ CASES = [
     (1105, _TABLET + "Code(17) desc = operation not allowed in state NOT_SERVING", "not-serving", FAIL, FAIL),
     (1105, "VT15001: transaction error, issue ROLLBACK and retry the transaction: wrong tablet type: PRIMARY, want: "
      "REPLICA or []", "wrong-tablet", FAIL, FAIL),
+    (1815, "VT13001: [BUG] unexpected 'autocommitted' state in transaction", "autocommit-spent", UNKNOWN, UNKNOWN),
     (1105, _TABLET + "FailedPrecondition desc = disallowed due to rule: enforce denied tables", "denied-by-rule", FAIL,
      FAIL),
     (1203, _TABLET + "ResourceExhausted desc = transaction pool connection limit exceeded", "pool-exhausted", FAIL,

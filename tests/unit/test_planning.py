@@ -218,6 +218,14 @@ def test_a_cluster_without_a_name_has_even_shards() -> None:
     assert ClusterSpec(shards=4).shard_names == ("-40", "40-80", "80-c0", "c0-")
 
 
+def test_shards_that_do_not_serve_are_parts_of_those_that_do() -> None:
+    spec = ClusterSpec(shards=2, further_shards=("-40", "40-80"))
+    assert spec.all_shards == spec.keyspaces[0].all_shards == ("-80", "80-", "-40", "40-80")
+    assert planning.cluster_spec(spec, Overrides(shards=2)).further_shards == spec.further_shards
+    with pytest.raises(PlanError, match="-40, 40-80 are parts of its 2"):
+        planning.cluster_spec(spec, Overrides(shards=4))
+
+
 @pytest.mark.parametrize(
     ("flag", "value"),
     [("buffer-size", "many"), ("enable-buffer", "maybe"), ("buffer-min-time-between-failovers", "soon")],

@@ -27,7 +27,7 @@ from harness.probes import WorkflowProbe
 from harness.vitess import workflows
 from harness.vitess.proto import query_pb2, tabletmanagerdata_pb2, topodata_pb2, vtctldata_pb2, vtctlservice_pb2_grpc
 from harness.vitess.vtctld import VtctldClient, VtctldError, alias_message
-from harness.vitess.workflows import DiffRow, LogRow, MoveTables, StreamRow, StreamStatus
+from harness.vitess.workflows import DiffRow, LogRow, MoveTables, Reshard, StreamRow, StreamStatus
 from tests.unit.run_fakes import FakeCluster, a_stage
 from tests.unit.test_vitess_vtctld import FakeVtctld
 from tests.unit.workflow_fakes import MovedRun
@@ -115,6 +115,18 @@ async def test_movetables_of_some_tables(sidecar: Sidecar, client: VtctldClient)
     assert not request.defer_secondary_keys
     assert list(request.tablet_types) == [topodata_pb2.PRIMARY]
     assert dict(request.workflow_options.config) == config
+
+
+async def test_reshard_of_one_shard(sidecar: Sidecar, client: VtctldClient) -> None:
+    sidecar.answers["ReshardCreate"] = vtctldata_pb2.WorkflowStatusResponse()
+    await workflows.reshard(
+        client, Reshard(workflow="split", keyspace="ks", sources=("-80",), targets=("-40", "40-80"))
+    )
+    (request,) = sidecar.requests
+    assert (request.workflow, request.keyspace, request.auto_start) == ("split", "ks", True)
+    assert (list(request.source_shards), list(request.target_shards)) == (["-80"], ["-40", "40-80"])
+    assert not request.skip_schema_copy
+    assert list(request.tablet_types) == [topodata_pb2.PRIMARY]
 
 
 def test_an_atomic_copy_is_of_all_tables() -> None:
