@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 
 from experiments.family import Family
 from experiments.serving import until_settled
@@ -30,7 +29,6 @@ DEADLINE_S = 400.0
 SETTLED_WITHIN_S = 60.0
 COPIED_WITHIN_S = 60.0
 SPLIT = Reshard(workflow="split", keyspace="ks", sources=("-80",), targets=("-40", "40-80"))
-SWITCH = partial(SwitchedTraffic, workflow=SPLIT.workflow, keyspace=SPLIT.keyspace, reshard=True)
 CLUSTER = ClusterSpec(
     shards=2,
     further_shards=SPLIT.targets,
@@ -65,9 +63,13 @@ async def over_and_back(stage: Stage) -> None:
     for _ in range(int(stage.plan.params["times"])):
         for back in (False, True):
             stage.phase("back" if back else "over")
-            async with stage.inject(SWITCH(back=back)):
+            async with stage.inject(switch(back=back)):
                 await stage.hold(stage.plan.params["there_s"])
     await _aftermath(stage)
+
+
+def switch(*, back: bool) -> SwitchedTraffic:
+    return SwitchedTraffic(workflow=SPLIT.workflow, keyspace=SPLIT.keyspace, reshard=True, back=back)
 
 
 async def reparent_meanwhile(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clusters import BACKENDS
-from experiments.resharding import CLUSTER, SPLIT, SWITCH, copied
+from experiments.resharding import CLUSTER, SPLIT, copied, switch
 from harness.contracts import Stage
 from harness.faults.switching import SwitchedTraffic
 from harness.model import Placement
@@ -39,17 +39,17 @@ async def test_traffic_goes_to_the_new_shards_and_back(fault: str, backend: str,
         assert await _serving(stage) == CLUSTER.shard_names
         await copied(stage)
         for back, serving in ((False, SPLIT.targets), (True, SPLIT.sources)):
-            switch = SWITCH(back=back)
-            aim = await switch.aim(stage)
-            assert not await switch.observed(stage, aim), "evidence without a switch"
-            async with stage.inject(switch) as aim:
+            fault = switch(back=back)
+            aim = await fault.aim(stage)
+            assert not await fault.observed(stage, aim), "evidence without a switch"
+            async with stage.inject(fault) as aim:
                 await clients_are_served(cluster, aim)
-            assert not await SWITCH(back=not back).observed(stage, aim), "evidence of the other way"
+            assert not await switch(back=not back).observed(stage, aim), "evidence of the other way"
             assert set(serving) <= set(await _serving(stage))
         assert await _serving(stage) == CLUSTER.shard_names
         async with stage.inject(SwitchedTraffic(workflow="nope", keyspace=CLUSTER.keyspace, reshard=True)):
             pass
-    there, over, refused = spans(tmp_path / "run")
-    assert [(span.error, span.observed, bool(span.active_ns)) for span in (there, over)] == [("", True, True)] * 2
+    there, home, refused = spans(tmp_path / "run")
+    assert [(span.error, span.observed, bool(span.active_ns)) for span in (there, home)] == [("", True, True)] * 2
     assert "nope" in refused.error
     assert not refused.observed

@@ -203,6 +203,7 @@ def test_the_init_script_is_there_and_runs_on_a_read_only_server() -> None:
         (replace(SPEC, vitess="/src/vitess/bin"), PLACE, "takes --image"),
         (replace(SPEC, mysql="/opt/mysql"), PLACE, "MySQL server"),
         (replace(SPEC, cell="zone-1"), PLACE, "'zone-1' as a cell's name"),
+        (replace(SPEC, further_shards=("-40", "40-80")), PLACE, "shards that do not serve"),
         (SPEC, replace(PLACE, memory_mb=512), "limits"),
     ],
 )
