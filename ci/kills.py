@@ -39,6 +39,7 @@ from harness.base import jsonio, procs, rng, wait
 from harness.base.clock import now_ns
 from harness.base.errors import HarnessError, ProcessError
 from harness.base.rundir import RunDir
+from harness.faults.missing import Missing
 from harness.history import fold_ledger
 from harness.model import FaultSpan
 from harness.undoing import open_spans
@@ -48,6 +49,7 @@ SETTINGS = {"baseline_s": 0.5, "faults": 60, "gap_s": 0.3, "hold_s": 3}
 ALLOWED_S = 10.0
 COMMAND_S = 600.0
 BEGINS_WITHIN_S = 120.0
+WATCHDOG_ENDS_WITHIN_S = 600.0
 # After a primary that came back with the term it had, vtgate buffers to the end of this: by default for 20 s, in which
 # a fifth of all kills would show nothing more.
 BUFFER = ("--vtgate-flag", "buffer-window=4s", "--vtgate-flag", "buffer-max-failover-duration=5s")
@@ -168,10 +170,20 @@ async def _standing(name: str, given: argparse.Namespace, left: list[str]) -> As
         yield
     finally:
         marks, why = await aftermath.marks_of(name)
-        await procs.run([VTCHAOS, "down", name], timeout_s=COMMAND_S)
+        await _down(name)
         found = [*why, *await aftermath.left_of(marks, given.backend)]
         left += found
         print(f"the cluster is gone; left of it: {'; '.join(found) or 'nothing'}", flush=True)
+
+
+async def _down(name: str) -> None:
+    """A watchdog may still be at work on what was not healed in time."""
+
+    async def gone() -> object:
+        down = await procs.run([VTCHAOS, "down", name], timeout_s=COMMAND_S, check=False)
+        return down.returncode == 0 or Missing(down.output)
+
+    await wait.until(f"{name} is gone", gone, timeout_s=WATCHDOG_ENDS_WITHIN_S, poll_s=1.0)
 
 
 async def _kept_kill(name: str, number: int, seed: int) -> Kill:

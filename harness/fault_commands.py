@@ -1,8 +1,8 @@
 """`vtchaos fault`: single faults by hand, on a cluster that `vtchaos up` made.
 
-No load and no verdict: what is said is what the ledger says. It is the same stage with the same life cycle as in an
-experiment, in a run directory of its own, under the same lease: after `kill -9` the watchdog takes the fault back, and
-`vtchaos heal` does it at any later time.
+No load, and no verdict of its own: what is said is what the ledger says (`vtchaos report` judges it as any run). It is
+the same stage with the same life cycle as in an experiment, in a run directory of its own, under the same lease: after
+`kill -9` the watchdog takes the fault back, and `vtchaos heal` does it at any later time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from harness.base.errors import ClusterError, PlanError
 from harness.base.hostfacts import host_facts
 from harness.base.owner import this_process
 from harness.base.rundir import RUNS, RunDir
+from harness.checks.faults import FaultsFelt
 from harness.contracts import Experiment, Fault, Stage
 from harness.faults import catalogue
 from harness.faults.process import STARTED
@@ -161,7 +162,7 @@ def _planned(made: Fault, spec: ClusterSpec, backend: str, cluster_name: str, se
         cluster=spec,
         load=None,
         probes=(),
-        checks=(),
+        checks=(FaultsFelt(),),
         timeline=_nothing,
     )
     return planning.build(
@@ -241,11 +242,13 @@ async def _injected(made: Fault, plan: Plan, folder: RunDir, hold_s: float) -> i
 
 async def _held(made: Fault, stage: RunStage, told: _Told, interrupts: Interrupts, lease: Lease, hold_s: float) -> None:
     """From the intent to the recovery. Ctrl-C ends the holding; healing and recovery, which are bounded, go on."""
+    stage.phase("fault")
     async with contextlib.AsyncExitStack() as stack:
         await interrupts.may_end(stack.enter_async_context(stage.inject(made)))
         if not made.one_shot:
             told.say(f"holding {f'for {hold_s:g} s' if hold_s < FOR_EVER_S else 'until Ctrl-C'}")
             await _until_over(stage, told, interrupts, lease, hold_s)
+    stage.phase("quiet")
 
 
 async def _until_over(stage: RunStage, told: _Told, interrupts: Interrupts, lease: Lease, hold_s: float) -> None:

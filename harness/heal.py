@@ -20,6 +20,7 @@ from harness.base.errors import ClusterError, PlanError, RunDirError, UsageError
 from harness.base.owner import Owner
 from harness.base.rundir import RunDir
 from harness.contracts import Backend
+from harness.history import fold_ledger
 from harness.model import Event, Plan
 from harness.undoing import Undone, undone
 
@@ -119,10 +120,15 @@ async def healed(plan: Plan, folder: RunDir, *, backends: Backends, keepers: kep
     if plan.backend in backends:
         removed = await orphans.removed(plan.run_id, backends[plan.backend])
     found = Undone()
-    if plan.cluster_name:
+    if plan.cluster_name and not _all_healed(folder):
         async with kept.used(plan.cluster_name, keepers=keepers, observer=Silent()) as cluster:
             found = await undone(cluster, folder, by=BY)
     return Undone(done=removed + found.done, in_force=found.in_force)
+
+
+def _all_healed(folder: RunDir) -> bool:
+    """By the run itself or its watchdog: the cluster may be gone since, or somebody else's."""
+    return all(span.healed_ns for span in fold_ledger(jsonio.read_lines(folder.faults)))
 
 
 class Silent:

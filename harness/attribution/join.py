@@ -19,6 +19,9 @@ from harness.facts.affected import Affected, Flags, Indexes
 from harness.history import History
 
 NOBODY = -1  # no cause, where a cause is the index of its signature
+# Errors of a connection that somebody cut or refused. A slow host may be why; where the run took away the other end, it
+# is not.
+CUT = frozenset({"connection-lost", "vttablet-refused", "vttablet-connection-lost", "tablet-gone"})
 EXPLAINED_SHARE = 0.5  # of a wait: less than half of it says more about what is not known than about what is
 Seconds = npt.NDArray[np.float64]
 
@@ -68,14 +71,19 @@ def _concerns(claim: Claim, part: Affected) -> bool:
 
 
 def _joined(part: Affected, claims: Sequence[Claimed]) -> Joined:
-    """A host that starves outranks everything; what it made slow is found by asking again without it."""
+    """A host that starves outranks everything; what it made slow is found by asking again without it. It cut no
+    connection that a fault had cut."""
     beneath = [item for item in claims if Rank.NOTHING_ELSE < item.rank < Rank.HOST]
     held = _held(part, claims)
     cause = _named(part, claims, held)
     through = np.full(len(part), NOBODY, dtype=np.int64)
     if hosts := [item.cause for item in claims if item.rank >= Rank.HOST]:
+        without = _named(part, beneath, _held(part, beneath))
+        faults = [item.cause for item in beneath if item.rank == Rank.FAULT]
         of_host = np.isin(cause, hosts)
-        through[of_host] = _named(part, beneath, _held(part, beneath))[of_host]
+        cut = of_host & np.isin(part.classes, list(CUT)) & np.isin(without, faults)
+        cause[cut] = without[cut]
+        through[of_host & ~cut] = without[of_host & ~cut]
     return Joined(affected=part, cause=cause, through=through, held_s=held, claims=tuple(claims))
 
 

@@ -20,7 +20,7 @@ from harness.facts.streams import failed, streams
 from harness.facts.words import counted, listed, seconds
 from harness.history import History
 from harness.items import ItemsSpec
-from harness.model import CheckKind, CheckResult, Outcome, Verdict
+from harness.model import CheckKind, CheckResult, FaultSpan, Outcome, Verdict
 
 
 def headline(history: History, verdict: Verdict, results: Sequence[CheckResult], reproduced: Sequence[str]) -> str:
@@ -29,6 +29,8 @@ def headline(history: History, verdict: Verdict, results: Sequence[CheckResult],
         parts = [_streams(history, results), _moved(history), _clients(history)]
     elif workflows.sources(history):
         parts = [_workflow(history), _moved(history), _clients(history)]
+    elif history.plan.load is None and history.faults:
+        parts = [_fault(span) for span in history.faults]
     else:
         parts = [_reparents(history), _clients(history), _stall(history), _unbuffered(history)]
     said = "; ".join(part for part in parts if part)
@@ -36,6 +38,13 @@ def headline(history: History, verdict: Verdict, results: Sequence[CheckResult],
     if was_interrupted(history):
         first = f"Interrupted {', '.join(interruptions(history))}. {first}"
     return " ".join(filter(None, (first, _causes(history), _meaning(verdict, results, reproduced))))
+
+
+def _fault(span: FaultSpan) -> str:
+    """Of one that was injected by hand, without clients."""
+    steps = [(span.observed, "felt"), (span.healed_ns, "taken back"), (span.recovered_ns, "got over")]
+    story = ", ".join([word for seen, word in steps if seen] or ["nothing of it was seen"])
+    return f"{span.fault} on {listed(span.targets)}: {story}"
 
 
 def _streams(history: History, results: Sequence[CheckResult]) -> str:

@@ -37,8 +37,9 @@ _PROBE = (
     "CREATE TEMPORARY TABLE _vt.vtchaos_room (content LONGBLOB) ENGINE = InnoDB",
     f"INSERT INTO _vt.vtchaos_room VALUES (REPEAT('x', {PROBE_BYTES}))",
 )
-# Nothing changes, and it goes through the binary log all the same.
-_NO_CHANGE = "CREATE DATABASE IF NOT EXISTS _vt"
+# Nothing changes, and it goes through the binary log all the same. While it waits for a replica's acknowledgement it
+# holds no lock that a vttablet needs to begin, for whose replica it may be waiting.
+_NO_CHANGE = "DROP TABLE IF EXISTS _vt.vtchaos_no_such_table"
 _WAITING = "Waiting for disk space"  # what SHOW PROCESSLIST says of a thread
 _ROTATE = "FLUSH LOCAL BINARY LOGS"  # needs the lock that is held while the binary log waits
 

@@ -64,7 +64,7 @@ def of_medians(a: Sequence[float], b: Sequence[float]) -> Difference:
     """Difference of the medians of two groups of figures, one a run. Neither may be empty.
 
     Interval: bootstrap (percentiles of resampled differences; groups are resampled apart). Test: Mann and Whitney's,
-    exact where no two figures are alike and by permutation where some are.
+    exact where no two figures are alike and by permutation where some are (of one figure against many, every one).
     """
     left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     low, high = _resampled(left, right)
@@ -101,9 +101,20 @@ def _ranks(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
 
     if len(np.unique(both)) == len(both):
         return float(mannwhitneyu(a, b, method="exact").pvalue)
+    if min(len(a), len(b)) == 1:
+        return _rank_of_one(both, 0 if len(a) == 1 else -1)
     ways = math.comb(len(both), len(a))  # fewer than asked for: every one of them is looked at
     method = PermutationMethod(n_resamples=min(ways, RESAMPLES), rng=np.random.default_rng(SEED))
     return float(mannwhitneyu(a, b, method=method).pvalue)
+
+
+def _rank_of_one(figures: npt.NDArray[np.float64], index: int) -> float:
+    """How often one drawn from all of them lies as far out as this one: scipy's permutations take no group of one."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(figures)
+    tail = min(np.mean(ranks <= ranks[index]), np.mean(ranks >= ranks[index]))
+    return min(1.0, 2 * float(tail))
 
 
 def least_p(runs_a: int, runs_b: int) -> float:

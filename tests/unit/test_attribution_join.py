@@ -134,6 +134,17 @@ def test_a_starved_host_outranks_all_and_keeps_what_it_made_slow() -> None:
     assert found.through.tolist() == [0, 0, 0, NOBODY]
 
 
+def test_a_starved_host_cuts_no_connection_that_a_fault_had_cut() -> None:
+    """emergency/host-gone on a busy machine: connections to the tablet that was killed were lost to the host."""
+    ops = ((12.0, 12.2, "vttablet-connection-lost"), (10.0, 14.0, "client-timeout"), (10.0, 14.0, ""))
+    gone = frozenset({"vttablet-connection-lost", "client-timeout"})
+    found = joined(lane(*ops), Made("host-lost", Rank.FAULT, ((10, 14),), errors=gone), HOST)
+    assert found.cause.tolist() == [0, 1, 1]
+    assert found.through.tolist() == [NOBODY, 0, 0]
+    reparent = Made("own-reparent", Rank.REPARENT, ((10, 14),), errors=gone)
+    assert joined(lane(*ops), reparent, HOST).cause.tolist() == [1, 1, 1]
+
+
 def test_what_explains_only_what_nothing_else_explains_is_not_what_a_host_made_slow() -> None:
     found = joined(lane((10.0, 14.0, "")), Made("left", Rank.NOTHING_ELSE, ((10, 14),)), HOST)
     assert (found.cause.tolist(), found.through.tolist()) == ([1], [NOBODY])

@@ -19,7 +19,10 @@ from harness.base import jsonio
 from harness.base.clock import ClockBase
 from harness.base.errors import ClusterError
 from harness.base.rundir import LineLog, RunDir
+from harness.checks.judge import judge
 from harness.cli import main
+from harness.history import load
+from harness.model import Verdict
 from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, plan, spans
 
 HOLD_S = 0.05
@@ -84,6 +87,16 @@ async def test_its_story(
     assert await injected(DiaryFault([], **more), folder) == code
     told = capsys.readouterr().out
     assert [text for text in says if text not in told] == []
+
+
+@pytest.mark.parametrize(("more", "verdict"), [({}, Verdict.PASS), ({"evidence": never(False)}, Verdict.UNKNOWN)])
+async def test_it_is_judged_as_any_run(folder: RunDir, more: dict[str, Any], verdict: Verdict) -> None:
+    made = fault_commands._planned(DiaryFault([], **more), FakeCluster().spec, "local", "demo", seed=1)
+    jsonio.save(folder.plan, made)
+    await fault_commands._injected(DiaryFault([], **more), made, folder, HOLD_S)
+    judged = judge(load(folder))
+    assert judged.verdict is verdict, judged
+    assert judged.headline.startswith("Diary on vttablet-100: ")
 
 
 async def test_it_holds_as_long_as_was_said(folder: RunDir) -> None:

@@ -213,6 +213,14 @@ async def test_faults_are_taken_back_as_the_ledger_says_and_once(tmp_path: Path)
     assert cluster.done.count("start vtgate-2") == 1
 
 
+async def test_a_cluster_on_which_all_is_taken_back_may_be_gone(tmp_path: Path) -> None:
+    run = killed(tmp_path / "run", cluster_name="nowhere")
+    assert await mended(run, FakeKeeper()) == ([], [])
+    remedies(run, ("runs", "vttablet-100"))
+    with pytest.raises(PlanError, match="no cluster"):
+        await mended(run, FakeKeeper())
+
+
 async def test_vtgates_come_after_the_tablets_that_they_look_for(tmp_path: Path) -> None:
     cluster = MendedCluster(running={"vtgate-1"})
     run = killed(tmp_path / "run", cluster_name="mine")

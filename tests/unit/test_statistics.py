@@ -95,6 +95,18 @@ def test_one_run_each_has_no_interval() -> None:
     assert found.p == least_p(1, 1) == 1
 
 
+@pytest.mark.parametrize("many", [[1.0, 1.0, 2.0, 2.0], [2.0, 3.0]])
+def test_one_run_against_several_that_are_alike(many: list[float]) -> None:
+    """scipy's permutations take no group of one; `vtchaos compare RUN FOLDER` ended in a traceback."""
+    assert of_medians([2.0], many).p == of_medians(many, [2.0]).p == 1
+
+
+def test_one_run_far_from_many_is_as_rare_as_ranks_can_say() -> None:
+    many = [0.0] * 20 + [1.0] * 20
+    assert of_medians([2.0], many).p == pytest.approx(least_p(1, 40))
+    assert of_medians(many, [-1.0]).p == pytest.approx(least_p(40, 1))
+
+
 def test_how_few_runs_can_show_nothing() -> None:
     assert least_p(3, 3) > 0.05 > least_p(4, 4)
 

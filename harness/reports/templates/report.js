@@ -10,6 +10,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const detail = data.detail;
   const drawn = new Set();
+  const CHAR_PX = 6; // of a phase's name, at its size of 10
   let zoom = null;
   let syncing = false;
 
@@ -56,11 +57,25 @@
     });
   }
 
+  // the names of phases on a narrow screen: one that would run into the next one is left out
+  function legible(layout, range, width) {
+    const margin = layout.margin || {};
+    const scale = (width - (margin.l || 0) - (margin.r || 0)) / (range[1] - range[0]);
+    const marks = (layout.annotations || []).filter((mark) => mark.xref === "x" && mark.yref === "paper");
+    const crowded = marks.filter((mark, index) => {
+      const next = marks[index + 1];
+      return next && (next.x - mark.x) * scale < mark.text.length * CHAR_PX;
+    });
+    return (layout.annotations || []).filter((mark) => !crowded.includes(mark));
+  }
+
   function draw(id, figure) {
     const element = document.getElementById(id);
     if (!element) return;
     const options = { displayModeBar: false, responsive: true, doubleClick: false };
-    Plotly.react(element, figure.data.map(coloured), themed(figure.layout, figure.own), options);
+    const layout = themed(figure.layout, figure.own);
+    if (layout.annotations) layout.annotations = legible(layout, layout.xaxis.range, element.clientWidth);
+    Plotly.react(element, figure.data.map(coloured), layout, options);
     if (drawn.has(id)) return;
     if (figure.own) return;
     drawn.add(id);
