@@ -82,8 +82,8 @@ class SwitchedTraffic(Traits):
         vtctld = await stage.shared(vtctld_of)
         if self.reshard:
             serving = await workflows.serving_shards(vtctld, self.keyspace)
-            spec = next(each for each in stage.cluster.spec.keyspaces if each.name == self.keyspace)
-            return {shard: shard in serving for shard in spec.further_shards}
+            own = (each for each in stage.cluster.spec.keyspaces if each.name == self.keyspace)
+            return {shard: shard in serving for each in own for shard in each.further_shards}
         rules = await workflows.routes(vtctld)
         homes = {table: to.partition(".")[0] for table, to in rules.items() if "." not in table and "@" not in table}
         return {table: home == self.keyspace for table, home in homes.items()}

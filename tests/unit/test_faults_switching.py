@@ -117,9 +117,10 @@ async def test_a_reshard_is_seen_in_the_shards_that_serve(
     assert [(request.keyspace, request.direction) for request in vtctld.requests] == [("ks", 0), ("ks", 1)]
 
 
-async def test_a_keyspace_without_further_shards_is_not_split(stage: RunStage) -> None:
+@pytest.mark.parametrize("keyspace", ["target", "none"])
+async def test_a_keyspace_without_further_shards_is_not_split(keyspace: str, stage: RunStage) -> None:
     with pytest.raises(ClusterError, match="no shards beside those that serve"):
-        await SwitchedTraffic(keyspace="target", reshard=True).aim(stage)
+        await SwitchedTraffic(keyspace=keyspace, reshard=True).aim(stage)
 
 
 async def test_a_switch_that_only_says_so_shows_no_evidence(
