@@ -25,6 +25,7 @@ from harness.reports import charts, words
 from harness.reports.bins import STATE_WORDS, Binned, Counts, Grid, binned, grid_for, overall
 from harness.reports.cut_short import folded_names, split
 from harness.reports.digest import Digest, LaneFacts, digest
+from harness.reports.fault_stretches import Stretch, all_stretches, begun, only_reparents, stretches_by_shard
 from harness.reports.html_causes import causes_view
 from harness.reports.html_faults import faults_view
 from harness.reports.html_service import advice_view, objective_words, service_rows
@@ -108,7 +109,8 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "streams": stream_view(history, found, shown),
         "workflow": workflow_view(history, found, of_workflow),
         "stream_run": bool(found.streams or history.plan.streams),
-        "digest_faults": any(span.begin_ns for span in history.faults),
+        "digest_faults": bool(begun(history)),
+        "only_reparents": only_reparents(history),
         "reparents": bool(storms(history)),
         "kinds": _KINDS,
         "stall": lambda lane: words.stall_words(lane.stall.span_ns, lane.stall.open),
@@ -190,7 +192,7 @@ def _figures(history: History, found: Digest, cells: Binned) -> Values:
     for index, vtgate in enumerate(found.vtgates):
         states = state_map(history, found, cells, vtgate.name)
         figures |= {f"states-{index}": states} if states else {}
-    if any(span.begin_ns for span in history.faults):
+    if begun(history):
         figures["gantt"] = charts.gantt(history, found)
     for name, made in (
         ("buffer", charts.buffer_chart(history, found, cells.grid) if found.buffered else None),
@@ -221,8 +223,8 @@ def _detail(history: History, found: Digest, cells: Binned) -> Values:
         "bad": _packed(np.minimum(cells.bad, 65535), "<u2"),
         "given_up": _packed(np.minimum(cells.not_issued, 65535), "<u2"),
         "all": [_overall(history, cells, vtgate, grid) for vtgate in vtgates],
-        "spans": {shard: _spans(history, found, shard) for shard in shards},
-        "storms": [[found.seconds(s.begin_ns), found.seconds(s.end_ns)] for s in storms(history)],
+        "faults": _seconds(found, all_stretches(history)),
+        "faults_of": {shard: _seconds(found, each) for shard, each in stretches_by_shard(history).items()},
     }
 
 
@@ -241,12 +243,8 @@ def _summed(counts: Counts, rows: list[int]) -> list[int]:
     return [int(number) for number in counts[rows].sum(axis=0)]
 
 
-def _spans(history: History, found: Digest, shard: str) -> list[list[float]]:
-    return [
-        [found.seconds(span.begin_ns), found.seconds(charts.end_ns(history, span))]
-        for span in history.faults
-        if span.begin_ns and shard in span.targets
-    ]
+def _seconds(found: Digest, stretches: Sequence[Stretch]) -> list[list[float]]:
+    return [[found.seconds(from_ns), found.seconds(to_ns)] for from_ns, to_ns in stretches]
 
 
 def _packed(values: Any, kind: str) -> str:
