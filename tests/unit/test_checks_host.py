@@ -99,6 +99,13 @@ def test_a_run_without_any_watching_is_unknown() -> None:
     assert only("assumptions/harness", builder).summary == "The harness was not watched."
 
 
+def test_a_harness_that_nobody_watched_is_unknown_although_its_load_was() -> None:
+    builder = calm()
+    del builder.shown["harness"]
+    result = only("assumptions/harness", builder)
+    assert (result.verdict, result.summary) == (UNKNOWN, "The harness was not watched.")
+
+
 def test_the_worst_of_all_load_workers_counts() -> None:
     builder = calm()
     builder.set("load-1", 6.0, {"loop_lag_max_ms": 900})
