@@ -30,7 +30,7 @@ from harness.reports.html_causes import causes_view
 from harness.reports.html_faults import faults_view
 from harness.reports.html_service import advice_view, objective_words, service_rows
 from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
-from harness.reports.known import reproduced_issue
+from harness.reports.known import excused_nothing, reproduced_issue, told
 from harness.reports.pressure import pressure_sentence
 from harness.reports.state_charts import SHARD_WORDS, phase_chart, shown_phases, stall_chart, state_map
 from harness.reports.workflow_chart import watched, workflow_chart, workflow_view
@@ -82,7 +82,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
     of_workflow = watched(history)
     if of_workflow:
         figures["workflow-streams"] = workflow_chart(history, found, of_workflow)
-    told, folded = split(history, verdict.results)
+    shown_checks, folded = split(history, verdict.results)
     return {
         "plan": history.plan,
         "verdict": verdict,
@@ -103,7 +103,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "advice": advice_view(history),
         "phases": shown_phases(history),
         "shard_states": [(state.value, text) for state, text in SHARD_WORDS.items()],
-        "checks": _checks(told),
+        "checks": _checks(shown_checks),
         "folded": _checks(folded),
         "folded_names": folded_names(folded),
         "streams": stream_view(history, found, shown),
@@ -176,8 +176,9 @@ def _check(result: CheckResult, issue: str) -> Values:
     word = {Verdict.PASS: "PASS", Verdict.UNKNOWN: "UNKNOWN", Verdict.FAIL: "FAIL"}[result.verdict]
     return {
         "result": result,
-        "word": "REPRODUCED" if issue else word,
+        "word": "REPRODUCED" if issue else "DID NOT HOLD" if excused_nothing(result) else word,
         "issue": issue,
+        "told": told(result),
         "weight": result.verdict * 2 + bool(issue),
         "figures": sorted(result.figures.items()),
     }

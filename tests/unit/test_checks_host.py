@@ -65,6 +65,7 @@ def test_a_starved_host_takes_nothing_from_a_run_in_which_no_promise_failed() ->
     host = next(result for result in judged.results if result.check == "assumptions/host")
     assert host.verdict is PASS
     assert host.summary.startswith("No promise failed, so it excuses nothing: The host was starved")
+    assert host.figures["excuses"] == "nothing"
 
 
 def test_a_late_harness_makes_any_run_unknown() -> None:
