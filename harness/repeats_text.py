@@ -20,6 +20,7 @@ from harness.run_records import FIGURES, RunRecord
 from harness.statistics.rates import Rate
 
 WIDTH = 100
+NAMES = ("check", "figure", "vtgate")  # columns that wrap on a narrow screen; no number may be cut off
 _STYLES = {"finding": "red", "known bug": "cyan", "unknown": "yellow", "passed": "green"}
 
 
@@ -99,7 +100,7 @@ def show(found: Summary, console: Console, *, folder: Path) -> None:
 def _checks(console: Console, rates: Sequence[CheckRate]) -> None:
     told = [each for each in rates if each.rate.shown or each.unknown]
     title(console, "How often each check was red (95 % confidence)")
-    rows = table("check", "vtgate", ">red", ">of", ">not judged", "rate")
+    rows = table("check", "vtgate", ">red", ">of", ">not judged", "rate", wrapped=NAMES)
     for each in told:
         issue = f", {each.issue}" if each.issue else ""
         numbers = [str(each.rate.shown), str(each.rate.counted), str(each.unknown or "")]
@@ -115,7 +116,7 @@ def _figures(console: Console, figures: Sequence[FigureSpread]) -> None:
     if not figures:
         return
     title(console, "Figures, one a run (runs that count)")
-    rows = table("figure", "vtgate", ">runs", ">median", ">half of them", ">all of them")
+    rows = table("figure", "vtgate", ">runs", ">median", ">half of them", ">all of them", wrapped=NAMES)
     for each in figures:
         rows.add_row(*_names(each.title, each.vtgate), str(each.spread.n), *spread_words(each.spread, each.unit))
     console.print(rows)
