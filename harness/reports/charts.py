@@ -191,6 +191,18 @@ def host_chart(history: History, digest: Digest) -> Figure | None:
     return {"data": data, "layout": _at_bottom(base_layout(history, digest, 400) | axes, 3)} if data else None
 
 
+def host_legend(history: History) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:
+    """Which colour is what, panel by panel, from above: the same colour means something else in each."""
+    pauses = tuple((index % _VTGATE_COLOURS, name) for index, name in enumerate(loop_lag_ms(history)))
+    cpu = ((0, "in use", busy_share(history)), (1, "share of the time something waited for one", cpu_pressure(history)))
+    panels = (
+        ("CPU", tuple((colour, what) for colour, what, curve in cpu if curve is not None)),
+        ("longest pause of a part of the harness", pauses),
+        ("memory", ((2, "available"),) if memory_available(history) is not None else ()),
+    )
+    return tuple((name, lines) for name, lines in panels if lines)
+
+
 def _curve(digest: Digest, curve: Curve | None, times: float, colour: str, name: str, axis: str) -> Figure:
     assert curve is not None
     thin = curve.thinned(MAX_BINS)

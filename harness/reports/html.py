@@ -66,6 +66,7 @@ def _environment() -> Environment:
         "duration": words.duration,
         "count": words.count,
         "tally": words.tally,
+        "named": words.key_words,
         "factor": lambda value: "–" if value is None else f"{value:.1f}",
     }
     return made
@@ -124,6 +125,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "states": [(state.value, text) for state, text in STATE_WORDS.items()],
         "vtgate_colours": {vtgate.name: index % 4 for index, vtgate in enumerate(found.vtgates)},
         "charts": frozenset(figures),
+        "host_lines": charts.host_legend(history) if "host" in figures else (),
         "data": _json({"figures": figures, "detail": _detail(history, found, cells)}),
         "plotly": Markup(get_plotlyjs()),  # our own dependency's script, as it is
     }
@@ -180,7 +182,9 @@ def _check(result: CheckResult, issue: str) -> Values:
         "issue": issue,
         "told": told(result),
         "weight": result.verdict * 2 + bool(issue),
-        "figures": sorted(result.figures.items()),
+        "figures": [
+            (key, words.key_words(key), words.figure_words(key, n)) for key, n in sorted(result.figures.items())
+        ],
     }
 
 

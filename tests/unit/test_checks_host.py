@@ -56,6 +56,12 @@ def test_each_limit_can_be_broken(limit: Limit) -> None:
     assert any(limit.name in line for line in result.details)
 
 
+def test_memory_is_said_in_mebibytes() -> None:
+    limit = next(limit for limit in LIMITS if limit.measure is Measure.LOWEST)
+    (said,) = [line for line in only(asked_of(limit), starved(limit)).details if limit.name in line]
+    assert " MiB (at least 256 would be right)" in said
+
+
 def test_a_starved_host_takes_nothing_from_a_run_in_which_no_promise_failed() -> None:
     limit = next(limit for limit in LIMITS if limit.measure is Measure.SATURATED_S)
     builder = starved(limit)
