@@ -141,6 +141,17 @@ def test_every_line_of_the_host_chart_is_in_the_legend(history: History, tmp_pat
     assert [panel for panel, _ in host_legend(bare)] == ["longest pause of a part of the harness"]
 
 
+def test_a_condition_that_excused_nothing_is_not_among_the_passed(history: History, tmp_path: Path) -> None:
+    held = [
+        CheckResult(check=f"held-{number}", kind=CheckKind.PROMISE, verdict=Verdict.PASS, summary="x")
+        for number in range(9)
+    ]
+    starved = dataclasses.replace(held[0], check="host", kind=CheckKind.CONDITION, figures={"excuses": "nothing"})
+    told = " ".join(parsed(page(history, tmp_path, results=(*held, starved))).text.split())
+    assert "DID NOT HOLD host" in told
+    assert "9 more, all passed" in told
+
+
 def test_bytes_are_said_in_words(history: History, tmp_path: Path) -> None:
     host = {"memory_available_bytes": 20 * 2**30}
     figures = {"storm_host_memory_available_bytes_lowest": 19 * 2**30}
