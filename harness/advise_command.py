@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from harness import history
 from harness.attribution.advice import Advice, advised, flags, observed
 from harness.base import jsonio
 from harness.base.rundir import RunDir
+from harness.facts.words import listed
 from harness.reports.text_parts import hanging, line, title
 
 
@@ -38,9 +40,21 @@ def _plain(each: Advice) -> dict[str, object]:
     return {**plain, "flag": each.flag}
 
 
+def _alike(found: Sequence[Advice]) -> dict[str, list[Advice]]:
+    silent = [each for each in found if not each.value and not each.measured]
+    reasons = Counter(each.why_not for each in silent)
+    return {why: [each for each in silent if each.why_not == why] for why, knobs in reasons.items() if knobs > 1}
+
+
 def show(found: Sequence[Advice], console: Console) -> None:
-    """Knob by knob, then the flags in one line."""
+    """Knob by knob, then the flags in one line. A reason for several knobs without a figure is said once."""
+    alike = _alike(found)
+    for why_not, silent in alike.items():
+        title(console, f"No advice for {listed((each.knob for each in silent), len(silent))}")
+        console.print(hanging("–", why_not, "yellow"))
     for each in found:
+        if each.why_not in alike and not each.measured:
+            continue
         title(console, each.knob)
         now = f" (it was {each.now})" if each.now and each.now != each.value else ""
         if each.value:

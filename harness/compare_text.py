@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.text import Text
 
 from harness.compare import Comparison, Group, Row
 from harness.facts.words import counted
@@ -32,7 +33,7 @@ def show(found: Comparison, console: Console) -> None:
         title(console, "What they are")
         rows = table("", "A", "B")
         for key, (a, b) in found.unlike.items():
-            rows.add_row(key, clean(a), clean(b))
+            rows.add_row(*(Text(clean(words)) for words in (key, a, b)))
         console.print(rows)
     for kind, words in _TITLES.items():
         _rows(console, words, [row for row in found.rows if row.kind == kind])
@@ -52,7 +53,7 @@ def _rows(console: Console, words: str, rows: Sequence[Row]) -> None:
     title(console, words)
     shown = table("", "vtgate", ">A", ">B", ">B - A", ">95 % interval", "")
     for row in told:
-        shown.add_row(row.title, row.vtgate, *_cells(row), _judged(row))
+        shown.add_row(Text(clean(row.title)), Text(clean(row.vtgate)), *_cells(row), _judged(row))
     console.print(shown)
 
 

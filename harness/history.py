@@ -43,6 +43,7 @@ __all__ = ["History", "Ops", "Rows", "Series", "TableRead", "fold_attempts", "fo
 
 Ops = npt.NDArray[np.void]
 Rows = npt.NDArray[np.void]
+SAMPLED = (Role.VTGATE, Role.VTTABLET, Role.VTCTLD)  # each node in a file of its own (probes/variables.py)
 _NO_PKS: Mapping[str, int] = {}  # one for the many steps of a stream that has copied everything
 
 
@@ -167,6 +168,8 @@ def _load(run: RunDir, plan: Plan) -> History:
     lanes = _load_json_list(run.load, Lane, loaded)
     nodes = _load_json_list(run.nodes, Node, missing)
     ops, messages = _load_ops(run, loaded, clock.monotonic_ns, {lane.worker for lane in lanes})
+    events = tuple(jsonio.structure(line, Event) for line in jsonio.read_lines(run.events))
+    missing += _not_written(run, nodes, {event.subject for event in events if event.kind == "phase"})
     return History(
         plan=plan,
         clock=clock,
@@ -179,9 +182,9 @@ def _load(run: RunDir, plan: Plan) -> History:
         tables=_load_tables(run, plan, missing),
         streams=_load_streams(run, plan, missing, clock.monotonic_ns),
         faults=fold_ledger(jsonio.read_lines(run.faults)),
-        events=tuple(jsonio.structure(line, Event) for line in jsonio.read_lines(run.events)),
+        events=events,
         series={source: Series(samples) for source, samples in _samples(run.path)},
-        logs=tuple(jsonio.structure(line, LogLine) for line in jsonio.read_lines(run.path / "loglines.jsonl")),
+        logs=tuple(jsonio.structure(line, LogLine) for line in jsonio.read_lines(run.loglines)),
         clean=jsonio.load(run.clean, Clean) if run.clean.is_file() else None,
         incomplete=tuple(missing),
     )
@@ -249,8 +252,46 @@ def _load_ops(
         return np.empty(0, dtype=OP_DTYPE), messages
     absent = [worker for worker in sorted(workers) if not run.ops(worker).is_file()]
     missing += [f"ops-{worker}.bin (what load worker {worker} recorded)" for worker in absent]
+    missing += [line for worker in sorted(workers) for line in _torn(run.ops(worker))]
     ops = np.concatenate(parts)
+    missing += _unnamed(run, ops, messages)
     return ops[np.argsort(ops["intended_ns"], kind="stable")], messages
+
+
+def _torn(path: Path) -> Iterator[str]:
+    """A worker makes its file when it starts, and writes whole records: what ends within one has lost more."""
+    size = path.stat().st_size if path.is_file() else OP_DTYPE.itemsize
+    if not size:
+        yield f"{path.name}: every operation (the file is empty)"
+    elif size % OP_DTYPE.itemsize:
+        yield f"{path.name}: its end (it is torn within operation {size // OP_DTYPE.itemsize + 1})"
+
+
+def _unnamed(run: RunDir, ops: Ops, messages: Collection[tuple[int, int]]) -> Iterator[str]:
+    """A message is written before the first operation that has its number; 0 is none."""
+    for worker in np.unique(ops["worker"]).tolist():
+        numbers = set(np.unique(ops["message"][ops["worker"] == worker]).tolist()) - {0}
+        absent = sum((worker, number) not in messages for number in numbers)
+        if absent:
+            yield f"{run.messages(worker).name}: the text of {absent} of {len(numbers)} messages"
+
+
+def _not_written(run: RunDir, nodes: Sequence[Node], phases: Collection[str]) -> Iterator[str]:
+    """The ledger, made before the first phase and written line by line, and what probes make in a run that ended.
+
+    A run of a version without clean.json is not asked for samples: it may be older than the probe."""
+    if phases and not run.faults.is_file():
+        yield f"{run.faults.name} (which faults there were)"
+    if run.faults.is_file() and (ledger := run.faults.read_bytes()) and not ledger.endswith(b"\n"):
+        yield f"{run.faults.name}: its end (it is torn within a line)"
+    if "quiet" not in phases or not run.clean.is_file():
+        return
+    sampled = ("host", "harness", *(node.name for node in nodes if node.role in SAMPLED))
+    absent = [run.samples(source).name for source in sampled if not run.samples(source).is_file()]
+    if absent:
+        yield f"{absent[0]} (what was seen there)" + (f", with {len(absent) - 1} more of samples" * (len(absent) > 1))
+    if not run.loglines.is_file():
+        yield f"{run.loglines.name} (what the processes logged)"
 
 
 def _load_rows(run: RunDir, plan: Plan, missing: list[str]) -> Mapping[str, Rows]:

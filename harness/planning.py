@@ -14,7 +14,7 @@ from typing import TypeVar
 from clusters.kubernetes.operator_manifest import as_it_will_be
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
-from harness.checks import EVERY_RUN, WITH_LOAD
+from harness.checks import EVERY_RUN, WITH_LOAD, names
 from harness.contracts import Experiment
 from harness.items import MAX_TABLES, ItemsSpec
 from harness.load.config import MIN_ITEM_ROWS
@@ -125,9 +125,7 @@ def build(
         items=items,
         streams=streams,
         params=params,
-        checks=tuple(
-            dict.fromkeys(check.name for check in (*experiment.checks, *(WITH_LOAD if load else ()), *EVERY_RUN))
-        ),
+        checks=_checks(experiment, load),
         known_bugs=experiment.known_bugs,
         seed=seed if seed is not None else secrets.randbelow(2**31),
         timeout_s=timeout_s,
@@ -139,8 +137,7 @@ def build(
 
 
 def _checks(experiment: Experiment, load: LoadSpec | None) -> tuple[str, ...]:
-    asked = (*experiment.checks, *(WITH_LOAD if load else ()), *EVERY_RUN)
-    return tuple(dict.fromkeys(check.name for check in asked))
+    return names((*experiment.checks, *(WITH_LOAD if load else ()), *EVERY_RUN), asks=experiment.name)
 
 
 def _own_flags(wanted: ClusterSpec, running: ClusterSpec, name: str) -> tuple[str, ...]:

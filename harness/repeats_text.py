@@ -20,6 +20,7 @@ from harness.run_records import FIGURES, RunRecord
 from harness.statistics.rates import Rate
 
 WIDTH = 100
+NAMES = ("check", "figure", "vtgate")  # columns that wrap on a narrow screen; no number may be cut off
 _STYLES = {"finding": "red", "known bug": "cyan", "unknown": "yellow", "passed": "green"}
 
 
@@ -75,7 +76,7 @@ def spread_words(spread: Spread, unit: str) -> tuple[str, str, str]:
 
 def show(found: Summary, console: Console, *, folder: Path) -> None:
     console.print(
-        Rule(Text(f"{found.batch.experiment} x {len(found.runs)}", style="bold"), characters="─", style="dim")
+        Rule(Text(clean(f"{found.batch.experiment} x {len(found.runs)}"), style="bold"), characters="─", style="dim")
     )
     line(console, found.answer, style="bold")
     counts = (
@@ -99,11 +100,11 @@ def show(found: Summary, console: Console, *, folder: Path) -> None:
 def _checks(console: Console, rates: Sequence[CheckRate]) -> None:
     told = [each for each in rates if each.rate.shown or each.unknown]
     title(console, "How often each check was red (95 % confidence)")
-    rows = table("check", "vtgate", ">red", ">of", ">not judged", "rate")
+    rows = table("check", "vtgate", ">red", ">of", ">not judged", "rate", wrapped=NAMES)
     for each in told:
         issue = f", {each.issue}" if each.issue else ""
         numbers = [str(each.rate.shown), str(each.rate.counted), str(each.unknown or "")]
-        rows.add_row(each.check, each.vtgate, *numbers, f"{rate_words(each.rate)}{issue}")
+        rows.add_row(*_names(each.check, each.vtgate), *numbers, Text(clean(f"{rate_words(each.rate)}{issue}")))
     if told:
         console.print(rows)
     others = len(rates) - len(told)
@@ -115,9 +116,9 @@ def _figures(console: Console, figures: Sequence[FigureSpread]) -> None:
     if not figures:
         return
     title(console, "Figures, one a run (runs that count)")
-    rows = table("figure", "vtgate", ">runs", ">median", ">half of them", ">all of them")
+    rows = table("figure", "vtgate", ">runs", ">median", ">half of them", ">all of them", wrapped=NAMES)
     for each in figures:
-        rows.add_row(each.title, each.vtgate, str(each.spread.n), *spread_words(each.spread, each.unit))
+        rows.add_row(*_names(each.title, each.vtgate), str(each.spread.n), *spread_words(each.spread, each.unit))
     console.print(rows)
 
 
@@ -128,3 +129,8 @@ def plain(found: Summary, folder: Path) -> str:
     lines = [each.rstrip() for each in text.getvalue().splitlines()]
     runs = [run_line(number, len(found.runs), run) for number, run in enumerate(found.runs, start=1)]
     return "\n".join([*lines, "", *runs, ""])
+
+
+def _names(*names: str) -> tuple[Text, ...]:
+    """Of others, so neither markup nor escape sequences."""
+    return tuple(Text(clean(name)) for name in names)

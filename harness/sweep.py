@@ -277,13 +277,20 @@ def _advice(asked: Asked, found: Sequence[Point]) -> str:
             break
         safe = point if point.runs else safe
     if safe is None:
-        return f"No value of {asked.axis.name} is known at which nobody notices; try smaller ones, or another plan."
+        return f"No value of {asked.axis.name} is known at which nobody notices; {_elsewhere(asked.axis)}."
     bound = f"in fewer than {safe.share.at_most:.0%} of runs" if safe.share.at_most is not None else "rarely"
     limit = "at most" if asked.axis.rising else "at least"
     return (
         f"Use {limit} {_named(asked, safe.value)}: none of {counted(safe.runs, 'run')} was noticed there, which says "
         f"that it happens {bound} (95 % confidence; more --repeat says more)."
     )
+
+
+def _elsewhere(axis: Axis) -> str:
+    if not axis.rising:
+        return "try larger ones, or another plan"
+    least = 1.0 if axis.low.is_integer() else 0.0
+    return "try smaller ones, or another plan" if axis.low > least else "there are no smaller ones; try another plan"
 
 
 def _doubts(

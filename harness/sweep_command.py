@@ -51,10 +51,21 @@ class _SweptCommand(click.Command):
                 continue
             ctx.meta[AXES].append((axis, text))
             plain.append(f"{option}{equals}" * bool(equals) + axis.head + axis.text(axis.low))
-        return super().parse_args(ctx, plain)
+        try:
+            return super().parse_args(ctx, plain)
+        except click.BadParameter:
+            no_range = [word for word in args if _meant_as_range(word)]
+            if not no_range or ctx.meta[AXES]:
+                raise
+            raise UsageError(f"{no_range[0]} is no range; a range is {A_RANGE}") from None
+
+
+def _meant_as_range(word: str) -> bool:
+    return ".." in word and "/" not in word and word != ".."
 
 
 AXES = "vtchaos.sweep.axes"
+A_RANGE = "two numbers with .. between them, the smaller first, as in --shards 1..32 or --window 1s..12s"
 
 
 @click.command("sweep", cls=_SweptCommand)
@@ -102,6 +113,7 @@ def sweep_command(
     """
     context = click.get_current_context()  # an option of ours has its name
     axis, text = _one_axis(context.meta[AXES], step)
+    _require_whole(context.command, axis, text)
     words = list(words_of(context, OURS))
     folder = (out or RUNS / _name(experiment)).absolute()
     before = sweep_of(folder)
@@ -124,11 +136,20 @@ def sweep_command(
 def _one_axis(axes: Sequence[tuple[Axis, str]], step: float | None) -> tuple[Axis, str]:
     if len(axes) != 1:
         how = "no option has one" if not axes else "there are " + " and ".join(axis.name for axis, _ in axes)
-        raise UsageError(f"a sweep takes a range for one option, as in --shards 1..32; {how}")
+        raise UsageError(f"a sweep takes a range for one option, {A_RANGE}; {how}")
     axis, text = axes[0]
     made = axis_of(axis.option, text, step)
     assert made is not None  # it was one a moment ago
     return made, text
+
+
+def _require_whole(command: click.Command, axis: Axis, text: str) -> None:
+    """Raises UsageError for fractions of what is counted, whether an end has them or the step makes them."""
+    counts = any(
+        axis.option in each.opts and isinstance(each.type, click.types.IntParamType) for each in command.params
+    )
+    if counts and not all(number.is_integer() for number in (axis.low, axis.high, axis.step)):
+        raise UsageError(f"{axis.option} {text} in steps of {axis.step:g}: whole numbers are needed, as in 1..32")
 
 
 def _place(words: Sequence[str], axis: Axis, text: str) -> int:
@@ -189,7 +210,10 @@ def _refuse(asked: Asked) -> None:
             timeout=PLAN_WITHIN_S,
         )
         if done.returncode:
-            said = done.stderr.strip().removeprefix("vtchaos: ") or f"exit code {done.returncode}"
+            said = (
+                done.stderr.strip().rpartition("\nError: ")[2].removeprefix("vtchaos: ")
+                or f"exit code {done.returncode}"
+            )
             raise UsageError(f"at {asked.axis.name} {asked.axis.text(value)}: {said}")
 
 

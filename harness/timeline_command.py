@@ -11,12 +11,16 @@ from harness.attribution.timeline import Kind, Moment, Timeline
 from harness.base.rundir import RunDir
 from harness.reports.digest import digest
 
+_ONLY_ASKED = (Kind.POSITION,)  # of every server at every look: a screenful before anything has happened
+_USUAL = tuple(kind.value for kind in Kind if kind not in _ONLY_ASKED)
+_KINDS = f"Only these. Without it, all but {', '.join(_ONLY_ASKED)}."
+
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--from", "from_s", type=float, metavar="S", help="From this second on, as the reports count them.")
 @click.option("--to", "to_s", type=float, metavar="S", help="Until this second.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in Kind]), help="Only these.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in Kind]), help=_KINDS)
 @click.option("--subject", "subjects", multiple=True, metavar="NODE|SHARD", help="Only these, e.g. vttablet-100, -80.")
 def timeline(
     run_dir: Path, from_s: float | None, to_s: float | None, kinds: tuple[str, ...], subjects: tuple[str, ...]
@@ -33,7 +37,7 @@ def timeline(
     ends = [moment.until_ns for moment in everything.moments]
     to_ns = max(ends, default=seen.end_ns) if to_s is None else facts.zero_ns + round(to_s * 1e9)
     click.echo(f"seconds since {facts.zero_words}")
-    for moment in everything.between(from_ns, to_ns, kinds, subjects):
+    for moment in everything.between(from_ns, to_ns, kinds or _USUAL, subjects):
         click.echo(_line(moment, facts.zero_ns))
 
 

@@ -37,7 +37,9 @@ class HostStarved:
     title: str = "the host had no free core"
     blame: Blame = Blame.HOST
     rank: int = Rank.HOST
-    advice: str = "fewer shards at a time, or more cores: this run says nothing about Vitess"
+    advice: str = (
+        "fewer shards at a time, or more cores: what waited while the host was starved says nothing about Vitess"
+    )
 
     def claims(self, history: History) -> Iterator[Claim]:
         series = history.series.get(HOST)

@@ -104,6 +104,10 @@ class RunDir:
         return self.path / "events.jsonl"
 
     @property
+    def loglines(self) -> Path:
+        return self.path / "loglines.jsonl"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
@@ -158,10 +162,14 @@ class RunDir:
 
 class LineLog:
     """An append-only JSON-lines file. Each line reaches the kernel before `append` returns, so it
-    survives `kill -9` of the harness; after `synced` it also survives the machine."""
+    survives `kill -9` of the harness; after `synced` it also survives the machine. Of a file that is there a torn
+    end is cut off: what is appended to it would be lost with it."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            os.truncate(self._fd, path.read_bytes().rfind(b"\n") + 1)
 
     def append(self, value: object) -> None:
         os.write(self._fd, jsonio.line(value))

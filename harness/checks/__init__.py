@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from harness.base.errors import PlanError
 from harness.checks.assumptions import BufferingStarted, ProbesAlive, RateReached, ReparentsHappened, RunComplete
 from harness.checks.atomicity import TransactionsAtomic
 from harness.checks.buffering import Conservation, KeyspaceConsistency
@@ -138,3 +139,15 @@ CHECKS: Mapping[str, Check] = table(
         (*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN, *WITH_LOAD, ServesOn())
     )
 )
+
+
+def names(checks: Iterable[Check], *, asks: str) -> tuple[str, ...]:
+    """Each name once. Raises PlanError for a check that no recorded run of `asks` could be judged by."""
+    found = tuple(dict.fromkeys(check.name for check in checks))
+    absent = [name for name in found if name not in CHECKS]
+    if absent:
+        raise PlanError(
+            f"{asks} asks for the check {absent[0]}, which is not in CHECKS of harness/checks/__init__.py, so that its "
+            "runs could not be judged; add it there, or leave it out of the experiment"
+        )
+    return found

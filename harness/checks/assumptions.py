@@ -374,7 +374,7 @@ def _unread(history: History) -> list[str]:
 
 def _is_needed(history: History, what: str) -> bool:
     """Whether something that the run directory lacks is missed. The ledger's rows are told of elsewhere."""
-    if what.startswith(("stream", "table")):
+    if what.startswith(("stream", "table", "faults", "samples", "loglines")):
         return True
     return history.plan.load is not None and not what.startswith("rows")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, result, unknown
+from harness.facts.interruptions import harness_died
 from harness.facts.storm import SECOND_NS, seconds_between
 from harness.facts.words import counted, listed
 from harness.history import History
@@ -16,6 +17,7 @@ from harness.model import CheckKind, CheckResult, FaultSpan, Node, Outcome
 
 PATIENCE_NS = SECOND_NS  # what is asked later may be cut off by the end of the load
 EXAMPLES = 5
+HEAL = "`vtchaos heal RUN_DIR` takes back what is left, if anything is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ def _felt(history: History) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class FaultsHealed:
-    """Every fault was taken back, the cluster got over it, and nothing was left in force."""
+    """Every fault was taken back, the cluster got over it, and nothing was left in force.
+
+    Of a harness that was killed, or a ledger whose end is lost, nobody knows who took back what: UNKNOWN.
+    """
 
     name: str = "faults/healed"
     kind: CheckKind = CheckKind.SAFETY
@@ -60,7 +65,8 @@ class FaultsHealed:
 
 
 def _healed(history: History) -> Finding:
-    wrong = [line for span in history.faults for line in _left(history, span)]
+    unsure = _unsure(history)
+    wrong = [line for span in history.faults for line in _left(history, span, sure=span not in unsure)]
     healing = [seconds_between(span.recover_ns, span.healed_ns) for span in history.faults if span.healed_ns]
     over = [seconds_between(span.healed_ns, span.recovered_ns) for span in history.faults if span.recovered_ns]
     figures: dict[str, str | int | float] = {
@@ -70,12 +76,26 @@ def _healed(history: History) -> Finding:
     }
     if wrong:
         return failed(f"Not everything was as before: {wrong[0]}.", wrong, figures)
+    if unsure or _torn(history):
+        why = "the ledger of faults is not whole" if _torn(history) else "the harness died before it could heal"
+        details = [_line(history, span, "not on record as taken back") for span in unsure]
+        return unknown(f"Whether everything is as before, nobody saw: {why}; {HEAL}.", details, figures)
     return passed(f"{counted(len(healing), 'fault')} taken back; the cluster got over all of them.", figures=figures)
 
 
-def _left(history: History, span: FaultSpan) -> list[str]:
+def _unsure(history: History) -> list[FaultSpan]:
+    """Faults that nobody is on record to have taken back, nor to have tried."""
+    torn, died = _torn(history), harness_died(history)
+    return [s for s in history.faults if s.undo and not s.healed_ns and (torn or (died and not s.error))]
+
+
+def _torn(history: History) -> bool:
+    return any(what.startswith("faults") for what in history.incomplete)
+
+
+def _left(history: History, span: FaultSpan, *, sure: bool) -> list[str]:
     wrong = []
-    if span.undo and not span.healed_ns:
+    if sure and span.undo and not span.healed_ns:
         wrong.append(_line(history, span, f"never taken back{f' ({span.error})' if span.error else ''}"))
     if span.unrecovered:
         wrong.append(_line(history, span, f"the cluster did not get over it: {span.unrecovered}"))

@@ -19,7 +19,7 @@ class HarnessFit:
     kind: CheckKind = CheckKind.ASSUMPTION
 
     def check(self, history: History) -> tuple[CheckResult, ...]:
-        return (result(self, _judged(history, instrument_limits(), who="The harness", state="held up")),)
+        return (result(self, _judged(history, instrument_limits(), "harness", who="The harness", state="held up")),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class HostFit:
     kind: CheckKind = CheckKind.CONDITION
 
     def check(self, history: History) -> tuple[CheckResult, ...]:
-        return (result(self, _judged(history, host_limits(), who="The host", state="starved")),)
+        return (result(self, _judged(history, host_limits(), "host", who="The host", state="starved")),)
 
 
-def _judged(history: History, limits: Sequence[Limit], *, who: str, state: str) -> Finding:
+def _judged(history: History, limits: Sequence[Limit], source: str, *, who: str, state: str) -> Finding:
     found = fitness(history, limits)
     if found is None:
         return unknown(f"The run never came to its baseline, so {who.lower()} cannot be judged.")
     if found.broken:
         return unknown(f"{who} was {state}: {found.broken[0]}.", [*found.broken, *found.silent], found.figures)
-    if not found.figures:
-        return unknown(f"{who} was not watched.", found.silent)
+    if source not in history.series or not found.figures:
+        return unknown(f"{who} was not watched.", found.silent, found.figures)
     return passed(f"{who} was not {state}.", found.silent, found.figures)

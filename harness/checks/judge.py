@@ -83,7 +83,8 @@ def _settled(result: CheckResult, failed: bool) -> CheckResult:
         return result
     if result.kind is CheckKind.CONDITION and not failed:
         summary = f"No promise failed, so it excuses nothing: {result.summary}"
-        return dataclasses.replace(result, verdict=Verdict.PASS, summary=summary)
+        figures = {**result.figures, "excuses": "nothing"}
+        return dataclasses.replace(result, verdict=Verdict.PASS, summary=summary, figures=figures)
     return dataclasses.replace(result, verdict=Verdict.UNKNOWN)
 
 

@@ -20,6 +20,7 @@ from harness.history import History, Series
 
 SATURATED_SHARE = 0.9  # of a bin: practically all the time somebody waited
 BIN_NS = SECOND_NS // 2
+MIB = 2**20
 
 
 class Measure(enum.StrEnum):
@@ -153,8 +154,8 @@ LIMITS: tuple[Limit, ...] = (
         key="memory_available_bytes",
         measure=Measure.LOWEST,
         during=During.STORM,
-        limit=256 * 2**20,
-        unit="bytes",
+        limit=256 * MIB,
+        unit="MiB",  # in words; it is measured in bytes
         why="below it the kernel starts killing, and mysqld is the largest",
     ),
 )
@@ -202,10 +203,13 @@ def fitness(history: History, limits: Sequence[Limit]) -> Fitness | None:
         figures[f"{limit.during}_{limit.source.rstrip('-*')}_{limit.key}_{limit.measure}"] = round(worst, 4)
         if worst < allowed if lowest else worst > allowed:
             bound = "at least" if lowest else "at most"
-            broken.append(
-                f"{limit.name}: {worst:,.4g} {limit.unit} ({bound} {allowed:,.4g} would be right): {limit.why}"
-            )
+            right = f"{bound} {_amount(allowed, limit)} would be right"
+            broken.append(f"{limit.name}: {_amount(worst, limit)} {limit.unit} ({right}): {limit.why}")
     return Fitness(broken=tuple(broken), silent=tuple(silent), figures=figures)
+
+
+def _amount(value: float, limit: Limit) -> str:
+    return f"{value / MIB:,.0f}" if limit.unit == "MiB" else f"{value:,.4g}"
 
 
 def _window_s(history: History) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base.clock import ClockBase, now_ns
-from harness.base.rundir import LineLog
+from harness.base.rundir import LineLog, RunDir
 from harness.base.wait import hold_until
 from harness.contracts import Stage
 from harness.model import LogLine
@@ -80,7 +80,7 @@ class LogProbe:
             for path in [stage.cluster.log_path(node)]
         ]
         next_ns = now_ns()
-        with contextlib.closing(LineLog(folder / "loglines.jsonl")) as out:
+        with contextlib.closing(LineLog(RunDir(folder).loglines)) as out:
             while True:
                 for follower in followers:
                     for line in follower.read(clock):

@@ -16,6 +16,7 @@ from harness.model import FaultSpan
 from harness.reports.bins import MAX_BINS, STATE_WORDS, Binned, Grid
 from harness.reports.counters import total_at
 from harness.reports.digest import Digest
+from harness.reports.fault_stretches import begun, end_ns, stretches_by_shard
 from harness.reports.pressure import Curve, busy_share, cpu_pressure, loop_lag_ms, memory_available
 from harness.reports.words import clean, duration
 
@@ -69,7 +70,7 @@ def base_layout(
 
 
 def heat_map(history: History, digest: Digest, cells: Binned, vtgate: str) -> Figure:
-    """Shard × time: what the clients met; a line marks each shard's own reparent."""
+    """Shard × time: what the clients met; a line marks when a fault lay on the shard's way."""
     rows = [row for row, lane in enumerate(history.lanes) if lane.vtgate == vtgate]
     shards = [history.lanes[row].shard for row in rows]
     heat = {
@@ -85,19 +86,18 @@ def heat_map(history: History, digest: Digest, cells: Binned, vtgate: str) -> Fi
         "hovertemplate": "%{text}<br>%{x:.2f} s<extra></extra>",
     }
     layout = base_layout(history, digest, row_height(len(rows)), yaxis=rows_axis(shards))
-    return {"data": [heat, _span_lines(history, digest, shards)], "layout": layout, "rows": shards} | {
+    return {"data": [heat, _span_lines(history, digest, shards, vtgate)], "layout": layout, "rows": shards} | {
         "words": list(STATE_WORDS.values())
     }
 
 
-def _span_lines(history: History, digest: Digest, shards: Sequence[str]) -> Figure:
+def _span_lines(history: History, digest: Digest, shards: Sequence[str], vtgate: str) -> Figure:
     xs: list[float | None] = []
     ys: list[int | None] = []
-    for span in _begun(history):
-        for target in span.targets:
-            if target in shards:
-                xs += [digest.seconds(span.begin_ns), digest.seconds(end_ns(history, span)), None]
-                ys += [*[shards.index(target)] * 2, None]
+    for shard, stretches in stretches_by_shard(history, vtgate).items():
+        for from_ns, to_ns in stretches if shard in shards else ():
+            xs += [digest.seconds(from_ns), digest.seconds(to_ns), None]
+            ys += [*[shards.index(shard)] * 2, None]
     line = {"color": "@ink", "width": 2}
     return {"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": line, "hoverinfo": "skip"}
 
@@ -130,7 +130,7 @@ def _gantt_rows(history: History, digest: Digest) -> list[str]:
 
 
 def _bars(history: History, digest: Digest, place: Mapping[str, int]) -> Figure:
-    bars = [(span, target) for span in _begun(history) for target in span.targets if target in place]
+    bars = [(span, target) for span in begun(history) for target in span.targets if target in place]
     ends = [end_ns(history, span) for span, _ in bars]
     return {
         "type": "bar",
@@ -143,16 +143,6 @@ def _bars(history: History, digest: Digest, place: Mapping[str, int]) -> Figure:
         "hovertext": [_bar_words(history, span) for span, _ in bars],
         "hovertemplate": "%{hovertext}<extra></extra>",
     }
-
-
-def _begun(history: History) -> list[FaultSpan]:
-    return [span for span in history.faults if span.begin_ns]
-
-
-def end_ns(history: History, span: FaultSpan) -> int:
-    """Healed, returned or failed; what never came to an end lasts to the end of the run."""
-    one_shot = 0 if span.recover_ns else span.active_ns
-    return span.healed_ns or one_shot or int(span.details.get("failed_ns", 0)) or history.end_ns
 
 
 def _bar_colour(span: FaultSpan) -> str:
@@ -199,6 +189,18 @@ def host_chart(history: History, digest: Digest) -> Figure | None:
     for axis in axes.values():
         axis["rangemode"] = "tozero"
     return {"data": data, "layout": _at_bottom(base_layout(history, digest, 400) | axes, 3)} if data else None
+
+
+def host_legend(history: History) -> tuple[tuple[str, tuple[tuple[int, str], ...]], ...]:
+    """Which colour is what, panel by panel, from above: the same colour means something else in each."""
+    pauses = tuple((index % _VTGATE_COLOURS, name) for index, name in enumerate(loop_lag_ms(history)))
+    cpu = ((0, "in use", busy_share(history)), (1, "share of the time something waited for one", cpu_pressure(history)))
+    panels = (
+        ("CPU", tuple((colour, what) for colour, what, curve in cpu if curve is not None)),
+        ("longest pause of a part of the harness", pauses),
+        ("memory", ((2, "available"),) if memory_available(history) is not None else ()),
+    )
+    return tuple((name, lines) for name, lines in panels if lines)
 
 
 def _curve(digest: Digest, curve: Curve | None, times: float, colour: str, name: str, axis: str) -> Figure:

@@ -25,11 +25,12 @@ from harness.reports import charts, words
 from harness.reports.bins import STATE_WORDS, Binned, Counts, Grid, binned, grid_for, overall
 from harness.reports.cut_short import folded_names, split
 from harness.reports.digest import Digest, LaneFacts, digest
+from harness.reports.fault_stretches import Stretch, all_stretches, begun, only_reparents, stretches_by_shard
 from harness.reports.html_causes import causes_view
 from harness.reports.html_faults import faults_view
 from harness.reports.html_service import advice_view, objective_words, service_rows
 from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
-from harness.reports.known import reproduced_issue
+from harness.reports.known import excused_nothing, reproduced_issue, told
 from harness.reports.pressure import pressure_sentence
 from harness.reports.state_charts import SHARD_WORDS, phase_chart, shown_phases, stall_chart, state_map
 from harness.reports.workflow_chart import watched, workflow_chart, workflow_view
@@ -65,6 +66,7 @@ def _environment() -> Environment:
         "duration": words.duration,
         "count": words.count,
         "tally": words.tally,
+        "named": words.key_words,
         "factor": lambda value: "–" if value is None else f"{value:.1f}",
     }
     return made
@@ -81,7 +83,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
     of_workflow = watched(history)
     if of_workflow:
         figures["workflow-streams"] = workflow_chart(history, found, of_workflow)
-    told, folded = split(history, verdict.results)
+    shown_checks, folded = split(history, verdict.results)
     return {
         "plan": history.plan,
         "verdict": verdict,
@@ -102,13 +104,14 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "advice": advice_view(history),
         "phases": shown_phases(history),
         "shard_states": [(state.value, text) for state, text in SHARD_WORDS.items()],
-        "checks": _checks(told),
+        "checks": _checks(shown_checks),
         "folded": _checks(folded),
         "folded_names": folded_names(folded),
         "streams": stream_view(history, found, shown),
         "workflow": workflow_view(history, found, of_workflow),
         "stream_run": bool(found.streams or history.plan.streams),
-        "digest_faults": any(span.begin_ns for span in history.faults),
+        "digest_faults": bool(begun(history)),
+        "only_reparents": only_reparents(history),
         "reparents": bool(storms(history)),
         "kinds": _KINDS,
         "stall": lambda lane: words.stall_words(lane.stall.span_ns, lane.stall.open),
@@ -122,6 +125,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "states": [(state.value, text) for state, text in STATE_WORDS.items()],
         "vtgate_colours": {vtgate.name: index % 4 for index, vtgate in enumerate(found.vtgates)},
         "charts": frozenset(figures),
+        "host_lines": charts.host_legend(history) if "host" in figures else (),
         "data": _json({"figures": figures, "detail": _detail(history, found, cells)}),
         "plotly": Markup(get_plotlyjs()),  # our own dependency's script, as it is
     }
@@ -174,10 +178,13 @@ def _check(result: CheckResult, issue: str) -> Values:
     word = {Verdict.PASS: "PASS", Verdict.UNKNOWN: "UNKNOWN", Verdict.FAIL: "FAIL"}[result.verdict]
     return {
         "result": result,
-        "word": "REPRODUCED" if issue else word,
+        "word": "REPRODUCED" if issue else "DID NOT HOLD" if excused_nothing(result) else word,
         "issue": issue,
+        "told": told(result),
         "weight": result.verdict * 2 + bool(issue),
-        "figures": sorted(result.figures.items()),
+        "figures": [
+            (key, words.key_words(key), words.figure_words(key, n)) for key, n in sorted(result.figures.items())
+        ],
     }
 
 
@@ -190,7 +197,7 @@ def _figures(history: History, found: Digest, cells: Binned) -> Values:
     for index, vtgate in enumerate(found.vtgates):
         states = state_map(history, found, cells, vtgate.name)
         figures |= {f"states-{index}": states} if states else {}
-    if any(span.begin_ns for span in history.faults):
+    if begun(history):
         figures["gantt"] = charts.gantt(history, found)
     for name, made in (
         ("buffer", charts.buffer_chart(history, found, cells.grid) if found.buffered else None),
@@ -221,8 +228,8 @@ def _detail(history: History, found: Digest, cells: Binned) -> Values:
         "bad": _packed(np.minimum(cells.bad, 65535), "<u2"),
         "given_up": _packed(np.minimum(cells.not_issued, 65535), "<u2"),
         "all": [_overall(history, cells, vtgate, grid) for vtgate in vtgates],
-        "spans": {shard: _spans(history, found, shard) for shard in shards},
-        "storms": [[found.seconds(s.begin_ns), found.seconds(s.end_ns)] for s in storms(history)],
+        "faults": _seconds(found, all_stretches(history)),
+        "faults_of": {shard: _seconds(found, each) for shard, each in stretches_by_shard(history).items()},
     }
 
 
@@ -241,12 +248,8 @@ def _summed(counts: Counts, rows: list[int]) -> list[int]:
     return [int(number) for number in counts[rows].sum(axis=0)]
 
 
-def _spans(history: History, found: Digest, shard: str) -> list[list[float]]:
-    return [
-        [found.seconds(span.begin_ns), found.seconds(charts.end_ns(history, span))]
-        for span in history.faults
-        if span.begin_ns and shard in span.targets
-    ]
+def _seconds(found: Digest, stretches: Sequence[Stretch]) -> list[list[float]]:
+    return [[found.seconds(from_ns), found.seconds(to_ns)] for from_ns, to_ns in stretches]
 
 
 def _packed(values: Any, kind: str) -> str:

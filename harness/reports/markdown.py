@@ -17,9 +17,9 @@ from harness.model import CheckResult, Outcome, RunVerdict, Verdict
 from harness.reports.cut_short import folded_names, split
 from harness.reports.digest import Digest, digest
 from harness.reports.html_service import availability_words, objective_words
-from harness.reports.known import reproduced_issue
+from harness.reports.known import reproduced_issue, told
 from harness.reports.pressure import pressure_sentence
-from harness.reports.told_causes import AFFECTED, DOING, advice_of, doing_sentence, shards_words
+from harness.reports.told_causes import AFFECTED, DOING, advice_of, doing_sentence, shards_words, title_words
 from harness.reports.words import (
     clean,
     count,
@@ -78,8 +78,7 @@ def _body(history: History, verdict: RunVerdict, found: Digest) -> Iterator[str]
     word = verdict_word(verdict)
     yield f"## {_MARKS.get(word, '⚠️')} {word}: {escaped(verdict.experiment)}"
     yield ""
-    said = [escaped(verdict.headline, TEXT), verdict_sentence(verdict), doing_sentence(verdict.causes)]
-    yield " ".join(part for part in said if part)
+    yield f"{escaped(verdict.headline, TEXT)} {verdict_sentence(verdict)}".strip()
     yield ""
     yield f"{escaped(shape(history), TEXT)}. {escaped(pressure_sentence(history), TEXT)}"
     yield from _incomplete(history)
@@ -105,11 +104,9 @@ def _table(names: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _checks(history: History, verdict: RunVerdict) -> Iterator[str]:
     shown, folded = split(history, verdict.results)
-    odd = [result for result in shown if result.verdict is not Verdict.PASS or reproduced_issue(result)]
+    odd = [result for result in shown if told(result)]
     odd.sort(key=lambda result: -result.verdict)
-    passed = sum(result.verdict is Verdict.PASS for result in verdict.results) - sum(
-        bool(reproduced_issue(result)) for result in odd
-    )
+    passed = sum(not told(result) for result in verdict.results)
     yield ""
     yield "### Checks"
     yield ""
@@ -125,7 +122,9 @@ def _checks(history: History, verdict: RunVerdict) -> Iterator[str]:
 
 def _check(result: CheckResult) -> Sequence[str]:
     issue = reproduced_issue(result)
-    word = f"reproduced {escaped(issue)}" if issue else {Verdict.FAIL: "❌ FAIL"}.get(result.verdict, "❔ UNKNOWN")
+    words = {Verdict.FAIL: "❌ FAIL", Verdict.UNKNOWN: "❔ UNKNOWN", Verdict.PASS: "did not hold"}
+    word = "reproduced" if issue and issue in result.summary else f"reproduced {escaped(issue)}"
+    word = word if issue else words[result.verdict]
     name = f"{result.check} [{result.subject}]" if result.subject else result.check
     details = "".join(f"<br>· {escaped(detail)}" for detail in result.details[:MOST_DETAILS])
     more = f"<br>… and {len(result.details) - MOST_DETAILS} more" if len(result.details) > MOST_DETAILS else ""
@@ -141,6 +140,8 @@ def _causes(causes: Sequence[CauseRow]) -> Iterator[str]:
     names = "cause|whose doing|vtgate|>operations|>errors|>waited|>longest|most in"
     yield from _table(names, [_cause(row) for row in causes[:MOST_CAUSES]])
     yield ""
+    yield doing_sentence(causes)
+    yield ""
     for title, advice in advice_of(causes):
         yield f"- {escaped(title)}: {escaped(advice, TEXT)}"
     yield ""
@@ -150,7 +151,7 @@ def _causes(causes: Sequence[CauseRow]) -> Iterator[str]:
 def _cause(row: CauseRow) -> Sequence[str]:
     waited, worst = duration(row.waited_s * 1e9), duration(row.worst_s * 1e9)
     figures = count(row.operations), count(row.errors), waited, worst
-    return escaped(row.title), DOING[row.blame], escaped(row.vtgate), *figures, escaped(shards_words(row))
+    return escaped(title_words(row), TEXT), DOING[row.blame], escaped(row.vtgate), *figures, escaped(shards_words(row))
 
 
 def _vtgates(history: History, found: Digest) -> Iterator[str]:

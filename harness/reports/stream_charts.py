@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from harness.history import History
 from harness.model import FaultSpan
-from harness.reports.charts import Figure, base_layout, end_ns, escaped
+from harness.reports.charts import Figure, base_layout, escaped
 from harness.reports.digest import Digest
+from harness.reports.fault_stretches import end_ns
 from harness.reports.stream_lanes import COLOURS, Drawn, bar_label, bar_words, shown_range
 from harness.reports.stream_words import attempt_error
 

@@ -164,7 +164,7 @@ def _seen_cells(vtgate: VtgateFacts) -> list[Text]:
         alarm(vtgate.outcomes[Outcome.NOT_ISSUED], "magenta"),
         Text(duration(vtgate.p99_ns)),
         Text(stall_words(worst.stall.span_ns, worst.stall.open) if worst else "–"),
-        Text(worst.shard if worst else ""),
+        Text(clean(worst.shard) if worst else ""),
     ]
 
 
@@ -174,7 +174,7 @@ def _buffer_cells(vtgate: VtgateFacts) -> list[Text]:
         Text(count(buffer.buffered)),
         Text(count(buffer.drained)),
         alarm(buffer.evicted_total, "red"),
-        Text("; ".join(buffering_ended(buffer))),
+        Text(clean("; ".join(buffering_ended(buffer)))),
     ]
 
 
@@ -190,7 +190,8 @@ def _worst(console: Console, facts: Digest) -> None:
     rows = table("shard", *(("vtgate",) if several else ()), *first, *_WORST)
     for lane in worst:
         cells = _reparent_cells(lane) if facts.reparented else [_stall(lane)]
-        rows.add_row(Text(lane.shard), *((Text(lane.vtgate),) if several else ()), *cells, *_worst_cells(lane))
+        names = (lane.shard, lane.vtgate) if several else (lane.shard,)
+        rows.add_row(*(Text(clean(name)) for name in names), *cells, *_worst_cells(lane))
     console.print(rows)
     factor = " factor: stall / own reparent;" if facts.reparented else ""
     line(
@@ -231,7 +232,9 @@ def _errors(console: Console, facts: Digest) -> None:
         return
     title(console, f"What clients were told (seconds since {facts.zero_words})")
     for kind in facts.kinds[:KINDS]:
-        console.print(hanging("·", _kind_line(facts, kind), "red" if kind.outcome is Outcome.FAIL else "magenta"))
+        console.print(
+            hanging("·", clean(_kind_line(facts, kind)), "red" if kind.outcome is Outcome.FAIL else "magenta")
+        )
         if kind.outcome is not Outcome.NOT_ISSUED:
             console.print(
                 Padding(Text(shorten(kind.example, 2 * console.width - 12), "dim"), (0, 0, 0, 4), expand=False)

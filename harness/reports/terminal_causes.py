@@ -8,7 +8,7 @@ from rich.text import Text
 from harness.causes import Blame, CauseRow
 from harness.model import RunVerdict
 from harness.reports.text_parts import alarm, hanging, line, table, title
-from harness.reports.told_causes import DOING, advice_of, doing_sentence
+from harness.reports.told_causes import DOING, advice_of, doing_sentence, title_words
 from harness.reports.words import clean, count, duration, plural
 
 SHOWN = 8
@@ -41,5 +41,5 @@ def _cells(row: CauseRow) -> list[Text]:
         Text(duration(row.waited_s * 1e9)),
         Text(duration(row.worst_s * 1e9)),
         Text(DOING[row.blame], style=_STYLES.get(row.blame, "")),
-        Text(clean(row.title)),
+        Text(title_words(row)),
     ]

@@ -9,7 +9,7 @@ from rich.text import Text
 from harness.history import History
 from harness.model import CheckResult, RunVerdict, Verdict
 from harness.reports.cut_short import folded_names, split
-from harness.reports.known import reproduced_issue
+from harness.reports.known import reproduced_issue, told
 from harness.reports.text_parts import hanging, line, title
 from harness.reports.words import clean
 
@@ -22,14 +22,13 @@ def show_checks(console: Console, history: History, verdict: RunVerdict) -> None
         line(console, "None was run.", style="yellow")
     shown, folded = split(history, verdict.results)
     for result in sorted(shown, key=lambda result: -result.verdict):
-        if result.verdict is not Verdict.PASS or reproduced_issue(result):
+        if told(result):
             _problem(console, result)
     if folded:
-        told = (
-            f"{len(folded)} more could not be judged, as the run was cut short: {clean(folded_names(folded))} (UNKNOWN)"
-        )
-        console.print(hanging("?", told, "bold yellow"))
-    passed = [result for result in verdict.results if result.verdict is Verdict.PASS and not reproduced_issue(result)]
+        names = clean(folded_names(folded))
+        words = f"{len(folded)} more could not be judged, as the run was cut short: {names} (UNKNOWN)"
+        console.print(hanging("?", words, "bold yellow"))
+    passed = [result for result in verdict.results if not told(result)]
     if passed:
         console.print(hanging("✓", f"{len(passed)} passed: {', '.join(_joined(verdict, passed))}", "green"))
 
@@ -45,16 +44,17 @@ def _problem(console: Console, result: CheckResult) -> None:
     mark, word, style = {
         Verdict.FAIL: ("✗", "FAIL", "bold red"),
         Verdict.UNKNOWN: ("?", "UNKNOWN", "bold yellow"),
-        Verdict.PASS: ("✓", f"REPRODUCED {issue}", "bold cyan"),
+        Verdict.PASS: ("✓", f"REPRODUCED {issue}", "bold cyan") if issue else ("!", "did not hold", "yellow"),
     }[result.verdict]
-    console.print(hanging(mark, f"{_name(result)}: {clean(result.summary)} ({word}, {result.kind})", style))
-    for detail in result.details[:DETAILS]:
+    said = clean(result.summary)
+    how = f"{word}, {result.kind}" if not issue or issue not in said else result.kind
+    console.print(hanging(mark, f"{_name(result)}: {said} ({how})", style))
+    details = [detail for detail in result.details if detail not in result.summary]
+    for detail in details[:DETAILS]:
         console.print(hanging("   -", clean(detail), "dim"))
-    if len(result.details) > DETAILS:
+    if len(details) > DETAILS:
         console.print(
-            Padding(
-                Text(f"… and {len(result.details) - DETAILS} more in the report", "dim"), (0, 0, 0, 4), expand=False
-            )
+            Padding(Text(f"… and {len(details) - DETAILS} more in the report", "dim"), (0, 0, 0, 4), expand=False)
         )
 
 

@@ -13,7 +13,7 @@ from harness.history import History
 from harness.reports.text_parts import line, table, title
 from harness.reports.words import clean
 
-_COLUMNS = (">stalls", ">median", ">worst", ">with\nerrors", ">recovered\nwithin", ">in time", "error budget")
+_COLUMNS = (">stalls", ">median", ">worst", ">outages", ">recovered\nwithin", ">in time", "error budget")
 MANY_TIMES = 10_000  # a month: what is rarer than every few minutes is worth a number
 
 
@@ -30,7 +30,8 @@ def show_outages(console: Console, history: History) -> None:
     console.print(rows)
     line(
         console,
-        "stalls: of at least 0.1 s; recovered: from the fault until all is served as before it, the slowest shard.",
+        "stalls: of at least 0.1 s; outages: those in which operations failed or were never issued; recovered: from "
+        "the fault until all is served as before it, the slowest shard.",
         style="dim",
     )
 
@@ -54,12 +55,14 @@ def _recovered(recovery: Spread | None, unrecovered: int) -> str:
 
 
 def budget_words(found: Availability) -> str:
-    """`12 times this time's; as if all were away for 6.1 s; a month's holds 424 of these`."""
+    """`uses 12 times the error budget of its 40 s, as if nobody was served for 6.1 s; may happen 424 times a month`."""
     missed = found.due - found.in_time
     if not missed:
         return "untouched"
     if math.isinf(found.budget_spent):
         return f"there is none; {counted(missed, 'operation')} missed it"
-    share = f"{found.budget_spent:.1f} times" if found.budget_spent >= 1 else f"{found.budget_spent:.0%} of"
-    often = f"; a month's holds {found.times_a_month:,.0f} of these" if found.times_a_month < MANY_TIMES else ""
-    return f"{share} this time's; as if all were away for {seconds(found.away_s)}{often}"
+    spent = found.budget_spent
+    share = f"{spent:,.{0 if spent >= 10 else 1}f} times the" if spent >= 1 else f"{spent:.0%} of the"
+    often = f"; may happen {found.times_a_month:,.0f} times a month" if found.times_a_month < MANY_TIMES else ""
+    away = f"as if nobody was served for {seconds(found.away_s)}"
+    return f"uses {share} error budget of its {found.span_s:,.0f} s, {away}{often}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -38,13 +40,18 @@ def alarm(number: float | None, style: str) -> Text:
     return Text(count(number), style=style if number else "")
 
 
-def table(*names: str) -> Table:
-    """Columns by name; a leading > aligns right. Only the last one may wrap."""
+def table(*names: str, wrapped: Collection[str] = ()) -> Table:
+    """Columns by name; a leading > aligns right. Only the last one may wrap, and those of `wrapped`: what may not is
+    cut off where the screen is too narrow."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for name in names:
         right = name.startswith(">")
-        wraps = name == names[-1] and not right
+        wraps = name in wrapped or (name == names[-1] and not right)
         table.add_column(
-            name.removeprefix(">"), justify="right" if right else "left", vertical="top", no_wrap=not wraps
+            name.removeprefix(">"),
+            justify="right" if right else "left",
+            vertical="top",
+            no_wrap=not wraps,
+            overflow="fold" if wraps else "ellipsis",
         )
     return table

@@ -64,6 +64,12 @@ def through_words(row: CauseRow) -> str:
     return clean(tally(row.through))
 
 
+def title_words(row: CauseRow) -> str:
+    """`the host had no free core (beneath it: fault-in-force 55)`"""
+    beneath = through_words(row)
+    return f"{clean(row.title)} (beneath it: {beneath})" if beneath else clean(row.title)
+
+
 def summary_words(row: CauseRow) -> str:
     """`390 waited only; buffer-evicted 8, not-issued 2; most in -08 12, 08-10 9 and 29 more`"""
     only = row.operations - sum(row.classes.values())

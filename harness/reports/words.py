@@ -172,6 +172,18 @@ def host_facts(history: History) -> dict[str, str]:
     return {key: _host_value(key, value) for key, value in sorted(history.host.items())}
 
 
+def key_words(key: str) -> str:
+    """`memory_available_bytes` as a person says it: its value says the unit."""
+    return clean(key.replace("_bytes", "").replace("_", " "))
+
+
+def figure_words(key: str, value: Any) -> str:
+    """A figure of a check, in GiB where it counts bytes."""
+    if "_bytes" in key and isinstance(value, int | float):
+        return f"{value / 2**30:.1f} GiB"
+    return clean(str(value))
+
+
 def _host_value(key: str, value: Any) -> str:
     if key.endswith("_bytes") and isinstance(value, int | float):
         return f"{value / 2**30:.1f} GiB"

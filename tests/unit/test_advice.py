@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.attribution.advice import Advice, Observed, advice, advised, flags
+from harness.attribution.advice_rules import KNOBS
 from harness.cli import main
 from harness.facts.buffer import BufferSettings
 from harness.facts.needs import Drain, Held, Needs, StormNeed, needs, without_core_s
@@ -250,3 +251,11 @@ def test_advise_prints_flags_and_json(tmp_path: Path) -> None:
     plain = orjson.loads(click.testing.CliRunner().invoke(main, ["advise", "--json", str(folder)]).stdout)
     assert plain["advice"][0]["flag"] == "--buffer-window=10s"
     assert len(plain["advice"]) == 6
+
+
+def test_a_reason_for_every_knob_is_said_once(tmp_path: Path) -> None:
+    folder = calm(storm=False).write(tmp_path / "run").path
+    told = " ".join(click.testing.CliRunner().invoke(main, ["advise", str(folder)]).stdout.split())
+    assert told.count("the run reparented nothing") == 1
+    assert "Rule:" not in told
+    assert all(knob.name in told for knob in KNOBS)

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from harness.checks import ASSUMPTIONS, STANDARD, VSTREAM
+from harness.checks.assumptions import RunComplete
 from harness.model import ConnectionMode, LoadSpec, Outcome
 from tests.fakes import END_S, STORM_S, HistoryBuilder, calm
 from tests.unit.verdicts import PASS, UNKNOWN, only, results, verdict
@@ -206,6 +207,16 @@ def test_a_run_directory_without_operations_is_incomplete() -> None:
     builder = calm()
     builder.incomplete.append("ops-*.bin (no load was recorded)")
     assert only("assumptions/complete", builder).verdict is UNKNOWN
+
+
+@pytest.mark.parametrize("what", ["faults.jsonl", "samples-host.jsonl", "loglines.jsonl"])
+def test_what_every_run_has_is_missed_without_a_load_too(what: str) -> None:
+    whole = calm().build()
+    idle = dataclasses.replace(whole, plan=dataclasses.replace(whole.plan, load=None))
+    (result,) = RunComplete().check(idle)
+    assert result.verdict is PASS
+    (result,) = RunComplete().check(dataclasses.replace(idle, incomplete=(what,)))
+    assert result.verdict is UNKNOWN
 
 
 def test_every_assumption_has_a_test_here() -> None:

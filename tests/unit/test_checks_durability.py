@@ -131,6 +131,10 @@ def test_a_row_that_nobody_wrote_is_a_finding_unless_the_records_were_cut_off() 
     assert only("durability/phantoms", whole).figures["unwritten"] == 1
     assert verdict("durability/phantoms", whole) is FAIL
     assert verdict("durability/phantoms", cut) is UNKNOWN
+    whole.incomplete.append("ops-0.messages.jsonl: the text of 1 of 1 messages")
+    assert verdict("durability/phantoms", whole) is FAIL
+    whole.incomplete.append("ops-0.bin: its end (it is torn within operation 3)")
+    assert verdict("durability/phantoms", whole) is UNKNOWN
 
 
 # ---------------------------------------------------------------- reads, transactions

@@ -9,7 +9,7 @@ import pytest
 
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.history import History
-from harness.model import FaultSpan, Outcome, Remedy, Verdict
+from harness.model import Event, FaultSpan, Outcome, Remedy, Verdict
 from tests.fakes import calm, ns
 
 UNDO = (Remedy(kind="runs", target="vttablet-100"),)
@@ -69,6 +69,31 @@ def test_not_healed(more: dict[str, Any], says: str) -> None:
     (result,) = FaultsHealed().check(history(span(), span(2, **more)))
     assert result.verdict is Verdict.FAIL
     assert says in result.summary
+
+
+def test_whether_a_fault_is_taken_back_nobody_knows_of_a_harness_that_died() -> None:
+    seen = history(span(), span(2, healed_ns=0, recovered_ns=0))
+    events = tuple(event for event in seen.events if event.subject != "quiet")
+    died = dataclasses.replace(seen, events=events)
+    (result,) = FaultsHealed().check(died)
+    assert result.verdict is Verdict.UNKNOWN
+    assert "the harness died before it could heal; `vtchaos heal RUN_DIR`" in result.summary
+    ended = Event(at_ns=ns(9), kind="cluster", subject="removing")
+    (result,) = FaultsHealed().check(dataclasses.replace(died, events=(*events, ended)))
+    assert result.verdict is Verdict.FAIL
+    tried = dataclasses.replace(died, faults=(span(2, healed_ns=0, recovered_ns=0, error="it hangs"),))
+    (result,) = FaultsHealed().check(tried)
+    assert result.verdict is Verdict.FAIL
+    (result,) = FaultsHealed().check(dataclasses.replace(died, faults=(span(),)))
+    assert result.verdict is Verdict.PASS
+
+
+def test_a_ledger_that_is_not_whole_does_not_tell_whether_all_is_healed() -> None:
+    torn = dataclasses.replace(history(span(2, healed_ns=0)), incomplete=("faults.jsonl: its end",))
+    (result,) = FaultsHealed().check(torn)
+    assert (result.verdict, "vtchaos heal" in result.summary) == (Verdict.UNKNOWN, True)
+    (result,) = FaultsHealed().check(dataclasses.replace(torn, faults=(span(unhealthy="it is stopped"),)))
+    assert result.verdict is Verdict.FAIL
 
 
 def test_healed() -> None:

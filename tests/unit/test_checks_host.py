@@ -56,6 +56,12 @@ def test_each_limit_can_be_broken(limit: Limit) -> None:
     assert any(limit.name in line for line in result.details)
 
 
+def test_memory_is_said_in_mebibytes() -> None:
+    limit = next(limit for limit in LIMITS if limit.measure is Measure.LOWEST)
+    (said,) = [line for line in only(asked_of(limit), starved(limit)).details if limit.name in line]
+    assert " MiB (at least 256 would be right)" in said
+
+
 def test_a_starved_host_takes_nothing_from_a_run_in_which_no_promise_failed() -> None:
     limit = next(limit for limit in LIMITS if limit.measure is Measure.SATURATED_S)
     builder = starved(limit)
@@ -65,6 +71,7 @@ def test_a_starved_host_takes_nothing_from_a_run_in_which_no_promise_failed() ->
     host = next(result for result in judged.results if result.check == "assumptions/host")
     assert host.verdict is PASS
     assert host.summary.startswith("No promise failed, so it excuses nothing: The host was starved")
+    assert host.figures["excuses"] == "nothing"
 
 
 def test_a_late_harness_makes_any_run_unknown() -> None:
@@ -97,6 +104,13 @@ def test_a_run_without_any_watching_is_unknown() -> None:
         del builder.shown[source]
     assert only("assumptions/host", builder).summary == "The host was not watched."
     assert only("assumptions/harness", builder).summary == "The harness was not watched."
+
+
+def test_a_harness_that_nobody_watched_is_unknown_although_its_load_was() -> None:
+    builder = calm()
+    del builder.shown["harness"]
+    result = only("assumptions/harness", builder)
+    assert (result.verdict, result.summary) == (UNKNOWN, "The harness was not watched.")
 
 
 def test_the_worst_of_all_load_workers_counts() -> None:

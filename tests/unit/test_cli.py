@@ -231,9 +231,12 @@ def test_a_torn_last_line_is_what_a_killed_harness_leaves(tmp_path: Path) -> Non
     run = unpack(CALM, tmp_path)
     with run.events.open("ab") as events:
         events.write(b'{"at_ns": 12')
+    assert vtchaos("check", run.path).exit_code == 0
     with run.ops(0).open("ab") as ops:
         ops.write(b"\1\2\3")
-    assert vtchaos("check", run.path).exit_code == 0
+    done = vtchaos("check", run.path)  # it can be read, and what is lost of its operations is no finding
+    assert done.exit_code == 3
+    assert "Incomplete: ops-0.bin: its end" in done.stdout
 
 
 def test_a_run_directory_may_be_moved(tmp_path: Path) -> None:

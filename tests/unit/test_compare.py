@@ -129,6 +129,23 @@ def test_a_comparison_for_people() -> None:
     assert "worse" in text
 
 
+def test_names_of_others_are_neither_markup_nor_escape_sequences() -> None:
+    evil = "24.0.3 \x1b[31m[red]"
+    runs = [
+        [
+            dataclasses.replace(run, vtgates={"vtgate-1": evil}, setting={evil: evil, "seed": str(each)})
+            for run in group(each)
+        ]
+        for each in (A, SLOWER)
+    ]
+    found = compared(*runs)
+    out = io.StringIO()
+    shown = dataclasses.replace(found, unlike={evil: (evil, evil)})
+    compare_text.show(shown, Console(file=out, width=200, color_system=None))
+    assert "[red]" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
 def test_the_command(tmp_path: Path) -> None:
     calm(checks=("clients/errors",)).write(tmp_path / "a")
     calm(checks=("clients/errors",)).write(tmp_path / "b")

@@ -171,7 +171,9 @@ def test_what_the_summary_says() -> None:
     text = " ".join(shown(two_stalls()).split())
     assert "Service, against 99.9 % answered within 0.50 s" in text
     assert "95.000 %" in text
-    assert "50.0 times this time's; as if all were away for 2.5 s; a month's holds 1,039 of these" in text
+    spent = "uses 50 times the error budget of its 50 s, as if nobody was served for 2.5 s"
+    assert f"{spent}; may happen 1,039 times a month" in text
+    assert "stalls median worst outages" in text, "of operations that were never issued, too"
     made = builder()
     assert shown(made.build()) == ""
     served(made, 0.0, 10.0)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.base import jsonio
 from harness.base.errors import RunDirError
-from harness.base.rundir import RunDir
+from harness.base.rundir import LineLog, RunDir
 from harness.history import Series, fold_ledger, load
-from harness.model import OP_DTYPE, Sample
+from harness.model import OP_DTYPE, Clean, Sample
 from tests.fakes import STORM_S, calm, ns
 
 
@@ -50,6 +51,58 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     for path in [run.clock, run.ops(0), *run.path.glob("rows-*")]:
         path.unlink()
     assert [what.split(" ")[0] for what in load(run).incomplete] == ["clock.json", "ops-*.bin", "rows-*.bin"]
+
+
+def lacks(run: RunDir) -> list[str]:
+    return list(load(run).incomplete)
+
+
+def test_operations_that_end_within_a_record_or_are_none_are_named(tmp_path: Path) -> None:
+    run = calm().write(tmp_path / "run")
+    whole = run.ops(0).read_bytes()
+    run.ops(0).write_bytes(whole[: 3 * OP_DTYPE.itemsize - 1])
+    assert lacks(run) == ["ops-0.bin: its end (it is torn within operation 3)"]
+    run.ops(0).write_bytes(b"")
+    assert lacks(run) == ["ops-0.bin: every operation (the file is empty)"]
+
+
+def test_messages_that_operations_have_and_no_file_are_named(tmp_path: Path) -> None:
+    builder = calm()
+    builder.op(6.0, errno=1105, message="primary is not serving")
+    run = builder.write(tmp_path / "run")
+    run.messages(0).unlink()
+    assert lacks(run) == ["ops-0.messages.jsonl: the text of 1 of 1 messages"]
+
+
+def test_a_ledger_that_is_gone_or_torn_is_named(tmp_path: Path) -> None:
+    run = calm().write(tmp_path / "run")
+    run.faults.write_bytes(run.faults.read_bytes()[:-5])
+    assert lacks(run) == ["faults.jsonl: its end (it is torn within a line)"]
+    run.faults.unlink()
+    assert lacks(run) == ["faults.jsonl (which faults there were)"]
+    run.events.write_bytes(b"")  # it never began, so there was none to write
+    assert lacks(run) == []
+
+
+def test_a_torn_end_is_cut_off_before_more_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "faults.jsonl"
+    path.write_bytes(b'{"number":1}\n{"num')
+    log = LineLog(path)
+    log.append({"number": 2})
+    log.close()
+    assert list(jsonio.read_lines(path)) == [{"number": 1}, {"number": 2}]
+
+
+def test_what_probes_left_is_asked_of_a_run_that_proved_to_be_clean(tmp_path: Path) -> None:
+    run = calm().write(tmp_path / "run")
+    assert lacks(run) == []  # of an earlier version: its probes may have been fewer
+    jsonio.save(run.clean, Clean(at_ns=1))
+    assert lacks(run) == ["loglines.jsonl (what the processes logged)"]
+    run.loglines.touch()
+    assert lacks(run) == []
+    for source in ("host", "vtgate-1"):
+        run.samples(source).unlink()
+    assert lacks(run) == ["samples-host.jsonl (what was seen there), with 1 more of samples"]
 
 
 def test_a_plan_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from experiments import EXPERIMENTS
 from harness import planning
 from harness.base import jsonio
 from harness.base.errors import PlanError
-from harness.model import ClusterSpec, ConnectionMode, Plan, VtgateSpec
+from harness.history import History
+from harness.model import CheckKind, CheckResult, ClusterSpec, ConnectionMode, Plan, VtgateSpec
 from harness.planning import Overrides
 
 STORM_2 = EXPERIMENTS["reparent/storm-2"]
@@ -44,6 +45,21 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     plan = built(Overrides(vtgates=("24.0.3", "21.0.2"), mode=ConnectionMode.POOLED, params={"baseline_s": 1.5}))
     jsonio.save(tmp_path / "plan.json", plan)
     assert jsonio.load(tmp_path / "plan.json", Plan) == plan
+
+
+def test_a_check_that_no_recorded_run_could_be_judged_by_is_refused() -> None:
+    class Telepathy:
+        name = "clients/telepathy"
+        kind = CheckKind.PROMISE
+
+        def check(self, history: History) -> tuple[CheckResult, ...]:
+            raise NotImplementedError
+
+    asking = dataclasses.replace(STORM_2, checks=(*STORM_2.checks, Telepathy()))
+    with pytest.raises(
+        PlanError, match="reparent/storm-2 asks for the check clients/telepathy, which is not in CHECKS of"
+    ):
+        planning.build(asking, Overrides(), backend="local", seed=7, command_line=(), harness_version="0")
 
 
 def test_a_seed_is_drawn_when_none_is_given() -> None:

@@ -144,6 +144,22 @@ def test_figures_spread_over_the_runs_that_count() -> None:
     assert {each.vtgate for each in found.figures if each.figure == "reparent_s"} == {""}
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_no_number_is_cut_off(width: int, tmp_path: Path) -> None:
+    of_one = {"vtgate-1": "24.0.3 (vtgate-1)"}
+    values = {"vtgate-1": {"stall_s": (10.25, 11.75), "p99_ms": (1234.5,), "availability": (99.987,)}}
+    runs = [
+        made(v, said(v, "buffering/keyspace-consistency"), vtgates=of_one, values=values)
+        for v in (Verdict.PASS, Verdict.FAIL)
+    ]
+    out = io.StringIO()
+    repeats_text.show(summed(*runs), Console(file=out, width=width, color_system=None), folder=tmp_path)
+    text = out.getvalue()
+    assert "…" not in text
+    assert text.count("99.987 %") == 5
+    assert all(word in text for word in ("median", "not judged", "1,234 ms to 1,234 ms"))
+
+
 # ---------------------------------------------------------------- of a run
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 
 import pytest
 from plotly.offline import get_plotlyjs
+from rich.console import Console
 
 from harness.causes import Evidence
 from harness.history import History
@@ -15,6 +17,7 @@ from harness.reports import html
 from harness.reports.digest import digest
 from harness.reports.evidence import places
 from harness.reports.html_faults import faults_view
+from harness.reports.terminal_causes import show_causes
 from harness.reports.told_causes import advice_of, by_doing, doing_sentence, shards_words
 from tests.unit.cause_rows import SPAN, STEP, STOPPING, storm_causes, verdict_with_causes, with_logs
 from tests.unit.storm_history import ns, storm_history
@@ -47,6 +50,19 @@ def test_shards_and_advice_in_words() -> None:
     assert advice_of(storm_causes()) == (
         ("the buffer's window was shorter than the reparent", "Set --buffer-window to 12s or more."),
     )
+
+
+def test_the_summary_names_what_lay_beneath_a_starved_host(history: History) -> None:
+    out = io.StringIO()
+    show_causes(Console(file=out, width=200, color_system=None), verdict_with_causes(history))
+    assert "the host had no free core (beneath it: own-reparent 8)" in out.getvalue()
+
+
+def test_whose_doing_it_was_stands_once(history: History, tmp_path: Path) -> None:
+    verdict = verdict_with_causes(history)
+    text = parsed(page(history, verdict, tmp_path)).text
+    assert text.count("Whose doing the 450 affected operations were") == 1
+    assert text.index("Whose doing the") > text.index("Why clients waited or failed"), "the headline says it already"
 
 
 def test_evidence_stands_with_what_is_around_it(history: History) -> None:

@@ -19,6 +19,7 @@ from harness.history import History
 from harness.model import CheckKind, CheckResult, Outcome, Verdict
 from harness.reports import html
 from harness.reports.bins import MAX_BINS, MAX_CELLS, ClientState, binned, grid_for
+from harness.reports.charts import host_legend
 from harness.reports.digest import digest
 from tests.unit.storm_history import SECOND, ns, storm_history, storm_verdict
 
@@ -124,6 +125,43 @@ def _with_colours(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_colours(item) for item in value]
     return {key: _with_colours(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def test_every_line_of_the_host_chart_is_in_the_legend(history: History, tmp_path: Path) -> None:
+    text = page(history, tmp_path)
+    lines = payload(text)["figures"]["host"]["data"]
+    legend = host_legend(history)
+    assert [panel for panel, _ in legend] == ["CPU", "longest pause of a part of the harness", "memory"]
+    assert sum(len(named) for _, named in legend) == len(lines)
+    colours = {axis: {line["line"]["color"] for line in lines if line["yaxis"] == axis} for axis in ("y", "y2", "y3")}
+    assert [{f"@v{colour}" for colour, _ in named} for _, named in legend] == list(colours.values())
+    told = parsed(text).text
+    assert all(what in told for _, named in legend for _, what in named)
+    bare = dataclasses.replace(history, series={"harness": history.series["harness"]})
+    assert [panel for panel, _ in host_legend(bare)] == ["longest pause of a part of the harness"]
+
+
+def test_a_condition_that_excused_nothing_is_not_among_the_passed(history: History, tmp_path: Path) -> None:
+    held = [
+        CheckResult(check=f"held-{number}", kind=CheckKind.PROMISE, verdict=Verdict.PASS, summary="x")
+        for number in range(9)
+    ]
+    starved = dataclasses.replace(held[0], check="host", kind=CheckKind.CONDITION, figures={"excuses": "nothing"})
+    told = " ".join(parsed(page(history, tmp_path, results=(*held, starved))).text.split())
+    assert "DID NOT HOLD host" in told
+    assert "9 more, all passed" in told
+
+
+def test_bytes_are_said_in_words(history: History, tmp_path: Path) -> None:
+    host = {"memory_available_bytes": 20 * 2**30}
+    figures = {"storm_host_memory_available_bytes_lowest": 19 * 2**30}
+    result = CheckResult(
+        check="assumptions/host", kind=CheckKind.CONDITION, verdict=Verdict.PASS, summary="x", figures=figures
+    )
+    told = parsed(page(dataclasses.replace(history, host=host), tmp_path, results=(result,))).text
+    assert "memory available: 20.0 GiB" in told
+    assert "storm host memory available lowest 19.0 GiB" in told
+    assert "_bytes" not in told
 
 
 def test_page_of_a_killed_run_shows_what_was_going_on(tmp_path: Path) -> None:

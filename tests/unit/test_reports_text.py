@@ -17,10 +17,10 @@ from harness.base.errors import UsageError
 from harness.base.rundir import RunDir
 from harness.history import History
 from harness.kept import up
-from harness.model import OP_DTYPE, ClusterSpec, Outcome, RunVerdict, Verdict, VtgateSpec
+from harness.model import OP_DTYPE, CheckKind, CheckResult, ClusterSpec, Outcome, RunVerdict, Verdict, VtgateSpec
 from harness.options import overrides
 from harness.planning import cluster_spec
-from harness.reports import RENDERERS, junit, render_all, terminal
+from harness.reports import RENDERERS, junit, markdown, render_all, terminal
 from harness.reports.digest import digest, stall_of
 from harness.reports.words import clean, duration, reproduce
 from tests.unit.storm_history import SECOND, ns, storm_history, storm_verdict
@@ -66,6 +66,18 @@ def test_summary_has_escape_sequences_on_a_terminal_only(history: History) -> No
     assert "\x07" not in summary(history, verdict, 100, terminal_=True)
 
 
+@pytest.mark.parametrize("width", [100, 160])
+def test_names_of_shards_and_nodes_move_no_cursor(history: History, width: int) -> None:
+    evil = "\x1b[31m\x9b2J[red]-08"
+    lanes = tuple(dataclasses.replace(lane, shard=evil, vtgate=f"{lane.vtgate}\x1b[0m") for lane in history.lanes)
+    nodes = tuple(dataclasses.replace(node, name=f"{node.name}\x1b[0m") for node in history.nodes)
+    verdict = dataclasses.replace(storm_verdict(history), causes=())
+    text = summary(dataclasses.replace(history, lanes=lanes, nodes=nodes), verdict, width)
+    assert "Worst shards" in text
+    assert "[red]-08" in text
+    assert not {"\x1b", "\x9b"} & set(text)
+
+
 def test_summary_in_ascii(history: History) -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     terminal.show(history, storm_verdict(history), Console(file=out, width=80), folder=Path("r"))
@@ -103,6 +115,40 @@ def test_reproduced_is_neither_pass_nor_finding(history: History) -> None:
     told = whole(summary(history, verdict, 120))
     assert "REPRODUCED as expected" in told
     assert "(REPRODUCED vitessio/vitess#17629, promise)" in told
+
+
+def test_what_is_reproduced_is_said_once(history: History) -> None:
+    made = storm_verdict(history, reproduced=True)
+    said = tuple(
+        dataclasses.replace(result, summary=f"REPRODUCED vitessio/vitess#17629, as expected: {result.summary}")
+        if result.figures
+        else result
+        for result in made.results
+    )
+    told = whole(summary(history, dataclasses.replace(made, results=said), 120))
+    assert "(REPRODUCED" not in told
+    assert "REPRODUCED vitessio/vitess#17629, as expected" in told
+
+
+def test_a_condition_that_excused_nothing_is_not_among_the_passed(history: History) -> None:
+    starved = CheckResult(
+        check="assumptions/host",
+        kind=CheckKind.CONDITION,
+        verdict=Verdict.PASS,
+        summary="No promise failed, so it excuses nothing: The host was starved: no core.",
+        details=("no core", "not measured: memory"),
+        figures={"excuses": "nothing"},
+    )
+    verdict = dataclasses.replace(storm_verdict(history), results=(starved,), verdict=Verdict.PASS, exit_code=0)
+    told = whole(summary(history, verdict, 120))
+    assert "! assumptions/host: No promise failed, so it excuses nothing" in told
+    assert "(did not hold, condition)" in told
+    assert "passed: assumptions/host" not in told
+    assert "- no core" not in told, "the summary says it"
+    assert "- not measured: memory" in told
+    text = markdown.page(history, verdict)
+    assert "| did not hold | assumptions/host |" in text
+    assert "0 passed." in text
 
 
 def test_junit_counts_and_properties(history: History, tmp_path: Path) -> None:

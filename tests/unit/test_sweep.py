@@ -126,6 +126,19 @@ def test_everything_is_noticed() -> None:
     assert "No value of shards is known" in found.advice
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("--shards", "1..4", "there are no smaller ones; try another plan."),
+        ("--shards", "2..4", "try smaller ones, or another plan."),
+        ("--window", "1s..4s", "try larger ones, or another plan."),
+    ],
+)
+def test_other_values_are_advised_only_where_there_are_some(option: str, text: str, said: str) -> None:
+    what = asked(text, option)
+    assert sweep(what, carried_out(what, lambda _: stalled(2.0))).advice.endswith(said)
+
+
 def test_every_error_and_everything_not_issued_is_noticed() -> None:
     assert not QUIET.beyond(1.0)
     assert Notice(stall_s=0.0, errors=1, not_issued=0).beyond(1.0)

@@ -4,6 +4,7 @@ starts anything. Method: runs are written by a fake; everything else is the real
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -110,12 +111,18 @@ def test_a_sweep_is_bounded(runs: Runs, tmp_path: Path) -> None:
         (("--shards", "1..4", "--rate", "5..10"), "there are shards and rate"),
         (("--seed", "1..4"), "only an option of `vtchaos run` can be swept"),
         (("--shards", "4..1"), "from the smaller to the larger"),
+        (("--shards", "1..1.5"), "--shards 1..1.5 in steps of 0.03125: whole numbers are needed, as in 1..32"),
+        (("--shards", "1..2", "--step", "0.5"), "--shards 1..2 in steps of 0.5: whole numbers are needed"),
+        (("--shards", "a..b"), "a..b is no range; a range is two numbers with .. between them, the smaller first"),
+        (("--shards=1..",), "--shards=1.. is no range; a range is two numbers"),
+        (("--window", "a..b"), "a range for one option, two numbers with .. between them, the smaller first, as in"),
     ],
 )
 def test_what_cannot_be_swept_is_refused(runs: Runs, words: tuple[str, ...], said: str, tmp_path: Path) -> None:
     done = swept(*words, "--out", tmp_path / "sweep")
     assert done.exit_code == 2
     assert said in done.stderr
+    assert "Usage:" not in done.stderr
     assert not runs.made
 
 
@@ -123,3 +130,13 @@ def test_a_plan_that_is_refused_at_the_far_end_is_refused_before_anything_starts
     done = swept("--shards", "1..400", "--out", tmp_path / "sweep")
     assert done.exit_code == 2
     assert "at shards 400: --shards 400: a keyspace has 1 to 256 shards here" in done.stderr
+
+
+def test_what_the_plan_says_is_said_without_its_usage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = "Usage: python -m harness.cli plan [OPTIONS]\nTry --help\n\nError: Invalid value for '--rows': too many\n"
+    refused = subprocess.CompletedProcess((), returncode=2, stdout="", stderr=told)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: refused)
+    done = swept("--shards", "1..4", "--out", tmp_path / "sweep")
+    assert done.exit_code == 2
+    assert "at shards 1: Invalid value for '--rows': too many" in done.stderr
+    assert "Usage" not in done.stderr

@@ -14,7 +14,7 @@ from harness.history import History
 from harness.model import OP_DTYPE, Outcome, Scalar
 from harness.timeline_command import timeline
 from tests.fakes import START, calm, ns
-from tests.unit.tablet_history import builder, history, lines, sampled
+from tests.unit.tablet_history import NODES, builder, history, lines, sampled
 
 WRITES: dict[str, Scalar] = {"super_read_only": 0, "read_only": 0, "transactions": 10, "source": "", "behind_s": -1}
 REPLICATES: dict[str, Scalar] = {
@@ -163,6 +163,18 @@ def test_the_lines(tmp_path: Path) -> None:
 def test_a_part_of_the_lines(tmp_path: Path) -> None:
     _, line = printed(tmp_path / "run", "--from", "0", "--to", "1", "--kind", "clients", "--subject", "vtgate-1")
     assert line.split()[:4] == ["+0.300", "0.900", "clients", "vtgate-1"]
+
+
+def test_positions_are_told_when_they_are_asked_for(tmp_path: Path) -> None:
+    eventful_lines = builder()
+    eventful_lines.set("mysqld-100", 1.0, WRITES)
+    eventful_lines.nodes += list(NODES)
+    eventful_lines.write(tmp_path / "run")
+    ask = [str(tmp_path / "run")]
+    usual, asked = (CliRunner().invoke(timeline, words).output for words in (ask, [*ask, "--kind", "position"]))
+    assert "has executed 10 transactions" in asked
+    assert "has executed" not in usual
+    assert "replicates from nobody" in usual
 
 
 def test_a_kind_that_is_none(tmp_path: Path) -> None:

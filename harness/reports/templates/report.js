@@ -156,10 +156,10 @@
   }
 
   function shading(shard) {
-    const spans = shard < 0 ? detail.storms : detail.spans[detail.shards[shard]] || [];
+    const spans = shard < 0 ? detail.faults : detail.faults_of[detail.shards[shard]] || [];
     return spans.map((span) => ({
       type: "rect", xref: "x", yref: "paper", x0: span[0], x1: span[1], y0: 0, y1: 1, layer: "below",
-      fillcolor: "@fault", opacity: 0.18, line: { width: 0 },
+      fillcolor: "@fault", opacity: 0.18, line: { color: "@fault", width: 1 }, // of an instant, the line is all
     }));
   }
 
