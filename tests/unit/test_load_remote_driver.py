@@ -230,5 +230,5 @@ async def test_an_endpoint_that_refuses_is_named(tmp_path: Path) -> None:
     async with fake_mysql(lambda query: Ok()) as server:
         server.refuse = True
         with pytest.raises(WaitTimeout, match="load pod 2, worker 1: 0 of 2 connections, last trouble: cannot connect"):
-            async with _load(server, run, LocalPlace(), connect_within_s=2.0):
+            async with _load(server, run, LocalPlace(), connect_within_s=5.0):  # four processes begin and are refused
                 pass
