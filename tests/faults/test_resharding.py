@@ -39,10 +39,10 @@ async def test_traffic_goes_to_the_new_shards_and_back(fault: str, backend: str,
         assert await _serving(stage) == CLUSTER.shard_names
         await copied(stage)
         for back, serving in ((False, SPLIT.targets), (True, SPLIT.sources)):
-            fault = switch(back=back)
-            aim = await fault.aim(stage)
-            assert not await fault.observed(stage, aim), "evidence without a switch"
-            async with stage.inject(fault) as aim:
+            switching = switch(back=back)
+            aim = await switching.aim(stage)
+            assert not await switching.observed(stage, aim), "evidence without a switch"
+            async with stage.inject(switching) as aim:
                 await clients_are_served(cluster, aim)
             assert not await switch(back=not back).observed(stage, aim), "evidence of the other way"
             assert set(serving) <= set(await _serving(stage))
