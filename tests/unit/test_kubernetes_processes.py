@@ -123,7 +123,8 @@ async def test_an_answer_that_nobody_took_is_not_mistaken_for_ours(container: Co
 
 
 async def test_the_agent_ends_at_sigterm(container: Container) -> None:
-    await container.start(1, "echo ready; exec sleep 1000")
+    """Here, where it is the first of no namespace, its program outlives it."""
+    await container.start(1, "echo ready; exec sleep 20")
     await container.printed("ready")
     os.kill(container.pid, signal.SIGTERM)
 
