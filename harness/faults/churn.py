@@ -29,6 +29,7 @@ from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 VSCHEMA, ROUTING_RULES = "vschema", "routing-rules"
 CALL_WITHIN_S = 15.0
+UNREACHABLE = "code = Unavailable"  # what vtctld says of its topology server
 SEEN_WITHIN_S = 3.0  # after the change that shows it
 OF_NOBODY = "vtchaos_churn"  # a vindex of no table, or a table that is nowhere
 ALL_RULES = "routing rules"  # there is one set of them for all keyspaces
@@ -247,9 +248,20 @@ _APPLY: Mapping[str, Apply] = {VSCHEMA: _apply_vschema, ROUTING_RULES: _apply_ru
 
 
 async def _as_before(ground: Ground, remedy: Remedy) -> None:
-    """Exactly what was there. Raises VtctldError."""
+    """Exactly what was there. A topology server that was started again just now is waited for: the first call on a
+    connection to the one before it fails. Raises VtctldError, WaitTimeout."""
     vtctld = await ground.shared(vtctld_of)
-    await _APPLY[remedy.kind](vtctld, remedy.target, str(remedy.details["was"]))
+
+    async def applied() -> Missing:
+        try:
+            await _APPLY[remedy.kind](vtctld, remedy.target, str(remedy.details["was"]))
+        except VtctldError as error:
+            if UNREACHABLE not in error.message:
+                raise
+            return Missing(str(error))
+        return Missing()
+
+    await wait.until(f"vtctld applies the {remedy.kind}", applied, timeout_s=CALL_WITHIN_S)
 
 
 REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from harness.contracts import Aim, Ground, SpanRecorder, Stage
 from harness.faults import churn, evidence
 from harness.faults.churn import OF_NOBODY, RoutingRule, RoutingRulesChurn, VSchemaChurn
 from harness.faults.switching import SwitchedTraffic
-from harness.model import ClusterSpec, Node, Role
+from harness.model import ClusterSpec, Node, Remedy, Role
 from harness.vitess.proto import vschema_pb2, vtctldata_pb2
 from harness.vitess.vtctld import VtctldError
 
@@ -107,6 +108,25 @@ async def test_what_was_there_comes_and_goes_and_is_restored(fault: VSchemaChurn
     for _ in range(2):
         await churn.REMEDIES[remedy.kind](cast(Ground, Alone(vtctld)), remedy)
         assert await churn._READ[remedy.kind](cast(Any, vtctld), remedy.target) == was
+
+
+@pytest.mark.parametrize(
+    ("says", "waits"), [("RebuildSrvVSchema: code = Unavailable desc = reset", True), ("no", False)]
+)
+async def test_a_topology_server_that_was_started_just_now_is_waited_for(
+    says: str, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [VtctldError("ApplyVSchema", "UNKNOWN", says)]
+
+    async def apply(*_: object) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    monkeypatch.setitem(cast(Any, churn._APPLY), churn.VSCHEMA, apply)
+    remedy = Remedy(kind=churn.VSCHEMA, target="ks", details={"was": "{}"})
+    with contextlib.nullcontext() if waits else pytest.raises(VtctldError, match="no"):
+        await churn.REMEDIES[churn.VSCHEMA](cast(Ground, Alone(Vtctld())), remedy)
+    assert refusals == []
 
 
 async def test_a_refused_change_is_counted_and_ends_nothing() -> None:
