@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.checks import ASSUMPTIONS, FAULTS, PROMISES, SAFETY
 from harness.contracts import Experiment, Stage
 from harness.faults.disk import FullDisk
@@ -22,7 +22,6 @@ from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 
 DEADLINE_S = 400.0
-SETTLED_WITHIN_S = 60.0
 CLUSTER = ClusterSpec(
     shards=2,
     tablets_per_shard=2,
@@ -43,7 +42,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("room")
     await stage.hold(10.0)
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def full_primary(stage: Stage) -> None:
@@ -62,20 +61,12 @@ async def _full(stage: Stage, tablet_type: str) -> None:
     async with stage.inject(FullDisk(targets=server)):
         await stage.hold(stage.plan.params["full_s"])
         stage.phase("room-again")
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- known bugs

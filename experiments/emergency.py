@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import SETTLED_WITHIN_S, aftermath, until_settled
 from harness.checks import EMERGENCY, STANDARD
 from harness.contracts import Check, Experiment, Stage
 from harness.faults.emergency import EmergencyReparent
@@ -28,7 +28,6 @@ from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.vitess.vtctld import vtctld_of
 
-SETTLED_WITHIN_S = 60.0
 DEADLINE_S = 300.0
 
 CLUSTER = ClusterSpec(
@@ -58,7 +57,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-failover")
     await stage.hold(stage.plan.params["noticed_s"] + stage.plan.params["served_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def gone(stage: Stage) -> None:
@@ -79,7 +78,7 @@ async def healthy(stage: Stage) -> None:
         pass
     await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
     await stage.hold(stage.plan.params["served_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def lagging(stage: Stage) -> None:
@@ -101,7 +100,7 @@ async def lagging(stage: Stage) -> None:
         await stage.hold(stage.plan.params["served_s"])
         stage.phase("rejoin")
     await stage.hold(stage.plan.params["served_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _failover(stage: Stage, *, how: str) -> None:
@@ -115,7 +114,7 @@ async def _failover(stage: Stage, *, how: str) -> None:
         await stage.hold(stage.plan.params["served_s"])
         stage.phase("rejoin")
     await stage.hold(stage.plan.params["served_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 def _lost(stage: Stage, how: str) -> LostHost:
@@ -131,14 +130,6 @@ def _shard(stage: Stage) -> str:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

@@ -19,7 +19,7 @@ from functools import partial
 
 from experiments.family import Family
 from experiments.reparent import reparent_together
-from experiments.serving import until_settled
+from experiments.serving import SETTLED_WITHIN_S, aftermath, until_settled
 from harness import anchors
 from harness.checks import HEALTH as CHECKS
 from harness.contracts import Check, Experiment, Fault, Stage
@@ -38,7 +38,6 @@ from harness.vitess.vtctld import vtctld_of
 DEADLINE_S = 420.0
 PROMOTED_WITHIN_S = 30.0
 BUFFERS_WITHIN_S = 20.0
-SETTLED_WITHIN_S = 60.0
 REQUESTS, ANSWERS = "there", "back"  # what vtgates send to a primary, what it sends to them
 VTGATES = Targets(role=Role.VTGATE)
 CALL_WITHIN_S = 15.0
@@ -64,7 +63,7 @@ async def two_shards(stage: Stage, direction: str) -> None:
     await _baseline(stage)
     stage.phase("storm")
     await _one_within_the_other(stage, direction)
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def one_shard(stage: Stage) -> None:
@@ -76,7 +75,7 @@ async def one_shard(stage: Stage) -> None:
         await stage.hold(stage.plan.params["stuck_s"])
         await _promoted_everywhere(stage, shard)
         await stage.hold(stage.plan.params["late_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def afterwards(stage: Stage) -> None:
@@ -91,7 +90,7 @@ async def afterwards(stage: Stage) -> None:
         await stage.hold(stage.plan.params["between_s"])
         stage.phase(phase)
         await _promoted_everywhere(stage, shard)
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def while_hindered(stage: Stage, fault: Fault) -> None:
@@ -102,7 +101,7 @@ async def while_hindered(stage: Stage, fault: Fault) -> None:
     async with stage.inject(fault):
         await reparent_together(stage, stage.cluster.spec.shard_names)
         await stage.hold(stage.plan.params["late_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def topology_slow(stage: Stage) -> None:
@@ -118,7 +117,7 @@ async def topology_slow(stage: Stage) -> None:
             await stage.hold(stage.plan.params["stuck_s"])
             await reparent_together(stage, stage.cluster.spec.shard_names)
             await stage.hold(stage.plan.params["late_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _every_vtgate_is_told(stage: Stage) -> None:
@@ -172,14 +171,6 @@ async def _promotions(stage: Stage, shard: str) -> list[int]:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

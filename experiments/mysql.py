@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from experiments.family import Family
 from experiments.reparent import reparent_together
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness import anchors
 from harness.checks import FAULTS, SAFETY, STANDARD
 from harness.checks.assumptions import BufferingStarted
@@ -34,7 +34,6 @@ from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import CheckKind, ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.mysql.session import admin_session
 
-SETTLED_WITHIN_S = 60.0
 BUFFERS_WITHIN_S = 10.0
 BURST_WITHIN_S = 30.0
 DEADLINE_S = 300.0
@@ -67,7 +66,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-fault")
     await stage.hold(stage.plan.params["hold_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def read_only_primaries(stage: Stage) -> None:
@@ -85,7 +84,7 @@ async def read_only_primaries(stage: Stage) -> None:
             pass
         await stage.hold(stage.plan.params["between_s"])
         await reparent_together(stage, (first, second))
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def read_only_for_a_moment(stage: Stage) -> None:
@@ -94,7 +93,7 @@ async def read_only_for_a_moment(stage: Stage) -> None:
     stage.phase("read-only")
     async with stage.inject(ReadOnlyPrimary(targets=_primary_of_first(stage))):
         await stage.hold(stage.plan.params["read_only_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def demotion_behind_a_lock(stage: Stage) -> None:
@@ -105,7 +104,7 @@ async def demotion_behind_a_lock(stage: Stage) -> None:
     lock = HeldMetadataLock(targets=_primary_of_first(stage), table="bystander")
     async with stage.inject(lock), stage.inject(PlannedReparent(shard=_first(stage))):
         pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def reparent_without_acknowledgements(stage: Stage) -> None:
@@ -117,7 +116,7 @@ async def reparent_without_acknowledgements(stage: Stage) -> None:
         await stage.hold(stage.plan.params["unacknowledged_s"])
         async with stage.inject(PlannedReparent(shard=_first(stage))):
             pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def connections_used_up(stage: Stage) -> None:
@@ -129,7 +128,7 @@ async def connections_used_up(stage: Stage) -> None:
         await stage.hold(stage.plan.params["calm_s"])
         stage.phase("burst")
         await _burst(stage)
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _burst(stage: Stage) -> None:
@@ -150,7 +149,7 @@ async def errant_candidate(stage: Stage) -> None:
     replica = replace(REPLICAS, shards=(_first(stage),), number=1)
     async with stage.inject(ErrantTransaction(targets=replica)), stage.inject(PlannedReparent(shard=_first(stage))):
         pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 def _first(stage: Stage) -> str:
@@ -164,14 +163,6 @@ def _primary_of_first(stage: Stage) -> Targets:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

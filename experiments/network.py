@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.checks import LINKS as CHECKS
 from harness.contracts import Experiment, Fault, Stage
 from harness.faults.emergency import EmergencyReparent
@@ -25,7 +25,6 @@ from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
 from harness.vitess.vtctld import vtctld_of
 
-SETTLED_WITHIN_S = 60.0
 DEADLINE_S = 300.0
 
 CLUSTER = ClusterSpec(
@@ -48,7 +47,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-fault")
     await stage.hold(stage.plan.params["faulty_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def faulty(stage: Stage, fault: Callable[[Stage], Fault]) -> None:
@@ -56,7 +55,7 @@ async def faulty(stage: Stage, fault: Callable[[Stage], Fault]) -> None:
     stage.phase("faulty")
     async with stage.inject(fault(stage)):
         await stage.hold(stage.plan.params["faulty_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def vanished(stage: Stage) -> None:
@@ -69,7 +68,7 @@ async def vanished(stage: Stage) -> None:
         async with stage.inject(EmergencyReparent(shard=shard)):
             pass
         await stage.hold(stage.plan.params["faulty_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 def answers_lost(stage: Stage) -> Fault:
@@ -116,14 +115,6 @@ async def _host(stage: Stage, shard: str) -> Targets:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.checks import FAULTS, STANDARD
 from harness.checks.elsewhere import ClientsElsewhere
 from harness.contracts import Check, Experiment, Fault, Stage
@@ -23,7 +23,6 @@ from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
 
-SETTLED_WITHIN_S = 60.0
 DEADLINE_S = 300.0
 CLUSTER = ClusterSpec(
     shards=2,
@@ -47,7 +46,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-fault")
     await stage.hold(stage.plan.params["hold_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 def during(making: Making) -> Callable[[Stage], Awaitable[None]]:
@@ -58,7 +57,7 @@ def during(making: Making) -> Callable[[Stage], Awaitable[None]]:
         stage.phase("fault")
         async with stage.inject(making(stage)):
             await stage.hold(stage.plan.params["hold_s"])
-        await _aftermath(stage)
+        await aftermath(stage)
 
     return timeline
 
@@ -66,14 +65,6 @@ def during(making: Making) -> Callable[[Stage], Awaitable[None]]:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 def _of_first_shard(stage: Stage, role: Role, tablet_type: str) -> Targets:

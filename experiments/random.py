@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.base import rng
 from harness.base.errors import HarnessError, PlanError
 from harness.checks import ASSUMPTIONS, SAFETY
@@ -205,7 +205,7 @@ async def drawn(stage: Stage) -> None:
             await stage.hold(dice.uniform(0.2, 1.8) * stage.plan.params["gap_s"])
             hold_s = dice.uniform(0.5, 1.5) * stage.plan.params["hold_s"]
             group.create_task(_one(stage, kinds, number, hold_s))
-    await _aftermath(stage)
+    await aftermath(stage, settled_within_s=SETTLED_WITHIN_S)
 
 
 async def nothing(stage: Stage) -> None:
@@ -213,7 +213,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-faults")
     await stage.hold(stage.plan.params["length_s"])
-    await _aftermath(stage)
+    await aftermath(stage, settled_within_s=SETTLED_WITHIN_S)
 
 
 async def _one(stage: Stage, kinds: Sequence[Kind], number: int, hold_s: float) -> None:
@@ -246,14 +246,6 @@ async def _injected(stage: Stage, fault: Fault, hold_s: float) -> str:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

@@ -15,14 +15,13 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import SETTLED_WITHIN_S, aftermath, until_settled
 from harness.checks import STANDARD as CHECKS
 from harness.contracts import Experiment, Stage
 from harness.faults.reparent import Gate, HeldTransaction, LaggingReplicas, PlannedReparent
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 
-SETTLED_WITHIN_S = 60.0
 DEADLINE_S = 600.0
 
 CLUSTER = ClusterSpec(
@@ -44,7 +43,7 @@ async def all_at_once(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("storm")
     await reparent_together(stage, _shards(stage))
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def nothing(stage: Stage) -> None:
@@ -52,7 +51,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-storm")
     await stage.hold(stage.plan.params["hold_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def staggered(stage: Stage) -> None:
@@ -63,7 +62,7 @@ async def staggered(stage: Stage) -> None:
         for shard in _shards(stage):
             group.create_task(storm.enter_async_context(stage.inject(PlannedReparent(shard=shard))))
             await stage.hold(stage.plan.params["stagger_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def rolling(stage: Stage) -> None:
@@ -73,7 +72,7 @@ async def rolling(stage: Stage) -> None:
     for shard in _shards(stage):
         async with stage.inject(PlannedReparent(shard=shard)):
             pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def twice(stage: Stage) -> None:
@@ -86,7 +85,7 @@ async def twice(stage: Stage) -> None:
     await stage.hold(stage.plan.params["between_s"])
     stage.phase("second-storm")
     await reparent_together(stage, _shards(stage))
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def lagging_candidate(stage: Stage) -> None:
@@ -99,7 +98,7 @@ async def lagging_candidate(stage: Stage) -> None:
         slow = PlannedReparent(shard=shard, wait_replicas_timeout_s=3.0 * delay_s)
         async with stage.inject(slow):
             pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def slow_demotion(stage: Stage) -> None:
@@ -110,7 +109,7 @@ async def slow_demotion(stage: Stage) -> None:
         stage.phase("storm")
         async with stage.inject(PlannedReparent(shard=shard)):
             pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def reparent_together(stage: Stage, shards: tuple[str, ...]) -> None:
@@ -125,14 +124,6 @@ async def reparent_together(stage: Stage, shards: tuple[str, ...]) -> None:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 def _shards(stage: Stage) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.checks import FAULTS, STANDARD
 from harness.contracts import Experiment, Stage
 from harness.faults.reparent import PlannedReparent
@@ -26,7 +26,6 @@ from harness.vitess.vtctld import vtctld_of
 from harness.vitess.workflows import Reshard
 
 DEADLINE_S = 400.0
-SETTLED_WITHIN_S = 60.0
 COPIED_WITHIN_S = 60.0
 SPLIT = Reshard(workflow="split", keyspace="ks", sources=("-80",), targets=("-40", "40-80"))
 CLUSTER = ClusterSpec(
@@ -54,7 +53,7 @@ async def nothing(stage: Stage) -> None:
     await _replicating(stage)
     stage.phase("no-switch")
     await stage.hold(stage.plan.params["there_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def over_and_back(stage: Stage) -> None:
@@ -65,7 +64,7 @@ async def over_and_back(stage: Stage) -> None:
             stage.phase("back" if back else "over")
             async with stage.inject(switch(back=back)):
                 await stage.hold(stage.plan.params["there_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 def switch(*, back: bool) -> SwitchedTraffic:
@@ -78,7 +77,7 @@ async def reparent_meanwhile(stage: Stage) -> None:
     stage.phase("reparent")
     async with stage.inject(PlannedReparent(shard=CLUSTER.shard_names[-1])):
         pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _replicating(stage: Stage) -> None:
@@ -100,14 +99,6 @@ async def copied(stage: Stage) -> None:
         return all(rows and all(row.state == "Running" and not row.tables for row in rows) for rows in found)
 
     await stage.until("every stream has copied its shard", every_stream, timeout_s=COPIED_WITHIN_S)
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

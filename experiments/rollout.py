@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.checks import FAULTS, STANDARD
 from harness.contracts import Check, Experiment, Fault, Stage
 from harness.faults.rollout import RollingRestart, RollingUpgrade
@@ -24,7 +24,6 @@ from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
 
 DEADLINE_S = 400.0
-SETTLED_WITHIN_S = 60.0
 OLD, NEW = "23.0.5", "24.0.3"
 CLUSTER = ClusterSpec(
     shards=2,
@@ -46,7 +45,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-rollout")
     await stage.hold(stage.plan.params["calm_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def rolled(stage: Stage, rollout: Fault) -> None:
@@ -54,20 +53,12 @@ async def rolled(stage: Stage, rollout: Fault) -> None:
     stage.phase("rollout")
     async with stage.inject(rollout):
         pass
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

@@ -12,7 +12,17 @@ from harness.contracts import Cluster, Stage
 from harness.model import Node, Role
 from harness.vitess.debug_vars import VarsClient, flatten
 
+SETTLED_WITHIN_S = 60.0
 _READ = ("BufferStarts", "BufferStops", "HealthcheckConnections")
+
+
+async def aftermath(stage: Stage, *, settled_within_s: float = SETTLED_WITHIN_S) -> None:
+    """How every timeline ends: recovery, until all is settled and for so long as the parameters say, and then quiet."""
+    stage.phase("recovery")
+    await until_settled(stage, timeout_s=settled_within_s)
+    await stage.hold(stage.plan.params["recovery_s"])
+    stage.phase("quiet")
+    await stage.hold(stage.plan.params["quiet_s"])
 
 
 async def until_settled(stage: Stage, *, timeout_s: float) -> None:

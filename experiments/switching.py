@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness.checks import FAULTS, STANDARD
 from harness.contracts import Experiment, Stage
 from harness.faults.process import Killed
@@ -29,7 +29,6 @@ from harness.vitess.workflows import MoveTables
 
 DEADLINE_S = 400.0
 CHECKS = (*STANDARD, *FAULTS)
-SETTLED_WITHIN_S = 60.0
 COPIED_WITHIN_S = 60.0
 WORKFLOW = "move"
 TARGET = "target"
@@ -56,7 +55,7 @@ async def nothing(stage: Stage) -> None:
     await _copied(stage)
     stage.phase("no-switch")
     await stage.hold(stage.plan.params["there_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def over_and_back(stage: Stage) -> None:
@@ -67,7 +66,7 @@ async def over_and_back(stage: Stage) -> None:
             stage.phase("back" if back else "over")
             async with stage.inject(SwitchedTraffic(back=back)):
                 await stage.hold(stage.plan.params["there_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def killed_on_the_way_back(stage: Stage) -> None:
@@ -87,7 +86,7 @@ async def killed_on_the_way_back(stage: Stage) -> None:
     stage.phase("again")
     await stage.hold(stage.plan.params["there_s"])
     await _switched_back(stage)
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _switched_back(stage: Stage) -> None:
@@ -109,14 +108,6 @@ async def _copied(stage: Stage) -> None:
     await stage.until("every stream has copied its table", copied, timeout_s=COPIED_WITHIN_S)
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- the family

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 
 from experiments.family import Family
-from experiments.serving import until_settled
+from experiments.serving import aftermath
 from harness import anchors
 from harness.checks import FAULTS, STANDARD
 from harness.checks.elsewhere import ClientsElsewhere
@@ -32,7 +32,6 @@ from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
 
 DEADLINE_S = 300.0
-SETTLED_WITHIN_S = 60.0
 BUFFERS_WITHIN_S = 20.0
 ETCD = Targets(role=Role.ETCD)
 ONE_VTGATE = Targets(names=("vtgate-1",))
@@ -70,7 +69,7 @@ async def nothing(stage: Stage) -> None:
     await _baseline(stage)
     stage.phase("no-outage")
     await stage.hold(stage.plan.params["outage_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def outage(stage: Stage, making: Making) -> None:
@@ -79,7 +78,7 @@ async def outage(stage: Stage, making: Making) -> None:
     stage.phase("outage")
     async with stage.inject(making(stage)):
         await stage.hold(stage.plan.params["outage_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def reparent_within(stage: Stage, making: Making) -> None:
@@ -97,7 +96,7 @@ async def reparent_within(stage: Stage, making: Making) -> None:
             await stage.hold(params["into_s"])
             await gate.passed()
             await stage.hold(params["outage_s"] - params["into_s"])
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def amid_reparent(stage: Stage, making: Making) -> None:
@@ -119,7 +118,7 @@ async def amid_reparent(stage: Stage, making: Making) -> None:
     if stage.plan.params["reparents"] > 1:
         stage.phase("again")
         await _done(stage, PlannedReparent(shard=shard))
-    await _aftermath(stage)
+    await aftermath(stage)
 
 
 async def _at(gate: Gate) -> bool:
@@ -134,14 +133,6 @@ async def _done(stage: Stage, operation: Fault) -> None:
 async def _baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
-
-
-async def _aftermath(stage: Stage) -> None:
-    stage.phase("recovery")
-    await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
-    await stage.hold(stage.plan.params["recovery_s"])
-    stage.phase("quiet")
-    await stage.hold(stage.plan.params["quiet_s"])
 
 
 # ---------------------------------------------------------------- what is out of reach, and for whom

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from experiments import random as family
+from experiments import serving
 from harness.base import jsonio
 from harness.base.errors import ClusterError
 from harness.faults.catalogue import FAULTS, sample, told
@@ -78,7 +79,7 @@ class Faults:
 
 async def run(folder: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(family, "KINDS", faults.kinds())
-    monkeypatch.setattr(family, "until_settled", _settled)
+    monkeypatch.setattr(serving, "until_settled", _settled)
     async with a_stage(folder, FakeCluster(spec=SPEC), params=PARAMS) as stage:
         await asyncio.wait_for(family.drawn(stage), timeout=10)
     return [str(line["subject"]) for line in jsonio.read_lines(folder / "events.jsonl") if line["kind"] == "note"]
