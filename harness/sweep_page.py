@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from harness.base.files import replaced
 from harness.facts.words import seconds
 from harness.sweep import Sweep, SweptRun
 
@@ -34,9 +35,8 @@ def render(found: Sweep, out: Path) -> Path:
     page = made.get_template("sweep.html").render(
         found=found, asked=found.asked, data=_json(figure(found)), plotly=Markup(get_plotlyjs())
     )
-    part = out.with_name(out.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(out)
+    with replaced(out) as part:
+        part.write_text(page, encoding="utf-8")
     return out
 
 

@@ -11,6 +11,8 @@ import cattrs
 import orjson
 from cattrs.preconf.orjson import make_converter
 
+from harness.base.files import replaced
+
 T = TypeVar("T")
 
 _CONVERTER = make_converter(forbid_extra_keys=True, prefer_attrib_converters=True)
@@ -42,12 +44,10 @@ def structure(plain: Any, kind: type[T]) -> T:
 
 def save(path: Path, value: object) -> None:
     """Write a file whole or not at all (temporary file, fsync, rename)."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as out:
+    with replaced(path) as part, part.open("wb") as out:
         out.write(dumps(value))
         out.flush()
         os.fsync(out.fileno())
-    temporary.replace(path)
 
 
 def load(path: Path, kind: type[T]) -> T:

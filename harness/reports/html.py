@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from harness.base.files import replaced
 from harness.facts.storm import storms
 from harness.history import History
 from harness.model import CheckKind, CheckResult, Outcome, RunVerdict, Verdict
@@ -47,9 +48,8 @@ _KINDS = {
 def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     """Write the page whole or not at all; the same run gives the same bytes."""
     page = _environment().get_template("report.html").render(view(history, verdict))
-    part = out.with_name(out.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(out)
+    with replaced(out) as part:
+        part.write_text(page, encoding="utf-8")
     return out
 
 

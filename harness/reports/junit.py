@@ -11,6 +11,7 @@ from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
 
+from harness.base.files import replaced
 from harness.history import History
 from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
 from harness.reports.known import reproduced_issue
@@ -32,9 +33,8 @@ def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     xml.add_testsuite(suite)
     xml.update_statistics()
     xml.time = suite.time = round((history.end_ns - history.start_ns) / 1e9, 3)
-    part = out.with_name(out.name + ".part")
-    xml.write(str(part), pretty=True)
-    part.replace(out)
+    with replaced(out) as part:
+        xml.write(str(part), pretty=True)
     return out
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from harness.base.files import replaced
 from harness.causes import CauseRow
 from harness.facts.outages import availability
 from harness.history import History
@@ -45,9 +46,8 @@ _CUT = "\n\n… more is in report.html.\n"
 
 def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     """Write summary.md; the same run gives the same bytes."""
-    part = out.with_name(out.name + ".part")
-    part.write_text(page(history, verdict), encoding="utf-8")
-    part.replace(out)
+    with replaced(out) as part:
+        part.write_text(page(history, verdict), encoding="utf-8")
     return out
 
 

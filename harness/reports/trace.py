@@ -21,6 +21,7 @@ import numpy as np
 import orjson
 
 from harness.attribution.timeline import Kind, Moment, Timeline
+from harness.base.files import replaced
 from harness.facts.storm import REPARENTS
 from harness.history import History, Series
 from harness.model import Node, Role, RunVerdict
@@ -60,9 +61,8 @@ class Track:
 
 def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     """Write the file whole or not at all; the same run gives the same bytes."""
-    part = out.with_name(out.name + ".part")
-    part.write_bytes(gzip.compress(orjson.dumps(trace(history, verdict)), mtime=0))
-    part.replace(out)
+    with replaced(out) as part:
+        part.write_bytes(gzip.compress(orjson.dumps(trace(history, verdict)), mtime=0))
     return out
 
 
