@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +22,24 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, placement, plan_words, planning, repeat_command, scratch
+from harness import history, kept, one_run, placement, plan_words, planning, repeat_command
 from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
-from harness.base.errors import HarnessError, PlanError, VtchaosError
-from harness.base.hostfacts import host_facts
-from harness.base.owner import this_process
+from harness.base.errors import PlanError, VtchaosError
 from harness.base.rundir import RUNS, RunDir
 from harness.checks.judge import judge
-from harness.clean import Marks
+from harness.child_runs import TURN, words_of
 from harness.compare_command import compare_command
-from harness.contracts import Backend, Cluster, Experiment
+from harness.contracts import Backend, Experiment
 from harness.fault_commands import fault
 from harness.heal import heal
 from harness.image_commands import image
-from harness.lease import Lease
-from harness.live_files import lane_counters, stream_states
-from harness.model import ClusterSpec, Objective, Placement, Plan, RunVerdict
+from harness.model import ClusterSpec, Placement, Plan
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
 from harness.repeat_command import repeat_options
-from harness.reports import RENDERERS, render_all, terminal
-from harness.reports.live import LiveView, PlainObserver
+from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
-from harness.reports.tail import RunTail
-from harness.runner import Ended, Runner
 from harness.sweep_command import sweep_command
 from harness.timeline_command import timeline
 
@@ -146,7 +136,7 @@ def run(
     seed = before.seed if before is not None and seed is None else seed
     made, chosen = asyncio.run(_planned(experiment, given, backend_name=backend, seed=seed, cluster_name=cluster_name))
     if count is not None:
-        words = repeat_command.words_of(context)
+        words = words_of(context, repeat_command.OURS)
         if given["shards"] is None and made.cluster.shards != EXPERIMENTS[experiment].cluster.shards:
             words = (*words, "--shards", str(made.cluster.shards))  # of all runs, whatever memory there is later
         asked = repeat_command.Asked(count=count, until_clear=until_clear, plain=plain)
@@ -154,16 +144,10 @@ def run(
         place = out or RUNS / f"{made.run_id}-x{count}"
         sys.exit(repeat_command.repeated(experiment, words, asked, seed=made.seed, limit=limit, folder=place))
     folder = RunDir.create((out or RUNS / made.run_id).absolute())
-    jsonio.save(folder.plan, made)
-    jsonio.save(folder.host, host_facts())
-    turn = os.environ.get(repeat_command.TURN, "")
+    turn = os.environ.get(TURN, "")
     if not turn:
         plan_words.show(made, _console())
-    jsonio.save(folder.owner, this_process())
-    title = f"{f'{turn}: ' if turn else ''}{made.experiment}  seed {made.seed}"
-    ended = asyncio.run(_run(made, chosen, folder, plain=plain, title=title))
-    folder.owner.unlink()  # from here on nothing of the cluster is ours any more
-    sys.exit(_closed(folder, ended, quiet=bool(turn)))
+    sys.exit(one_run.made(made, chosen, folder, plain=plain, turn=turn))
 
 
 @main.command()
@@ -172,7 +156,7 @@ def run(
 def check(run_dir: Path, objective: str | None) -> None:
     """Judge a recorded run (again), with the checks of this version."""
     folder = RunDir.open(run_dir)
-    verdict = _judged(folder, objective=None if objective is None else objective_of(objective))
+    verdict = one_run.judged(folder, objective=None if objective is None else objective_of(objective))
     sys.exit(verdict.exit_code)
 
 
@@ -310,76 +294,6 @@ def _sized(experiment: Experiment, spec: ClusterSpec, backend: str) -> tuple[Exp
 def _backend(name: str) -> Backend:
     placement.require_known(name, BACKENDS)
     return BACKENDS[name]
-
-
-# ---------------------------------------------------------------- running
-
-
-async def _run(made: Plan, experiment: Experiment, folder: RunDir, *, plain: bool, title: str) -> Ended:
-    with contextlib.ExitStack() as stack:
-        snapshot = RunTail(folder, lane_counters(folder), stream_states(folder))
-        view: LiveView | PlainObserver
-        if plain or not sys.stdout.isatty():
-            view = PlainObserver(snapshot, out=sys.stdout)
-        else:
-            view = LiveView(snapshot, title=title)
-        stack.enter_context(view)
-        lease = Lease(folder) if made.cluster_name else None
-        marks = Marks(run=made.run_id, folder=scratch.folder_name())
-        own = None if made.cluster_name else _backend(made.backend)
-        runner = Runner(made, experiment, folder, view, lease=lease, marks=marks, backend=own)
-        opened = stack.enter_context(_opened(made, folder, runner, lease))
-        watching = asyncio.create_task(view.run(), name="live view")
-        try:
-            return await runner.run(opened)
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _opened(
-    made: Plan, folder: RunDir, runner: Runner, lease: Lease | None
-) -> Iterator[AbstractAsyncContextManager[Cluster]]:
-    """The cluster of the plan: a kept one, or one of its own in a short-lived folder."""
-    if made.cluster_name:
-        yield kept.attached(made.cluster_name, runner.cluster_observer, lease)
-        return
-    with scratch.scratch_folder() as folder_of_cluster:
-        yield _backend(made.backend).cluster(
-            made.cluster,
-            made.place,
-            run=made.run_id,
-            folder=folder_of_cluster,
-            logs=folder.logs,
-            observer=runner.cluster_observer,
-        )
-
-
-def _closed(folder: RunDir, ended: Ended, *, quiet: bool = False) -> int:
-    """Judge, save, tell. Returns the exit code."""
-    verdict = _judged(folder, quiet=quiet)
-    if ended.error is not None:
-        click.echo(f"vtchaos: {ended.error}", err=True)
-        return ended.error.exit_code
-    return verdict.exit_code
-
-
-def _judged(folder: RunDir, *, objective: Objective | None = None, quiet: bool = False) -> RunVerdict:
-    """`quiet`: of one run of several; they are told together."""
-    seen = history.load(folder)
-    if objective is not None:
-        seen = dataclasses.replace(seen, plan=dataclasses.replace(seen.plan, objective=objective))
-    verdict = judge(seen)
-    try:
-        jsonio.save(folder.verdict, verdict)
-        render_all(seen, verdict, folder)
-    except OSError as error:  # a full disk: what was found is told all the same
-        terminal.show(seen, verdict, _console(), folder=folder.path)
-        raise HarnessError(f"the verdict could not be written into {folder.path}: {error.strerror}") from error
-    if not quiet:
-        terminal.show(seen, verdict, _console(), folder=folder.path)
-    return verdict
 
 
 def _console() -> Console:

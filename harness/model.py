@@ -328,6 +328,16 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """One fault of a recorded schedule of random faults: which draw it is (experiments/random.py), and its moments."""
+
+    number: int
+    attempt: int
+    at_s: float  # from the beginning of the phase in which faults are drawn
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything that a run depends on; `plan.json`. Saved before anything starts."""
 
@@ -350,6 +360,10 @@ class Plan:
     harness_version: str
     notes: tuple[str, ...] = ()  # e.g. why fewer shards than asked by default
     objective: Objective = Objective()  # what the clients' availability is held against; judges nothing
+    schedule: tuple[Drawn, ...] = ()  # the faults of an earlier run, instead of drawing them; () = draw
+    sabotage: str = (
+        ""  # how the harness is broken on purpose, to see its checks red (harness/sabotage.py); "" = it is not
+    )
 
 
 # ---------------------------------------------------------------- what was seen

@@ -1,24 +1,16 @@
 """`vtchaos run --count N`: the same run again and again, each in a process of its own, and one answer of all.
 
-A process each, so that the twentieth run is measured under the same conditions as the first: no caches, no heap, no
-real-time scheduling that an earlier one left. Runs that are in the folder already are not made again.
+Runs that are in the folder already are not made again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 from junitparser import JUnitXml
 from rich.console import Console
 from rich.text import Text
@@ -26,16 +18,15 @@ from rich.text import Text
 from harness import history, repeats, repeats_text
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
-from harness.base.rng import child
 from harness.base.rundir import RunDir
+from harness.child_runs import EXIT_USAGE, Stopping, is_whole, seed_of
 from harness.model import Plan, RunVerdict
-from harness.repeats import EXIT_HARNESS, EXIT_INTERRUPTED, Batch, Summary
+from harness.repeats import EXIT_HARNESS, Batch, Summary
 from harness.run_records import RunRecord, broken, record
 from harness.statistics.stopping import Side, runs_until_clear
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to us
 OURS = (
     "count",
     "until_clear",
@@ -44,7 +35,6 @@ OURS = (
     "seed",
     "plain",
 )  # options in which a batch may differ from its beginning
-EXIT_USAGE = 2
 FAILURES_IN_A_ROW = 3  # so many runs that the harness itself failed in, and the rest would fail as well
 DEFAULT_LIMIT = 0.1
 
@@ -72,26 +62,6 @@ def repeat_options(command: F) -> F:
     return command
 
 
-def words_of(context: click.Context, ours: Collection[str] = OURS) -> tuple[str, ...]:
-    """The command line of one of the runs: what was given, without what is ours."""
-    found: list[str] = []
-    for param in context.command.params:
-        given = context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-        if given and param.name not in ours:
-            found += _words(param, context.params[param.name or ""])
-    return tuple(found)
-
-
-def _words(param: click.Parameter, value: Any) -> Iterator[str]:
-    if isinstance(param, click.Argument):
-        yield str(value)
-    elif isinstance(param, click.Option) and param.is_flag:
-        yield param.opts[0] if value else param.secondary_opts[0]
-    else:
-        for each in value if param.multiple else (value,):
-            yield from (param.opts[0], str(each))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """How many runs, and when fewer are enough."""
@@ -99,46 +69,6 @@ class Asked:
     count: int
     until_clear: bool
     plain: bool = False  # no live view
-
-
-class Stopping:
-    """Ctrl-C: the first lets the run that goes on come to its end, the second ends it early; SIGTERM and SIGHUP do
-    both at once. Whatever ends, it ends in order: the run heals and removes."""
-
-    def __init__(self, console: Console) -> None:
-        self.asked = False
-        self._console = console
-        self._running: subprocess.Popen[bytes] | None = None
-
-    @contextlib.contextmanager
-    def installed(self) -> Iterator[None]:
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        for number in before:
-            signal.signal(number, self._on_signal)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def ran(self, command: Sequence[str], turn: str) -> int:
-        """Exit code. The run has a process group of its own: the terminal's Ctrl-C reaches only us."""
-        with subprocess.Popen(command, env={**os.environ, TURN: turn}, process_group=0) as process:
-            self._running = process
-            code = process.wait()
-        self._running = None
-        return code
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        at_once = self.asked or number != signal.SIGINT
-        self.asked = True
-        if self._running is None:
-            return
-        if at_once:
-            self._running.send_signal(signal.SIGINT)
-        else:
-            self._console.print("ends after this run; Ctrl-C again ends it now", style="yellow")
 
 
 class Repeated:
@@ -184,11 +114,9 @@ class Repeated:
         folder = self._folder / f"{number:03d}"
         seed = seed_of(self._batch.seed, number)
         if not is_whole(folder):
-            set_aside(folder)
-            command = [sys.executable, "-m", "harness.cli", "run", *self._batch.words]
-            command += ["--plain"] if self._asked.plain else []
+            words = (*self._batch.words, *(("--plain",) if self._asked.plain else ()))
             turn = f"{number} of {self._asked.count}"
-            code = self._stopping.ran([*command, "--seed", str(seed), "--out", str(folder)], turn)
+            code = self._stopping.made(words, seed=seed, folder=folder, turn=turn)
             if code == EXIT_USAGE:
                 return None
             if not (folder / "verdict.json").is_file():
@@ -261,24 +189,6 @@ def _made(folder: Path, experiment: str) -> None:
 def _is_a_run(path: Path, experiment: str) -> bool:
     plan = jsonio.load_if_whole(path / "plan.json", Plan) if path.is_dir() else None
     return path.stem.isdigit() and (path.suffix == ".log" or (plan is not None and plan.experiment == experiment))
-
-
-def seed_of(seed: int, number: int) -> int:
-    """The seed of a run: the same for the same number, however many runs there are."""
-    return child(seed, f"run {number}").randrange(2**31)
-
-
-def is_whole(folder: Path) -> bool:
-    """A run that came to its end and was judged, whatever it came to; one that the user broke off is not."""
-    verdict = jsonio.load_if_whole(folder / "verdict.json", RunVerdict)
-    return verdict is not None and verdict.exit_code != EXIT_INTERRUPTED
-
-
-def set_aside(folder: Path) -> None:
-    """A broken-off run keeps what it recorded under another name."""
-    if folder.exists():
-        names = (folder.with_name(f"{folder.name}-broken-off-{number}") for number in range(1, 1000))
-        folder.rename(next(name for name in names if not name.exists()))
 
 
 def recorded(run: RunDir, inside: Path) -> RunRecord:

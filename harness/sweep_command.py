@@ -23,17 +23,16 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.rundir import RUNS, RunDir
 from harness.causes import UNEXPLAINED
+from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, seed_of, words_of
 from harness.facts.needs import doubts, without_core_s
 from harness.facts.notice import STALL_S, notice
 from harness.model import RunVerdict, Verdict
 from harness.options import cluster_options, load_options, place_options
-from harness.repeat_command import Stopping, is_whole, seed_of, set_aside, words_of
 from harness.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_value, sweep
 
 SWEEP = "sweep.json"
 PAGE = "sweep.html"
 OURS = ("repeat", "stall_s", "step", "out", "seed", "most_runs")
-EXIT_USAGE, EXIT_HARNESS, EXIT_INTERRUPTED = 2, 4, 130
 PLAN_WITHIN_S = 120.0
 FAILURES_IN_A_ROW = 3  # so many runs that came to nothing, and the rest would as well
 
@@ -260,13 +259,9 @@ class Sweeping:
         number = 1 + sum(run.value == value for run in self._runs)
         place = f"{self._asked.axis.name}-{self._asked.axis.text(value)}/{number:03d}"
         folder = self._folder / place
-        code = 0
-        if not is_whole(folder):
-            set_aside(folder)
-            seed = seed_of(self._asked.seed, number)
-            command = [sys.executable, "-m", "harness.cli", "run", *self._asked.words_at(value)]
-            turn = f"{self._asked.axis.name} {self._asked.axis.text(value)}, {number} of {self._asked.repeat}"
-            code = self._stopping.ran([*command, "--seed", str(seed), "--out", str(folder)], turn)
+        seed = seed_of(self._asked.seed, number)
+        turn = f"{self._asked.axis.name} {self._asked.axis.text(value)}, {number} of {self._asked.repeat}"
+        code = self._stopping.made(self._asked.words_at(value), seed=seed, folder=folder, turn=turn)
         return swept(folder, place, value, code)
 
     def _save(self) -> Sweep:

@@ -12,13 +12,14 @@ import click
 import pytest
 from rich.console import Console
 
-from harness import repeat_command, repeats, repeats_text
+from harness import child_runs, repeat_command, repeats, repeats_text
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.checks.judge import judge
+from harness.child_runs import Stopping
 from harness.cli import run as run_command
 from harness.model import CheckKind, RunVerdict, Verdict
-from harness.repeat_command import Asked, Repeated, Stopping
+from harness.repeat_command import Asked, Repeated
 from harness.repeats import Batch, Summary
 from harness.run_records import FIGURES, RunRecord, Said, record
 from harness.statistics.stopping import Side
@@ -198,9 +199,9 @@ def test_a_summary_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_seeds_are_those_of_the_number() -> None:
-    seeds = [repeat_command.seed_of(7, number) for number in range(1, 50)]
+    seeds = [child_runs.seed_of(7, number) for number in range(1, 50)]
     assert len(set(seeds)) == 49
-    assert seeds[4] == repeat_command.seed_of(7, 5) != repeat_command.seed_of(8, 5)
+    assert seeds[4] == child_runs.seed_of(7, 5) != child_runs.seed_of(8, 5)
 
 
 def test_the_words_of_a_single_run() -> None:
@@ -208,7 +209,7 @@ def test_the_words_of_a_single_run() -> None:
     theirs = ["--shards", "2", "--set", "a=1", "--set", "b=2", "--no-vtorc"]
     context = run_command.make_context("run", ["reparent/storm", *ours, *theirs])
     assert isinstance(context, click.Context)
-    words = repeat_command.words_of(context)
+    words = child_runs.words_of(context, repeat_command.OURS)
     assert sorted(words) == sorted(["reparent/storm", *theirs])
 
 
@@ -258,7 +259,7 @@ class Played(Repeated):
         self._codes = codes
         self._stopping.ran = self._play  # type: ignore[method-assign,assignment]
 
-    def _play(self, command: list[str], turn: str) -> int:
+    def _play(self, command: list[str], turn: str, within_s: float) -> int:
         number = int(turn.split()[0])
         self.ran.append(number)
         code = self._codes.get(number, 0)

@@ -14,9 +14,9 @@ import pytest
 from harness import sweep_command
 from harness.base import jsonio
 from harness.checks.judge import judge
+from harness.child_runs import Stopping
 from harness.cli import main
 from harness.history import load
-from harness.repeat_command import Stopping
 from harness.sweep import Sweep
 from tests.fakes import calm
 
@@ -51,7 +51,7 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     made = Runs(border=3)
-    monkeypatch.setattr(Stopping, "ran", lambda _, command, turn: made(command, turn))
+    monkeypatch.setattr(Stopping, "ran", lambda _, command, turn, within_s: made(command, turn))
     monkeypatch.setattr(sweep_command, "_refuse", lambda asked: None)
     return made
 

@@ -1,0 +1,129 @@
+"""Runs in processes of their own: `vtchaos run`, called by what makes several (--count, sweep, soak, bisect, shrink).
+
+A process each, so that the twentieth run is measured under the same conditions as the first: no caches, no heap, no
+real-time scheduling that an earlier one left. A run that is in its folder already is not made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+
+from harness.base import jsonio
+from harness.base.rng import child
+from harness.model import RunVerdict
+
+TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to its maker
+EXIT_USAGE, EXIT_HARNESS, EXIT_INTERRUPTED = 2, 4, 130
+WITHIN_S = 2 * 3600.0  # a run bounds itself; this is for one that hangs
+ENDS_WITHIN_S = 180.0  # after SIGINT: it heals, removes and judges
+
+
+class Stopping:
+    """Ctrl-C: the first lets the run that goes on come to its end, the second ends it early; SIGTERM and SIGHUP do
+    both at once. Whatever ends, it ends in order: the run heals and removes."""
+
+    def __init__(self, console: Console) -> None:
+        self.asked = False
+        self._console = console
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        for number in before:
+            signal.signal(number, self._on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def made(self, words: Sequence[str], *, seed: int, folder: Path, turn: str, within_s: float = WITHIN_S) -> int:
+        """The run of these words of `vtchaos run`, unless `folder` has it already. Exit code (0 of one that is there);
+        negative: it had to be killed."""
+        if is_whole(folder):
+            return 0
+        set_aside(folder)
+        command = [sys.executable, "-m", "harness.cli", "run", *words, "--seed", str(seed), "--out", str(folder)]
+        return self.ran(command, turn, within_s)
+
+    def ran(self, command: Sequence[str], turn: str, within_s: float = WITHIN_S) -> int:
+        """Exit code. The run has a process group of its own: the terminal's Ctrl-C reaches only us. One that takes too
+        long is ended in order, and killed when it does not end (its watchdog heals and removes)."""
+        with subprocess.Popen(command, env={**os.environ, TURN: turn}, process_group=0) as process:
+            self._running = process
+            try:
+                code = _ended(process, within_s)
+            finally:
+                self._running = None
+        return code
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        at_once = self.asked or number != signal.SIGINT
+        self.asked = True
+        if self._running is None:
+            return
+        if at_once:
+            self._running.send_signal(signal.SIGINT)
+        else:
+            self._console.print("ends after this run; Ctrl-C again ends it now", style="yellow")
+
+
+def _ended(process: subprocess.Popen[bytes], within_s: float) -> int:
+    for bound_s, then in ((within_s, process.send_signal), (ENDS_WITHIN_S, lambda _: process.kill())):
+        try:
+            return process.wait(bound_s)
+        except subprocess.TimeoutExpired:
+            then(signal.SIGINT)
+    return process.wait(ENDS_WITHIN_S)
+
+
+def words_of(context: click.Context, ours: Collection[str]) -> tuple[str, ...]:
+    """The command line of one of the runs: what was given, without what is ours."""
+    found: list[str] = []
+    for param in context.command.params:
+        given = context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        if given and param.name not in ours:
+            found += _words(param, context.params[param.name or ""])
+    return tuple(found)
+
+
+def _words(param: click.Parameter, value: Any) -> Iterator[str]:
+    if isinstance(param, click.Argument):
+        yield str(value)
+    elif isinstance(param, click.Option) and param.is_flag:
+        yield param.opts[0] if value else param.secondary_opts[0]
+    else:
+        for each in value if param.multiple else (value,):
+            yield from (param.opts[0], str(each))
+
+
+def seed_of(seed: int, number: int) -> int:
+    """The seed of a run: the same for the same number, however many runs there are."""
+    return child(seed, f"run {number}").randrange(2**31)
+
+
+def is_whole(folder: Path) -> bool:
+    """A run that came to its end and was judged, whatever it came to; one that the user broke off is not."""
+    verdict = jsonio.load_if_whole(folder / "verdict.json", RunVerdict)
+    return verdict is not None and verdict.exit_code != EXIT_INTERRUPTED
+
+
+def set_aside(folder: Path) -> None:
+    """A broken-off run keeps what it recorded under another name."""
+    if folder.exists():
+        names = (folder.with_name(f"{folder.name}-broken-off-{number}") for number in range(1, 1000))
+        folder.rename(next(name for name in names if not name.exists()))
