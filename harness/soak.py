@@ -25,7 +25,8 @@ RUNS = "runs.jsonl"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
     """What one option of a run may be: one of `choices` (one that is there twice comes twice as often), or a number
-    from `low` to `high` in steps of `step`. The choice "" leaves the option out."""
+    from `low` to `high` in steps of `step`. The choice "" leaves the option out; RELEASE in one stands for a release
+    that is drawn; "yes" and "no" are those of a flag."""
 
     choices: tuple[str, ...] = ()
     low: float = 0.0
@@ -42,7 +43,8 @@ class Lot:
     weight: float  # against the other lots' that may stand at the same place
     kept: bool = False  # it may run on the kept cluster
     own: bool = True  # it may run on a cluster of its own
-    options: Mapping[str, Values] = field(default_factory=dict)  # option of `vtchaos run`, e.g. "shards", "rate"
+    cluster: Mapping[str, Values] = field(default_factory=dict)  # options of a cluster of its own, e.g. "shards"
+    load: Mapping[str, Values] = field(default_factory=dict)  # the other options of `vtchaos run`, e.g. "rate"
     params: Mapping[str, Values] = field(default_factory=dict)  # --set
 
 
@@ -51,7 +53,7 @@ class Weights:
     """All that the drawing depends on beside the seed."""
 
     lots: tuple[Lot, ...]
-    releases: tuple[str, ...] = ()  # stand for the word RELEASE in an option's choices
+    releases: tuple[str, ...] = ()  # stand for the word RELEASE in choices
     block: int = 10  # so many runs have one canary and one kept cluster
     kept_in_block: int = 0  # the first runs of every block are on a cluster that stays
     kept_cluster: Mapping[str, Values] = field(default_factory=dict)  # options of `vtchaos up`
@@ -125,6 +127,7 @@ class Soak:
     keep_bytes: int
     weights: Weights
     begin: str  # UTC, ISO 8601
+    until: str  # UTC, ISO 8601: when it is over; later when it was resumed with a budget of its own
     harness_version: str
     commit: str  # of this project; "" = not known
     host: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # host.json
