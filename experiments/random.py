@@ -7,6 +7,7 @@ anybody's help.
 Method: faults, targets and moments are drawn from the run's seed, of what this cluster can do; each holds for a while,
 and they overlap where they do not have their hands on the same thing. What was drawn is a note of the run, also what
 could not be injected (then another is drawn, from a child of the seed of its own, so that the others stay the same).
+A plan with a schedule issues what an earlier run issued instead (`vtchaos replay`, harness/schedule.py).
 The control is the same run without a fault.
 """
 
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from experiments.serving import aftermath
 from harness.base import rng
+from harness.base.clock import now_ns
 from harness.base.errors import HarnessError, PlanError
 from harness.checks import ASSUMPTIONS, SAFETY
 from harness.checks.assumptions import BufferingStarted, ReparentsHappened
@@ -41,7 +43,7 @@ from harness.faults.slowness import Paused, Slowed
 from harness.faults.tablet_types import ChangedTabletType
 from harness.faults.targets import TABLET_ROLES, Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
-from harness.model import Capability, ClusterSpec, LoadSpec, Role, Suite
+from harness.model import Capability, ClusterSpec, Drawn, LoadSpec, Role, Suite
 from harness.probes import STANDARD as PROBES
 
 SETTLED_WITHIN_S = 90.0
@@ -200,11 +202,7 @@ async def drawn(stage: Stage) -> None:
         stage.note("not drawn here", why=why)
     stage.phase("faults")
     async with asyncio.TaskGroup() as group:
-        for number in range(1, int(stage.plan.params["faults"]) + 1):
-            dice = rng.child(stage.plan.seed, f"times of fault {number}")
-            await stage.hold(dice.uniform(0.2, 1.8) * stage.plan.params["gap_s"])
-            hold_s = dice.uniform(0.5, 1.5) * stage.plan.params["hold_s"]
-            group.create_task(_one(stage, kinds, number, hold_s))
+        await (_issue_again(stage, kinds, group) if stage.plan.schedule else _issue(stage, kinds, group))
     await aftermath(stage, settled_within_s=SETTLED_WITHIN_S)
 
 
@@ -216,15 +214,44 @@ async def nothing(stage: Stage) -> None:
     await aftermath(stage, settled_within_s=SETTLED_WITHIN_S)
 
 
+async def _issue(stage: Stage, kinds: Sequence[Kind], group: asyncio.TaskGroup) -> None:
+    """New faults, at drawn moments."""
+    for number in range(1, int(stage.plan.params["faults"]) + 1):
+        dice = rng.child(stage.plan.seed, f"times of fault {number}")
+        await stage.hold(dice.uniform(0.2, 1.8) * stage.plan.params["gap_s"])
+        hold_s = dice.uniform(0.5, 1.5) * stage.plan.params["hold_s"]
+        group.create_task(_one(stage, kinds, number, hold_s))
+
+
+async def _issue_again(stage: Stage, kinds: Sequence[Kind], group: asyncio.TaskGroup) -> None:
+    """Those of an earlier run, at its moments. One that cannot be injected this time is left out: another in its
+    place would be another run."""
+    begin_ns = now_ns()
+    for each in sorted(stage.plan.schedule, key=lambda drawn: (drawn.at_s, drawn.number)):
+        await stage.hold(max(0.0, each.at_s - (now_ns() - begin_ns) / 1e9))
+        group.create_task(_once_more(stage, kinds, each))
+
+
+async def _once_more(stage: Stage, kinds: Sequence[Kind], each: Drawn) -> None:
+    why = await _attempted(stage, kinds, each.number, each.attempt, each.hold_s)
+    if why:
+        stage.note(f"fault {each.number} could not be injected this time", attempt=each.attempt, why=why)
+
+
 async def _one(stage: Stage, kinds: Sequence[Kind], number: int, hold_s: float) -> None:
     for attempt in range(1, ATTEMPTS + 1):
-        fault = draw(stage.plan.seed, number, attempt, stage.cluster.spec, kinds)
-        stage.note(f"fault {number} drawn", attempt=attempt, fault=told(fault), hold_s=round(hold_s, 3))
-        why = await _injected(stage, fault, hold_s)
+        why = await _attempted(stage, kinds, number, attempt, hold_s)
         if not why:
             return
         stage.note(f"fault {number} could not be injected, another is drawn", attempt=attempt, why=why)
     stage.note(f"fault {number} given up", attempts=ATTEMPTS)
+
+
+async def _attempted(stage: Stage, kinds: Sequence[Kind], number: int, attempt: int, hold_s: float) -> str:
+    """Why it did not come into force; "" when it did."""
+    fault = draw(stage.plan.seed, number, attempt, stage.cluster.spec, kinds)
+    stage.note(f"fault {number} drawn", attempt=attempt, fault=told(fault), hold_s=round(hold_s, 3))
+    return await _injected(stage, fault, hold_s)
 
 
 async def _injected(stage: Stage, fault: Fault, hold_s: float) -> str:
