@@ -171,7 +171,7 @@ def _check_rate(check: str, vtgate: str, runs: Sequence[RunRecord]) -> CheckRate
         for said in run.results
         if said.check == check and run.vtgates.get(said.subject, said.subject) == vtgate
     ]
-    judged = [(run, said) for run, said in seen if said.verdict is not Verdict.UNKNOWN and _premises_hold(run, said)]
+    judged = [(run, said) for run, said in seen if said.verdict is not Verdict.UNKNOWN and premises_hold(run, said)]
     red = [said for _, said in judged if said.verdict is Verdict.FAIL or said.issue]
     return CheckRate(
         check=check,
@@ -183,7 +183,7 @@ def _check_rate(check: str, vtgate: str, runs: Sequence[RunRecord]) -> CheckRate
     )
 
 
-def _premises_hold(run: RunRecord, said: Said) -> bool:
+def premises_hold(run: RunRecord, said: Said) -> bool:
     """A pass counts only where the run could have shown the contrary; what no slowness excuses counts when red."""
     if said.verdict is Verdict.FAIL:
         return True
