@@ -38,6 +38,7 @@ from harness.image_commands import image
 from harness.model import ClusterSpec, Placement, Plan
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
 from harness.repeat_command import repeat_options
+from harness.replay_command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
 from harness.sweep_command import sweep_command
@@ -193,7 +194,7 @@ def doctor(releases: str) -> None:
 
 for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault, timeline, compare_command):
     main.add_command(_command)
-for _command in (advise, sweep_command):
+for _command in (advise, sweep_command, replay):
     main.add_command(_command)
 
 
@@ -209,7 +210,7 @@ async def _planned(
         placement.require_known(backend_name, BACKENDS)
     where = await _where(wanted, backend_name, cluster_name)
     if not where.ours:
-        _refuse_on_theirs(cluster_name, experiment, where.place)
+        planning.refuse_on_theirs(cluster_name, experiment.name, experiment.items, where.place)
     notes: list[str] = []
     if not cluster_name and wanted.shards is None and where.holds_here:
         experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted), where.backend)
@@ -229,17 +230,6 @@ async def _planned(
         if reasons:
             raise PlanError("; ".join(reasons))
     return dataclasses.replace(made, notes=(*notes, *made.notes)), experiment
-
-
-def _refuse_on_theirs(name: str, experiment: Experiment, place: Placement) -> None:
-    """Raises PlanError for what is not done to a cluster that is only attached to."""
-    if experiment.items is not None:
-        raise PlanError(
-            f"{experiment.name} makes item tables anew and replaces the vschema: that is not done to {name}, which is "
-            "not ours"
-        )
-    if place.load_pods:
-        raise PlanError(f"--load-pods makes pods beside the cluster: that is not done to {name}, which is not ours")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

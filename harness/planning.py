@@ -112,9 +112,8 @@ def build(
         raise PlanError(f"--timeout {timeout_s:g}: it takes seconds, above 0")
     if seed is not None and not 0 <= seed <= MAX_SEED:
         raise PlanError(f"--seed {seed}: a seed is a whole number from 0 to {MAX_SEED}")
-    now = datetime.datetime.now(tz=datetime.UTC)
     return Plan(
-        run_id=f"{now:%Y%m%d-%H%M%S}-{experiment.name.replace('/', '-')}-{secrets.token_hex(2)}",
+        run_id=run_id_of(experiment.name),
         experiment=experiment.name,
         why=experiment.why,
         backend=backend,
@@ -134,6 +133,30 @@ def build(
         notes=_own_flags(experiment.cluster, running, cluster_name) if running is not None else (),
         objective=_given(overrides.objective, Objective()),
     )
+
+
+def run_id_of(experiment: str) -> str:
+    """A new one: when, what, and a few digits that no other run of this second has."""
+    now = datetime.datetime.now(tz=datetime.UTC)
+    return f"{now:%Y%m%d-%H%M%S}-{experiment.replace('/', '-')}-{secrets.token_hex(2)}"
+
+
+def refuse_plan(plan: Plan) -> None:
+    """Raises PlanError for a plan that was changed into one that cannot be."""
+    _refuse(plan.cluster, plan.load, plan.params)
+    _refuse_streams(plan.cluster, plan.items, plan.streams)
+    _refuse_load_pods(plan.place.load_pods, plan.cluster, plan.load)
+
+
+def refuse_on_theirs(name: str, experiment: str, items: ItemsSpec | None, place: Placement) -> None:
+    """Raises PlanError for what is not done to a cluster that is only attached to."""
+    if items is not None:
+        raise PlanError(
+            f"{experiment} makes item tables anew and replaces the vschema: that is not done to {name}, which is not "
+            "ours"
+        )
+    if place.load_pods:
+        raise PlanError(f"--load-pods makes pods beside the cluster: that is not done to {name}, which is not ours")
 
 
 def _checks(experiment: Experiment, load: LoadSpec | None) -> tuple[str, ...]:

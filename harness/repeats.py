@@ -31,6 +31,7 @@ class Batch:
     words: tuple[str, ...]  # of `vtchaos run`, without those that are the batch's own or a single run's
     seed: int  # every run's is drawn from it
     limit: float = 0.1
+    same_seed: bool = False  # every run has this very seed: they issue the same again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,8 @@ def show(found: Summary, console: Console, *, folder: Path) -> None:
     title(console, "In the end")
     meaning = EXIT_MEANING.get(found.exit_code, "")
     copyable(console, "exit code", f"{found.exit_code}{f' ({meaning})' if meaning else ''}: the worst of the runs'")
-    copyable(console, "seed", f"{found.batch.seed}; each run's is drawn from it")
+    whose = "of every run" if found.batch.same_seed else "each run's is drawn from it"
+    copyable(console, "seed", f"{found.batch.seed}; {whose}")
     copyable(console, "runs", str(folder))
 
 

@@ -21,6 +21,7 @@ samples-N.jsonl      probe samples of source N: only what changed
 logs/                one log a process
 clean.json           what was looked for when the run was over, and what was left
 verdict.json         what was judged (save 2)
+replay.json          of a run that issued again what another had: what differs
 report.html          the reports: beside it junit.xml for CI, summary.txt as the terminal showed it
 """
 

@@ -122,7 +122,8 @@ def reproduce(history: History) -> str:
     """The command line with the seed in it, whether it was given or drawn; for a kept cluster, which the command
     line only names, a comment above it says how to make one like it."""
     words = list(history.plan.command_line)
-    given = any(word == "--seed" or word.startswith("--seed=") for word in words)
+    given = words[1:2] == ["replay"]  # the plan that it issues again has the seed
+    given = given or any(word == "--seed" or word.startswith("--seed=") for word in words)
     again = clean(shlex.join(words if given else [*words, "--seed", str(history.plan.seed)]))
     return f"# such a cluster: {stand_up(history)}\n{again}" if history.plan.cluster_name else again
 
