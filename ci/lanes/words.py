@@ -1,0 +1,106 @@
+"""Lanes for people: the list, a line a run, and the table of the track record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ci.lanes import results
+from ci.lanes.folders import lines
+from ci.lanes.results import GREEN, RED, Batch, Run, Total
+from ci.lanes.table import Arm, Lane
+from ci.lanes.votes import Said
+from harness.facts.words import seconds
+
+BEGIN, END = "<!-- lanes -->", "<!-- /lanes -->"
+HEADER = (
+    "bug",
+    "must be red: releases, red of runs",
+    "must be green: releases, green of runs",
+    "last reproduced",
+    "commit",
+)
+NOT_MEASURED = "not measured"
+
+
+def listed(lanes: Iterable[Lane], known: Sequence[Batch]) -> Iterator[str]:
+    """What there is, and about how long a run takes."""
+    for lane in lanes:
+        bug = lane.known
+        since = f"since {bug.affected_from}" if bug.affected_from != "0" else "in every release"
+        until = f", fixed in {bug.fixed_in}" if bug.fixed_in else ", not fixed"
+        yield f"{lane.name}: {lane.bug}"
+        yield f"    {lane.check} of {bug.component.value}, {since}{until}{'' if bug.certain else '; need not show'}"
+        for line in lines(lane):
+            took = results.took_s(lane, line.arms[0], known)
+            time = f"about {took:.0f} s a run" if took else NOT_MEASURED
+            yield f"    {' and '.join(line.arms)}, {time}: vtchaos run {' '.join(line.words)}"
+
+
+def run_line(lane: Lane, run: Run) -> str:
+    """One run, as soon as it is there."""
+    said = ", ".join(f"{vote.release} {vote.said}{f' ({vote.why})' if vote.why else ''}" for vote in run.votes)
+    return f"{lane.name} {run.folder} must be {run.arm}: {said}, {seconds(run.took_s)}"
+
+
+def lane_line(lane: Lane, known: Sequence[Batch], wrong: Sequence[str], unsure: Sequence[str]) -> str:
+    """What all runs of a lane say."""
+    state = "DOES NOT HOLD" if wrong else "not shown yet" if unsure else "holds"
+    because = f" ({'; '.join(wrong or unsure)})" if wrong or unsure else ""
+    arms = "; ".join(f"{name} {arm_words(lane, name, known)}" for name in (RED, GREEN))
+    return f"{lane.name} {state}{because}: {arms}"
+
+
+def table(lanes: Iterable[Lane], known: Sequence[Batch]) -> str:
+    """Markdown: the lanes that were measured."""
+    rows = [_row(HEADER), _row("---" for _ in HEADER)]
+    rows += [_row(_cells(lane, known)) for lane in lanes if any(batch.lane == lane.name for batch in known)]
+    return "\n".join(rows)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(lane: Lane, known: Sequence[Batch]) -> tuple[str, ...]:
+    last = results.last_shown(lane, known)
+    arms = (arm_words(lane, name, known) for name in (RED, GREEN))
+    when = (last.shown, last.shown_by or "unknown") if last else ("never", "-")
+    return (f"{lane.bug} (`{lane.name}`, red in `{lane.check}`)", *arms, *when)
+
+
+def arm_words(lane: Lane, name: str, known: Sequence[Batch]) -> str:
+    """Every release with its rate, and what the control is."""
+    arm = lane.arms[name]
+    said = "; ".join(_rate_words(results.total(lane, name, release, known)) for release in arm.releases)
+    return f"{_unlike(arm)}{said}"
+
+
+def _unlike(arm: Arm) -> str:
+    return f"{arm.unlike}{f' (`{arm.experiment}`)' if arm.experiment else ''}: " if arm.unlike else ""
+
+
+def _rate_words(total: Total) -> str:
+    found, release = total.rate, total.release
+    if not found.counted:
+        unsure = total.said.get(Said.UNKNOWN, 0)
+        return f"{release}: {f'{unsure} proved nothing' if unsure else NOT_MEASURED}"
+    words = f"{release}: {found.shown} of {found.counted} ({found.low:.0%} to {found.high:.0%})".replace("%", " %")
+    return "".join((words, *_besides(total)))
+
+
+def _besides(total: Total) -> Iterator[str]:
+    """What is no hit, or does not count."""
+    if total.said.get(Said.STRAY):
+        yield f", {total.said[Said.STRAY]} red elsewhere"
+    if total.said.get(Said.UNKNOWN):
+        yield f", {total.said[Said.UNKNOWN]} more proved nothing"
+    if total.causes:
+        yield f" [{', '.join(f'{cause} {number}' for cause, number in sorted(total.causes.items()))}]"
+
+
+def filled(text: str, lanes: Iterable[Lane], known: Sequence[Batch]) -> str:
+    """The page with its table as it is now. Raises ValueError: it has no place for one."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"the page has no place for the lanes: {BEGIN} … {END}")
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n{table(lanes, known)}\n{END}{rest.partition(END)[2]}"

@@ -1,0 +1,112 @@
+"""Goal: lanes make what is missing, in turn and in time, and count what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ci.lanes import __main__ as command
+from ci.lanes import folders, making, results
+from ci.lanes.making import Lanes, measured
+from ci.lanes.table import LANES
+from harness.base import jsonio
+from harness.child_runs import Stopping
+from tests.unit.lane_runs import PASS, STREAMS, plan, premise, recorded, said, shown, verdict
+
+WINDOW = next(lane for lane in LANES if lane.name == "9433")  # two command lines
+
+
+class World:
+    """Runs that come to a verdict at once."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, int]] = []
+        self.code = 0
+
+    def make(self, stopping: Stopping, words: Sequence[str], *, seed: int, folder: Path, **_: Any) -> int:
+        del stopping
+        self.made.append((f"{folder.parts[-3]} {folder.parts[-2]} {folder.name}", seed))
+        results_of = (premise(PASS), shown(), said(subject="items-1@vtgate-2"))
+        recorded(folder, verdict(*results_of), plan(words[0], *words[1:-1]))
+        return self.code
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    found = World()
+    monkeypatch.setattr(Stopping, "made", lambda *args, **words: found.make(*args, **words))
+    monkeypatch.setattr(results, "recorded", lambda: ())
+    return found
+
+
+def lanes(tmp_path: Path, *chosen: Any, budget_s: float = 60.0) -> Lanes:
+    return Lanes(chosen or (STREAMS,), tmp_path, budget_s, Console(quiet=True))
+
+
+def test_one_run_of_each_command_line_after_the_other(tmp_path: Path, world: World) -> None:
+    lanes(tmp_path, WINDOW, STREAMS).run(2)
+    assert [name for name, _ in world.made] == [
+        "9433 red 001", "9433 green 001", "17778 both 001",
+        "9433 red 002", "9433 green 002", "17778 both 002",
+    ]  # fmt: skip
+    seeds = [seed for _, seed in world.made]
+    assert seeds[0] == seeds[1]
+    assert seeds[0] != seeds[3]
+
+
+def test_what_is_there_is_not_made_again(tmp_path: Path, world: World) -> None:
+    assert lanes(tmp_path).run(2) == 0
+    world.made.clear()
+    assert lanes(tmp_path).run(3) == 0
+    assert [name for name, _ in world.made] == ["17778 both 003"]
+    (red, green) = measured((STREAMS,), tmp_path)
+    assert (red.runs, green.runs) == (3, 3)
+    assert red.machine == "2 cores, 24 GiB, a cpu"
+
+
+def test_a_run_of_other_words_is_set_aside(tmp_path: Path, world: World) -> None:
+    recorded(tmp_path / "17778" / "both" / "001", verdict(shown()), plan("vstream/copy-cycles", "--shards", "1"))
+    lanes(tmp_path).run(1)
+    assert [name for name, _ in world.made] == ["17778 both 001"]
+    assert (tmp_path / "17778" / "both" / "001-broken-off-1").is_dir()
+
+
+def test_what_does_not_fit_is_not_begun(tmp_path: Path, world: World) -> None:
+    recorded(tmp_path / "17778" / "both" / "001", verdict(shown()), plan(*folders.lines(STREAMS)[0].words))
+    made = folders.Made(commit="abc", took_s=100.0, exit_code=0)
+    jsonio.save(folders.made_of(tmp_path / "17778" / "both" / "001"), made)
+    lanes(tmp_path, budget_s=60.0).run(2)
+    assert world.made == []
+
+
+def test_a_lane_that_the_harness_fails_in_is_given_up(tmp_path: Path, world: World) -> None:
+    world.code = 4
+    assert lanes(tmp_path).run(9) == 4
+    assert len(world.made) == making.GIVEN_UP_AFTER
+
+
+def test_a_command_line_that_is_refused_ends_it(tmp_path: Path, world: World) -> None:
+    world.code = 2
+    assert lanes(tmp_path).run(9) == 2
+    assert len(world.made) == 1
+
+
+def test_the_command_lists_and_writes(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, page = tmp_path / "results.json", tmp_path / "track-record.md"
+    page.write_text("<!-- lanes -->\n<!-- /lanes -->\n")
+    monkeypatch.setattr(command, "TRACK_RECORD", page)
+    monkeypatch.setattr(results, "record", lambda found: jsonio.save(kept, results.Record(batches=found)))
+    assert command.main(["--list", "17778"]) == 0
+    assert "vstream/uninterrupted" in capsys.readouterr().out
+    lanes(tmp_path / "lanes").run(2)
+    assert command.main(["--write", "--out", str(tmp_path / "lanes")]) == 0
+    assert "21.0.2: 2 of 2" in page.read_text()
+    assert len(results.Record.__dataclass_fields__) == len(jsonio.load(kept, dict))
+    with pytest.raises(SystemExit):
+        command.main(["no-such-bug"])
