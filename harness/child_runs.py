@@ -34,8 +34,10 @@ class Stopping:
     """Ctrl-C: the first lets the run that goes on come to its end, the second ends it early; SIGTERM and SIGHUP do
     both at once. Whatever ends, it ends in order: the run heals and removes."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, log: Path | None = None) -> None:
+        """`log`: what the runs say is appended to it instead of going where ours goes."""
         self.asked = False
+        self._log = log
         self._console = console
         self._running: subprocess.Popen[bytes] | None = None
 
@@ -62,7 +64,12 @@ class Stopping:
     def ran(self, command: Sequence[str], turn: str, within_s: float = WITHIN_S) -> int:
         """Exit code. The run has a process group of its own: the terminal's Ctrl-C reaches only us. One that takes too
         long is ended in order, and killed when it does not end (its watchdog heals and removes)."""
-        with subprocess.Popen(command, env={**os.environ, TURN: turn}, process_group=0) as process:
+        with (
+            contextlib.nullcontext() if self._log is None else self._log.open("ab") as out,
+            subprocess.Popen(
+                command, env={**os.environ, TURN: turn}, process_group=0, stdout=out, stderr=out
+            ) as process,
+        ):
             self._running = process
             try:
                 code = _ended(process, within_s)

@@ -41,6 +41,7 @@ from harness.repeat_command import repeat_options
 from harness.replay_command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
+from harness.soak_command import soak_command
 from harness.sweep_command import sweep_command
 from harness.timeline_command import timeline
 
@@ -194,7 +195,7 @@ def doctor(releases: str) -> None:
 
 for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault, timeline, compare_command):
     main.add_command(_command)
-for _command in (advise, sweep_command, replay):
+for _command in (advise, sweep_command, replay, soak_command):
     main.add_command(_command)
 
 

@@ -1,7 +1,7 @@
 """What run number k of a soak is: a function of the seed, of k and of the weights. Pure.
 
-The runs come in blocks. Its first ones are on a cluster that stays as long as the block (if it stays healthy), the others
-have clusters of their own, so that nothing idles beside a run that is measured. One of the latter is a canary.
+The runs come in blocks. The first ones of a block are on a cluster that stays for them (if it stays healthy), the
+others have clusters of their own, so that nothing idles beside a run that is measured. One of the latter is a canary.
 """
 
 from __future__ import annotations
@@ -66,8 +66,13 @@ def _options(options: Mapping[str, Values], seed: int, whose: str, releases: Seq
     for name in sorted(options):
         dice = child(seed, f"{whose}: --{name}")
         value = _value(options[name], dice)
-        found += words_of_option(name, value.replace(RELEASE, dice.choice(releases)) if RELEASE in value else value)
+        found += words_of_option(name, _released(value, dice.choice(releases)) if RELEASE in value else value)
     return tuple(found)
+
+
+def _released(value: str, release: str) -> str:
+    """With the release in the word's place; of two that are the same now, one."""
+    return ",".join(dict.fromkeys(value.replace(RELEASE, release).split(",")))
 
 
 def words_of_option(name: str, value: str) -> tuple[str, ...]:

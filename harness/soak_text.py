@@ -1,0 +1,62 @@
+"""What a soak says on the terminal, and in summary.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.text import Text
+
+from harness.findings import findings
+from harness.soak import Drawing, Soak, SoakRun
+from harness.soak_limits import Came, Tally, came_to
+
+_STYLES = {Came.PASSED: "green", Came.CAUGHT: "green", Came.FOUND: "red", Came.UNCAUGHT: "bold red"}
+
+
+def run_line(run: SoakRun) -> Text:
+    """`run 12  reparent/storm  passed  42 s  reused cluster`, and what it found."""
+    came = came_to(run)
+    canary = f" [{run.drawing.sabotage}]" if run.is_canary else ""
+    text = (
+        f"run {run.number:<4} {run.drawing.experiment}{canary}: {came.value}, {run.took_s:.0f} s, {run.cluster} cluster"
+    )
+    more = [*(finding.name for finding in findings(run.record) if not run.is_canary), *run.record.reproduced]
+    if came in (Came.FAILED, Came.UNKNOWN, Came.UNSURE, Came.UNCAUGHT):
+        more.append(run.record.headline)
+    if run.replaced and run.cluster != "own":
+        more.append(f"its cluster is replaced: {run.replaced}")
+    return Text("\n         ".join((text, *more)), style=_STYLES.get(came, "yellow"))
+
+
+def drawing_line(drawing: Drawing) -> str:
+    """For --dry-run: what can be typed."""
+    where = f"  on: vtchaos up {' '.join(drawing.cluster)}" if drawing.cluster else ""
+    return f"{drawing.number:>4}  vtchaos run {' '.join(drawing.words)} --seed {drawing.seed}{where}"
+
+
+def answer(tally: Tally, *, ended: str) -> str:
+    return "\n".join(_lines(tally, ended))
+
+
+def _lines(tally: Tally, ended: str) -> Iterator[str]:
+    if tally.came[Came.UNCAUGHT]:
+        yield (
+            f"{_count(tally.came[Came.UNCAUGHT], 'canary was', 'canaries were')} NOT caught: the checks did not see "
+            "what was broken on purpose, so nothing that they passed can be trusted"
+        )
+    parts = (f"{count} {came.value}" for came, count in tally.came.items() if count)
+    yield f"{_count(tally.runs, 'run', 'runs')}: {', '.join(parts) or 'none'}"
+    if ended:
+        yield f"ended: {ended}"
+
+
+def plain(soak: Soak, tally: Tally, runs: Iterable[SoakRun], *, ended: str) -> str:
+    """summary.txt."""
+    head = (
+        f"soak {soak.name}, seed {soak.seed}, begun {soak.begin}, harness {soak.harness_version} {soak.commit}".rstrip()
+    )
+    return "\n".join((answer(tally, ended=ended), head, "", *(run_line(run).plain for run in runs), ""))
+
+
+def _count(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"

@@ -1,0 +1,223 @@
+"""The work of `vtchaos soak`: make, record, prune, tell; one run after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from experiments import EXPERIMENTS
+from harness import soak_files, soak_text
+from harness.base import jsonio, wait
+from harness.base.errors import ClusterError, VtchaosError
+from harness.base.rundir import RunDir
+from harness.child_runs import EXIT_USAGE, Stopping, is_whole
+from harness.model import Clean, Plan, RunVerdict
+from harness.repeat_command import recorded
+from harness.run_records import RunRecord, broken
+from harness.soak import Drawing, Resources, Soak, SoakRun
+from harness.soak_clusters import KeptCluster, command
+from harness.soak_drawing import drawing
+from harness.soak_limits import (
+    EXIT_HARNESS,
+    EXIT_INTERRUPTED,
+    EXIT_PASS,
+    EXIT_UNKNOWN,
+    FAILED_IN_A_ROW,
+    LEAST_FREE_BYTES,
+    Tally,
+    expected_s,
+    removable,
+    why_end,
+    why_replaced,
+)
+
+LOG = "runs.log"  # what the runs said, where there is no terminal
+SUMMARY = "summary.txt"
+BEYOND_TIMEOUT_S = 900.0  # a run's start, end and judging, beside its timeline
+ORPHAN_WITHIN_S = 1800.0  # a run whose soak was killed comes to its end by itself
+HEAL_WITHIN_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A run that is over."""
+
+    begin: str
+    took_s: float
+    exit_code: int
+    cluster: str
+    why: str = ""  # it could not be begun
+
+
+class Soaking:
+    """One process's part of a soak."""
+
+    def __init__(self, folder: Path, soak: Soak, console: Console, stopping: Stopping) -> None:
+        self._folder = folder
+        self._soak = soak
+        self._console = console
+        self._stopping = stopping
+        self._kept = KeptCluster(soak.name, ran=self._ran, most_runs=max(soak.weights.kept_in_block, 1))
+        self._tally = Tally()
+        left = datetime.datetime.fromisoformat(soak.until) - datetime.datetime.now(tz=datetime.UTC)
+        self._deadline_s = time.monotonic() + left.total_seconds()
+
+    def run(self) -> int:
+        """Returns the exit code."""
+        for run in soak_files.runs(self._folder):
+            self._tally.add(run)
+        with self._stopping.installed():
+            self._cleared()
+            ended = self._made()
+            self._kept.removed()
+        self._told(ended)
+        self._console.print(soak_text.answer(self._tally, ended=ended), highlight=False, soft_wrap=True)
+        return self._exit_code()
+
+    def _exit_code(self) -> int:
+        code = self._tally.exit_code if self._tally.runs or not self._stopping.asked else EXIT_INTERRUPTED
+        if code not in (EXIT_PASS, EXIT_UNKNOWN):
+            return code
+        if self._tally.failed_in_a_row >= FAILED_IN_A_ROW or self._free_bytes() < LEAST_FREE_BYTES:
+            return EXIT_HARNESS
+        return EXIT_INTERRUPTED if self._stopping.asked else code
+
+    def _made(self) -> str:
+        """All runs that there is time for. Why it ended."""
+        while not self._stopping.asked:
+            drawn = drawing(self._soak.seed, self._tally.last + 1, self._soak.weights)
+            ended = self._why_end(drawn)
+            if ended:
+                return ended
+            run = self._one(drawn)
+            if run is None:
+                break
+            soak_files.append(self._folder, run)
+            self._tally.add(run)
+            self._pruned(run.after)
+            self._told("")
+            self._console.print(soak_text.run_line(run), soft_wrap=True)
+        return "interrupted"
+
+    def _why_end(self, drawn: Drawing) -> str:
+        return why_end(
+            self._tally,
+            left_s=self._deadline_s - time.monotonic(),
+            needed_s=expected_s(drawn.lot, EXPERIMENTS[drawn.experiment].timeout_s, self._tally.longest_s),
+            free_bytes=self._free_bytes(),
+            most_runs=self._soak.most_runs,
+        )
+
+    def _free_bytes(self) -> int:
+        return psutil.disk_usage(str(self._folder)).free
+
+    # ---------------------------------------------------------------- one run
+
+    def _one(self, drawn: Drawing) -> SoakRun | None:
+        """None: it was broken off, and will be made again."""
+        folder = self._folder / f"{drawn.number:04d}"
+        before = soak_files.resources(self._folder)
+        made = _found(folder) or self._make(drawn, folder)
+        if self._stopping.asked and not is_whole(folder):
+            return None
+        record = self._recorded(drawn, folder, made)
+        clean = jsonio.load_if_whole(folder / "clean.json", Clean)
+        why = self._kept.after(why_replaced(made.exit_code, record, clean)) if drawn.cluster else ""
+        return SoakRun(
+            drawing=drawn,
+            folder=folder.name,
+            begin=made.begin,
+            took_s=round(made.took_s, 3),
+            exit_code=made.exit_code,
+            record=record,
+            caught=None,
+            cluster=made.cluster,
+            replaced=why,
+            before=before,
+            after=soak_files.resources(self._folder),
+        )
+
+    def _make(self, drawn: Drawing, folder: Path) -> _Made:
+        begin, started = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"), time.monotonic()
+        cluster, code, why = "own", EXIT_HARNESS, ""
+        try:
+            name, cluster = self._kept.ready(drawn)
+        except ClusterError as error:
+            why = str(error)
+        else:
+            code = self._stopping.made(
+                (*drawn.words, *(("--cluster", name) if name else ())),
+                seed=drawn.seed,
+                folder=folder,
+                turn=f"run {drawn.number}",
+                within_s=EXPERIMENTS[drawn.experiment].timeout_s + BEYOND_TIMEOUT_S,
+            )
+        return _Made(begin=begin, took_s=time.monotonic() - started, exit_code=code, cluster=cluster, why=why)
+
+    def _recorded(self, drawn: Drawing, folder: Path, made: _Made) -> RunRecord:
+        why = made.why or ("vtchaos run refused it" if made.exit_code == EXIT_USAGE else "it came to no verdict")
+        if (folder / "verdict.json").is_file():
+            try:
+                return recorded(RunDir(folder), self._folder)
+            except (VtchaosError, ValueError) as error:
+                why = f"its record cannot be read: {error}"
+        return broken(folder.name, drawn.experiment, drawn.seed, made.exit_code, why)
+
+    # ---------------------------------------------------------------- before and after
+
+    def _cleared(self) -> None:
+        """What a soak that was killed has left: a run that goes on, faults of one that does not, kept clusters."""
+        folder = self._folder / f"{self._tally.last + 1:04d}"
+        if folder.exists():
+            asyncio.run(_until_nobody_is_at(folder, self._stopping))
+            if (folder / "plan.json").is_file() and not is_whole(folder):
+                self._ran(("heal", str(folder)), "", HEAL_WITHIN_S)
+        for name in self._kept.leftovers_removed():
+            self._console.print(f"removed: the kept cluster {name}", highlight=False)
+
+    def _pruned(self, after: Resources) -> None:
+        if after.folder_bytes > self._soak.keep_bytes:
+            gone = soak_files.broken_off(self._folder)
+            gone += removable(soak_files.runs(self._folder), self._tally.first)
+            soak_files.prune(self._folder, gone, taken=after.folder_bytes, keep_bytes=self._soak.keep_bytes)
+
+    def _told(self, ended: str) -> None:
+        text = soak_text.plain(self._soak, self._tally, soak_files.runs(self._folder), ended=ended)
+        (self._folder / SUMMARY).write_text(text, encoding="utf-8")
+
+    def _ran(self, words: Sequence[str], turn: str, within_s: float) -> int:
+        return self._stopping.ran(command(words), turn, within_s)
+
+
+def _found(folder: Path) -> _Made | None:
+    """A whole run that its soak did not live to record. What it says of time is what its files say."""
+    if not is_whole(folder):
+        return None
+    plan = jsonio.load(folder / "plan.json", Plan)
+    begin_s, end_s = ((folder / name).stat().st_mtime for name in ("plan.json", "verdict.json"))
+    return _Made(
+        begin=datetime.datetime.fromtimestamp(begin_s, tz=datetime.UTC).isoformat(timespec="seconds"),
+        took_s=end_s - begin_s,
+        exit_code=jsonio.load(folder / "verdict.json", RunVerdict).exit_code,
+        cluster="reused" if plan.cluster_name else "own",
+    )
+
+
+async def _until_nobody_is_at(folder: Path, stopping: Stopping) -> None:
+    """A run, or its watchdog, outlives a soak that is killed. Raises WaitTimeout."""
+
+    async def nobody() -> bool:
+        return stopping.asked or not any(_is_at(process, folder) for process in psutil.process_iter(["cmdline"]))
+
+    await wait.until(f"nobody is at work in {folder}", nobody, timeout_s=ORPHAN_WITHIN_S, poll_s=1.0)
+
+
+def _is_at(process: psutil.Process, folder: Path) -> bool:
+    return process.pid != psutil.Process().pid and str(folder) in (process.info["cmdline"] or ())
