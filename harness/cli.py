@@ -22,7 +22,7 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, one_run, placement, plan_words, planning, repeat_command
+from harness import history, kept, one_run, placement, plan_words, planning, repeat_command, sabotage
 from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
@@ -46,6 +46,11 @@ from harness.sweep_command import sweep_command
 from harness.timeline_command import timeline
 
 EXIT_INTERRUPTED = 130
+sabotage_option = click.option(
+    "--sabotage",
+    type=click.Choice(list(sabotage.SABOTAGES)),
+    help="Break the harness on purpose: a run that must not be green, to see that its checks can see.",
+)
 
 
 class _Group(click.Group):
@@ -88,6 +93,7 @@ def list_() -> None:
 @place_options
 @cluster_options
 @load_options
+@sabotage_option
 @click.option("--seed", type=int)
 @click.option("--json", "as_json", is_flag=True, help="The whole plan as JSON.")
 def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, **given: Any) -> None:
@@ -108,6 +114,7 @@ def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, 
 @click.option("--cluster", "cluster_name", default="", metavar="NAME", help="A cluster made by `vtchaos up`.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<run id>.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
+@sabotage_option
 @repeat_options
 @click.pass_context
 def run(
@@ -206,6 +213,7 @@ async def _planned(
     name: str, given: dict[str, Any], *, backend_name: str | None, seed: int | None, cluster_name: str
 ) -> tuple[Plan, Experiment]:
     experiment = planning.choose(name, EXPERIMENTS)
+    broken = given.pop("sabotage") or ""
     wanted = overrides(given)
     if backend_name is not None:
         placement.require_known(backend_name, BACKENDS)
@@ -230,7 +238,8 @@ async def _planned(
         reasons = await _backend(where.backend).refusals(made.cluster, made.place)
         if reasons:
             raise PlanError("; ".join(reasons))
-    return dataclasses.replace(made, notes=(*notes, *made.notes)), experiment
+    made = sabotage.planned(dataclasses.replace(made, notes=(*notes, *made.notes)), broken, experiment)
+    return made, experiment
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from clusters import BACKENDS
-from harness import history, kept, scratch
+from harness import history, kept, sabotage, scratch
 from harness.base import jsonio
 from harness.base.errors import HarnessError
 from harness.base.hostfacts import host_facts
@@ -36,9 +36,12 @@ def made(plan: Plan, experiment: Experiment, folder: RunDir, *, plain: bool, tur
     jsonio.save(folder.plan, plan)
     jsonio.save(folder.host, host_facts())
     jsonio.save(folder.owner, this_process())
-    title = f"{f'{turn}: ' if turn else ''}{plan.experiment}  seed {plan.seed}"
+    broken = f"  SABOTAGED: {plan.sabotage}" if plan.sabotage else ""
+    title = f"{f'{turn}: ' if turn else ''}{plan.experiment}  seed {plan.seed}{broken}"
     ended = asyncio.run(_run(plan, experiment, folder, plain=plain, title=title))
     folder.owner.unlink()  # from here on nothing of the cluster is ours any more
+    if ended.error is None and not ended.interrupted:
+        ended = dataclasses.replace(ended, error=sabotage.completed(plan, folder))
     return _closed(folder, ended, quiet=bool(turn))
 
 
@@ -54,7 +57,8 @@ async def _run(plan: Plan, experiment: Experiment, folder: RunDir, *, plain: boo
         lease = Lease(folder) if plan.cluster_name else None
         marks = Marks(run=plan.run_id, folder=scratch.folder_name())
         own = None if plan.cluster_name else BACKENDS[plan.backend]
-        runner = Runner(plan, experiment, folder, view, lease=lease, marks=marks, backend=own)
+        acting = sabotage.acting(plan)
+        runner = Runner(plan, experiment, folder, view, lease=lease, marks=marks, backend=own, acting=acting)
         opened = stack.enter_context(_opened(plan, folder, runner, lease))
         watching = asyncio.create_task(view.run(), name="live view")
         try:
@@ -74,7 +78,7 @@ def _opened(
         return
     with scratch.scratch_folder() as folder_of_cluster:
         yield BACKENDS[plan.backend].cluster(
-            plan.cluster,
+            sabotage.cluster_of(plan),
             plan.place,
             run=plan.run_id,
             folder=folder_of_cluster,

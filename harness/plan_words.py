@@ -47,6 +47,10 @@ def show(made: Plan, console: Console) -> None:
         console.print(f"  {_stream_words(stream)}", highlight=False)
     for note in made.notes:
         console.print(f"  [yellow]note[/yellow]: {note}", highlight=False)
+    if made.sabotage:
+        console.print(f"  [bold magenta]SABOTAGED on purpose[/bold magenta]: {made.sabotage}", highlight=False)
+    if made.schedule:
+        console.print(f"  {len(made.schedule)} faults as they were issued before", highlight=False)
     console.print(f"  seed {made.seed}, at most {made.timeout_s:g} s", highlight=False)
 
 

@@ -30,6 +30,7 @@ from harness import (
     repeats,
     repeats_text,
     replay_text,
+    sabotage,
 )
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
@@ -135,12 +136,17 @@ async def planned(plan: Plan, *, cluster_name: str = "") -> Plan:
         own=not cluster_name,
     )
     if cluster_name:
-        return await _on_kept(made, cluster_name)
+        return _sabotaged(await _on_kept(made, cluster_name))
     placement.require_known(made.backend, BACKENDS)
     reasons = await BACKENDS[made.backend].refusals(made.cluster, made.place)
     if reasons:
         raise PlanError("; ".join(reasons))
-    return made
+    return _sabotaged(made)
+
+
+def _sabotaged(made: Plan) -> Plan:
+    """As the earlier run was. Raises PlanError where that breaks nothing now."""
+    return sabotage.planned(made, made.sabotage, EXPERIMENTS[made.experiment])
 
 
 async def _on_kept(made: Plan, name: str) -> Plan:

@@ -216,6 +216,8 @@ def _setting(history: History) -> Mapping[str, str]:
         **{f"parameter {name}": f"{value:g}" for name, value in plan.params.items()},
         **{f"host's {name}": str(history.host[name]) for name in HOST if name in history.host},
     }
+    if plan.sabotage:
+        found["sabotage"] = plan.sabotage
     if load is not None:
         found |= {
             "load": f"{load.rate_per_shard:g}/s a shard, {load.write_share:.0%} writes, {load.workload}",

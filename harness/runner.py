@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from harness.base.errors import HarnessError, PlanError, VtchaosError
 from harness.base.procs import tail_of
 from harness.base.rundir import RunDir
 from harness.base.scheduling import wake_in_time
-from harness.contracts import Backend, Cluster, Experiment, LoadPlace, Observer, OffersLoadPlace, Probe, Streams
+from harness.contracts import Backend, Cluster, Experiment, Fault, LoadPlace, Observer, OffersLoadPlace, Probe, Streams
 from harness.interrupts import Interrupted, Interrupts
 from harness.items import MARK_TABLE
 from harness.load import driver, readback, remote_driver, streams
@@ -102,12 +102,14 @@ class Runner:
         lease: Guard | None = None,
         marks: clean.Marks | None = None,
         backend: Backend | None = None,
+        acting: Callable[[Fault], Fault] = lambda fault: fault,
     ) -> None:
         """`lease`: of a run on a cluster that stays. `marks`, `backend`: by what, and where, what is left of the run is
-        looked for when it is over; without `marks` nobody looks."""
+        looked for when it is over; without `marks` nobody looks. `acting`: what a fault is replaced by."""
         self._plan = plan
         self._marks = marks
         self._backend = backend
+        self._acting = acting
         self._stands = Clean(at_ns=0)  # what was seen on a cluster that stays
         self._lease = lease
         self._experiment = experiment
@@ -168,7 +170,7 @@ class Runner:
         await self._prepared(cluster)
         streams = await stack.enter_async_context(self._streams(cluster))
         stage = await stack.enter_async_context(
-            RunStage(cluster, self._run, self._events, plan=self._plan, streams=streams)
+            RunStage(cluster, self._run, self._events, plan=self._plan, streams=streams, acting=self._acting)
         )
         async with probing(self._experiment.probes, stage, self._run):
             try:

@@ -114,9 +114,11 @@ class RunStage:
         plan: Plan,
         streams: Streams | None = None,
         heard: Heard = lambda _: None,
+        acting: Callable[[Fault], Fault] = lambda fault: fault,
     ) -> None:
-        """`heard`: of every line of the ledger, when it is written."""
+        """`heard`: of every line of the ledger, when it is written. `acting`: what a fault is replaced by."""
         self._heard = heard
+        self._acting = acting
         self._cluster = cluster
         self._events = events
         self._plan = plan
@@ -177,6 +179,7 @@ class RunStage:
         Raises PlanError: the cluster cannot do it, or another fault has its hands on the target; ClusterError: the
         cluster was sick before.
         """
+        fault = self._acting(fault)
         self._require(fault)
         aim = await fault.aim(self)
         with self._claimed(fault, aim):

@@ -88,7 +88,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "plan": history.plan,
         "verdict": verdict,
         "word": words.verdict_word(verdict),
-        "sentence": words.verdict_sentence(verdict),
+        "sentence": words.run_sentence(history, verdict),
         "meaning": words.EXIT_MEANING.get(verdict.exit_code, ""),
         "shape": words.shape(history),
         "pressure": pressure_sentence(history),

@@ -99,6 +99,7 @@ def _properties(history: History, verdict: RunVerdict) -> dict[str, str]:
         "backend": plan.backend,
         "shape": shape(history),
     }
+    facts |= {"sabotage": plan.sabotage} if plan.sabotage else {}
     facts |= {f"version.{name}": version for name, version in versions(history).items()}
     facts |= {f"host.{name}": value for name, value in host_facts(history).items()}
     return facts | {f"incomplete.{number}": what for number, what in enumerate(history.incomplete, 1)}

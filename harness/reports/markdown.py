@@ -26,10 +26,10 @@ from harness.reports.words import (
     count,
     duration,
     reproduce,
+    run_sentence,
     shape,
     shorten,
     stall_words,
-    verdict_sentence,
     verdict_word,
     versions,
 )
@@ -78,7 +78,8 @@ def _body(history: History, verdict: RunVerdict, found: Digest) -> Iterator[str]
     word = verdict_word(verdict)
     yield f"## {_MARKS.get(word, '⚠️')} {word}: {escaped(verdict.experiment)}"
     yield ""
-    yield f"{escaped(verdict.headline, TEXT)} {verdict_sentence(verdict)}".strip()
+    mark = "🧪 " if history.plan.sabotage else ""
+    yield f"{escaped(verdict.headline, TEXT)} {mark}{run_sentence(history, verdict)}".strip()
     yield ""
     yield f"{escaped(shape(history), TEXT)}. {escaped(pressure_sentence(history), TEXT)}"
     yield from _incomplete(history)

@@ -35,10 +35,10 @@ from harness.reports.words import (
     duration,
     plural,
     reproduce,
+    run_sentence,
     shape,
     shorten,
     stall_words,
-    verdict_sentence,
     verdict_word,
     versions,
 )
@@ -108,7 +108,7 @@ def _answer(console: Console, history: History, verdict: RunVerdict, facts: Dige
     badge.add_column(no_wrap=True)
     badge.add_column()
     badge.add_row(_badge(word), Text(clean(verdict.headline), style="bold"))
-    badge.add_row("", Text(verdict_sentence(verdict)))
+    badge.add_row("", Text(run_sentence(history, verdict), style="bold magenta" if history.plan.sabotage else ""))
     console.print(badge)
     console.print()
     line(console, shape(history))

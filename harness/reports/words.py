@@ -99,8 +99,19 @@ def verdict_word(verdict: RunVerdict) -> str:
     return {Verdict.PASS: "PASS", Verdict.UNKNOWN: "UNKNOWN", Verdict.FAIL: "FINDING"}[verdict.verdict]
 
 
-def verdict_sentence(verdict: RunVerdict) -> str:
+def sabotage_sentence(history: History) -> str:
+    """Of a run in which the harness was broken on purpose; "" of any other."""
+    kind = history.plan.sabotage
+    return f"SABOTAGED on purpose ({kind}): it says something about the checks, and nothing about Vitess." * bool(kind)
+
+
+def run_sentence(history: History, verdict: RunVerdict) -> str:
     """What the verdict means to somebody who has never seen this tool."""
+    return sabotage_sentence(history) or verdict_sentence(verdict)
+
+
+def verdict_sentence(verdict: RunVerdict) -> str:
+    """The same of a run that was made to learn something about Vitess."""
     issues = ", ".join(verdict.reproduced)
     if verdict_word(verdict) in _BROKEN_OFF.values():
         return "The run did not come to its end, so it proves nothing about Vitess."
