@@ -33,7 +33,7 @@ def render(found: Sweep, out: Path) -> Path:
     )
     made.filters["seconds"] = seconds
     page = made.get_template("sweep.html").render(
-        found=found, asked=found.asked, data=_json(figure(found)), plotly=Markup(get_plotlyjs())
+        found=found, asked=found.asked, data=json_in_script(figure(found)), plotly=Markup(get_plotlyjs())
     )
     with replaced(out) as part:
         part.write_text(page, encoding="utf-8")
@@ -128,7 +128,7 @@ def _layout(found: Sweep) -> Values:
     }
 
 
-def _json(value: Values) -> Markup:
+def json_in_script(value: Values) -> Markup:
     """JSON inside a script element: no text in it can end the element or open a comment."""
     text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     for char, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
