@@ -1,0 +1,226 @@
+"""The smallest plan that still shows what a run showed: what is tried, when a plan is taken and when it is given up.
+
+First everything at its least at once: where that does, nothing else has to be tried. Then the faults of a schedule,
+by delta debugging; then one knob after the other, that first which saves most, each from its least value up, again and
+again until nothing gets smaller. A larger plan never follows from a smaller one: only what was taken is gone on with.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from harness.base import jsonio
+from harness.base.errors import UsageError
+from harness.ddmin import ddmin
+from harness.facts.words import counted
+from harness.model import CheckKind, Plan, RunVerdict, Verdict, VtgateSpec
+from harness.plan_sizes import Knob, knobs, least_of, size, told
+from harness.sought import Sought, sought_of
+from harness.statistics.rates import Rate
+
+GIVEN_UP = 0.2  # a plan that shows it often enough with less than this probability is left: that costs only size
+MOST_TRIALS = 3  # times the least: a rate so near to the limit is not waited for
+PROVES_NOTHING = 2  # such runs of a plan none of whose runs counts, and it is left
+WIDE = 2.0  # values that are no whole numbers are not told apart more finely
+
+Ask = Callable[[Plan, str], bool]  # whether a plan still shows it; the words say how it differs
+
+
+class Decision(enum.StrEnum):
+    TAKEN = "taken"
+    LEFT = "left"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a folder shrinks, and how sure it must be."""
+
+    source: str  # run id of the run that found it
+    sought: Sought
+    rate: float  # it must show in this share of runs at least
+    confidence: float
+    trials: int  # runs that count, at least, before a plan is taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One run of a plan. `shown` is None where it proves nothing."""
+
+    shown: bool | None
+    why: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """One plan, and what became of it."""
+
+    what: str  # how it differs from the smallest one before it
+    folder: str  # inside the folder of the shrinking: plan.json and its runs
+    decision: Decision
+    shown: int
+    counted: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smaller:
+    """What became smaller."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shrink:
+    """`shrink.json`: what was asked, every plan that was tried, and the smallest."""
+
+    asked: Asked
+    tried: tuple[Tried, ...]
+    smallest: str  # folder of its plan.json; "" = not even the first plan shows it often enough
+    smaller: tuple[Smaller, ...]
+    rate: Rate | None  # of runs of the smallest that were made when it was known; None: not yet
+    run_s: float | None  # median of their durations
+    answer: str
+
+
+# ---------------------------------------------------------------- one plan
+
+
+def decide(asked: Asked, shown: int, silent: int, nothing: int = 0) -> Decision:
+    """After so many runs. Before any run every rate is as likely as any other; the probability that it is at least the
+    one that was asked for (the incomplete beta function) holds whenever one stops."""
+    total = shown + silent
+    if not total:
+        return Decision.LEFT if nothing >= PROVES_NOTHING else Decision.OPEN
+    enough = often_enough(asked.rate, shown, silent)
+    if total >= asked.trials and enough >= asked.confidence:
+        return Decision.TAKEN
+    hopeless = total + nothing >= MOST_TRIALS * asked.trials
+    return Decision.LEFT if enough < GIVEN_UP or hopeless else Decision.OPEN
+
+
+def often_enough(rate: float, shown: int, silent: int) -> float:
+    """The probability that the true rate is at least `rate`: of Beta(shown + 1, silent + 1), which is a sum of
+    binomial probabilities."""
+    total = shown + silent + 1
+    return sum(math.comb(total, n) * rate**n * (1 - rate) ** (total - n) for n in range(shown + 1))
+
+
+def shows_of(plan: Plan, bare: RunVerdict, check: str = "") -> tuple[Sought, str]:
+    """What of a run is to be shown again, and the node of the vtgate that showed it ("" = the whole cluster). Raises
+    UsageError."""
+    red = [result for result in bare.results if result.verdict is Verdict.FAIL and check in ("", result.check)]
+    if not red:
+        what = f"{check} is not red" if check else "nothing is red"
+        raise UsageError(f"{plan.run_id}: {what} in this run, so there is nothing to shrink")
+    first = next((result for result in red if result.kind is CheckKind.SAFETY), red[0])
+    texts = (first.summary, *first.details)
+    bugs = [bug for bug in plan.known_bugs if bug.check == first.check and any(bug.says in text for text in texts)]
+    sought = sought_of(bugs[:1], first.check) if bugs else Sought(check=first.check)
+    return sought, first.subject.rpartition("@")[2]
+
+
+# ---------------------------------------------------------------- the search
+
+
+def shrunk(plan: Plan, ask: Ask, keep: VtgateSpec | None = None) -> Plan:
+    """The smallest plan found. `ask` may end it at any time by raising: what it has taken is the answer then."""
+    once = remembered(ask)
+    least = least_of(plan, keep)
+    if key(least) != key(plan) and once(least, "everything at its least"):
+        plan = least
+    before = ""
+    while before != key(plan):
+        before = key(plan)
+        plan = _fewer_faults(plan, once)
+        for name in _by_gain(plan, keep):
+            knob = next((knob for knob in knobs(plan, keep) if knob.name == name), None)
+            plan = _smaller(plan, knob, once) if knob is not None else plan
+    return plan
+
+
+def remembered(ask: Ask) -> Ask:
+    """Never asks about the same plan twice."""
+    known: dict[str, bool] = {}
+
+    def once(plan: Plan, what: str) -> bool:
+        if key(plan) not in known:
+            known[key(plan)] = ask(plan, what)
+        return known[key(plan)]
+
+    return once
+
+
+def _by_gain(plan: Plan, keep: VtgateSpec | None) -> list[str]:
+    gains = {knob.name: size(plan) - size(knob.change(plan, knob.least)) for knob in knobs(plan, keep)}
+    return sorted(gains, key=lambda name: -gains[name])
+
+
+def _fewer_faults(plan: Plan, ask: Ask) -> Plan:
+    total = len(plan.schedule)
+    kept = ddmin(
+        plan.schedule, lambda part: ask(replace(plan, schedule=part), f"{len(part)} of {counted(total, 'fault')}")
+    )
+    return replace(plan, schedule=kept)
+
+
+def _smaller(plan: Plan, knob: Knob, ask: Ask) -> Plan:
+    """The least value that does, then what lies between it and the largest that does not."""
+
+    def does(value: float) -> bool:
+        words = f"{knob.name} {knob.text(knob.value)} → {knob.text(value)}"
+        return ask(knob.change(plan, value), words)
+
+    left, taken = 0.0, knob.value
+    for value in knob.smaller():
+        if does(value):
+            taken = value
+            break
+        left = value
+    while left and (middle := _between(knob, left, taken)) is not None:
+        left, taken = (left, middle) if does(middle) else (middle, taken)
+    return knob.change(plan, taken) if taken != knob.value else plan
+
+
+def _between(knob: Knob, left: float, taken: float) -> float | None:
+    if knob.whole:
+        return (left + taken) // 2 if taken - left > 1 else None
+    if taken / left <= WIDE:
+        return None
+    return float(f"{math.sqrt(left * taken):.2g}")
+
+
+def key(plan: Plan) -> str:
+    """The same for plans that do the same."""
+    bare = replace(plan, run_id="", cluster_name="", notes=(), command_line=(), harness_version="")
+    return hashlib.sha256(jsonio.dumps(bare)).hexdigest()[:8]
+
+
+# ---------------------------------------------------------------- the answer
+
+
+def smaller(before: Plan, after: Plan) -> Iterator[Smaller]:
+    """What differs."""
+    then, now = told(before), told(after)
+    for name, value in then.items():
+        if now.get(name, value) != value:
+            yield Smaller(name=name, before=value, after=now[name])
+
+
+def answer(asked: Asked, found: tuple[Smaller, ...], rate: Rate | None, *, shows: bool) -> str:
+    """One or two sentences."""
+    if not shows:
+        return f"The run's own plan does not show it in {asked.rate:.0%} of runs or more: try a lower --rate."
+    what = "; ".join(f"{each.name} {each.before} → {each.after}" for each in found)
+    begin = f"Smaller: {what}." if found else "Nothing smaller shows it often enough."
+    if rate is None:
+        return f"{begin} How often it shows then was not measured anew."
+    bounds = f"{rate.low:.0%} to {rate.high:.0%}, 95 % confidence"
+    return f"{begin} It shows in {rate.shown} of {counted(rate.counted, 'run')} made for this ({bounds})."

@@ -1,0 +1,102 @@
+"""What a run must show to count as "it is there": one red check, by name or as a known bug has it.
+
+A run is judged without its plan's known bugs: those say where a bug is expected, and turn the same red into a
+reproduction on one release and into a finding on another. Who looks for the border between the two must not be told.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.base.errors import UsageError
+from harness.checks.judge import PREMISES, judge
+from harness.facts.words import listed
+from harness.history import History
+from harness.model import CheckKind, CheckResult, KnownBug, RunVerdict, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """The red check; "" = any promise or safety check. `says`, `never`: as in KnownBug."""
+
+    check: str = ""
+    says: str = ""
+    never: tuple[str, ...] = ()
+    issue: str = ""  # the known bug that it is
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        what = f"{self.check} red" if self.check else "any red check"
+        what += f" with {self.says!r}" if self.says else ""
+        return f"{what} ({self.issue})" if self.issue else what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """What one run says of one vtgate, or of the cluster. `shown` is None where it proves nothing."""
+
+    shown: bool | None
+    why: str
+
+
+def sought_of(bugs: Sequence[KnownBug], check: str = "", issue: str = "") -> Sought:
+    """What the user means. Raises UsageError where that is not clear."""
+    meant = [bug for bug in bugs if (not check or bug.check == check) and issue in ("", bug.issue)]
+    if issue and not meant:
+        there = listed(dict.fromkeys(bug.issue for bug in bugs)) or "none"
+        raise UsageError(f"--issue {issue}: the experiment has no such known bug; it has {there}")
+    issues = dict.fromkeys(bug.issue for bug in meant)
+    if len(issues) > 1:
+        raise UsageError(f"which of the experiment's known bugs is meant? Give --issue: {listed(issues)}")
+    if not meant:
+        return Sought(check=check)
+    bug = meant[0]
+    return Sought(check=bug.check, says=bug.says, never=bug.never, issue=bug.issue)
+
+
+def bare(history: History) -> RunVerdict:
+    """The verdict of a run of which nobody expects anything."""
+    return judge(dataclasses.replace(history, plan=dataclasses.replace(history.plan, known_bugs=())))
+
+
+def vote(verdict: RunVerdict, sought: Sought, vtgate: str = "") -> Vote:
+    """Of a bare verdict. `vtgate`: only what concerns this one, of several; "" = whatever it concerns."""
+    asked = [result for result in verdict.results if _is_asked(result, sought)]
+    ours = [result for result in asked if vtgate in ("", _of(result))]
+    red = [result for result in ours if _is_red(result, sought)]
+    if red:
+        return Vote(shown=True, why=red[0].summary)
+    if any(_is_red(result, sought) for result in asked if not _of(result)):
+        return Vote(shown=None, why="what is red is the whole cluster's, and may be another vtgate's")
+    if not ours:
+        return Vote(shown=None, why=f"{sought.check or 'nothing'} was not judged")
+    doubts = [*_broken(verdict, vtgate), *(result for result in ours if result.verdict is Verdict.UNKNOWN)]
+    if doubts:
+        return Vote(shown=None, why=doubts[0].summary)
+    other = [result for result in ours if result.verdict is Verdict.FAIL]
+    return Vote(shown=False, why=f"red for another reason: {other[0].summary}" if other else "")
+
+
+def _is_asked(result: CheckResult, sought: Sought) -> bool:
+    return result.check == sought.check if sought.check else result.kind not in PREMISES
+
+
+def _of(result: CheckResult) -> str:
+    """The vtgate that a result is about, also that of a stream (items-1@vtgate-1)."""
+    return result.subject.rpartition("@")[2]
+
+
+def _is_red(result: CheckResult, sought: Sought) -> bool:
+    said = any(sought.says in text for text in (result.summary, *result.details))
+    return result.verdict is Verdict.FAIL and said and not any(result.figures.get(name) for name in sought.never)
+
+
+def _broken(verdict: RunVerdict, vtgate: str) -> Iterator[CheckResult]:
+    """Without them a check that passed proves nothing."""
+    for result in verdict.results:
+        concerns = not vtgate or _of(result) in ("", vtgate)
+        if concerns and result.kind is CheckKind.ASSUMPTION and result.verdict is not Verdict.PASS:
+            yield result
