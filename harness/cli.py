@@ -28,6 +28,7 @@ from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import PlanError, VtchaosError
 from harness.base.rundir import RUNS, RunDir
+from harness.bisect_command import bisect_command
 from harness.checks.judge import judge
 from harness.child_runs import TURN, words_of
 from harness.compare_command import compare_command
@@ -36,11 +37,13 @@ from harness.fault_commands import fault
 from harness.heal import heal
 from harness.image_commands import image
 from harness.model import ClusterSpec, Placement, Plan
+from harness.nights.command import nights_command
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
 from harness.repeat_command import repeat_options
 from harness.replay_command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
+from harness.shrink_command import shrink_command
 from harness.soak_command import soak_command
 from harness.sweep_command import sweep_command
 from harness.timeline_command import timeline
@@ -202,7 +205,7 @@ def doctor(releases: str) -> None:
 
 for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault, timeline, compare_command):
     main.add_command(_command)
-for _command in (advise, sweep_command, replay, soak_command):
+for _command in (advise, sweep_command, replay, soak_command, nights_command, bisect_command, shrink_command):
     main.add_command(_command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 CONFIDENCE = 0.95
@@ -50,3 +51,15 @@ def zero_bound(counted: int) -> float:
     from scipy.stats import binomtest
 
     return float(binomtest(0, counted, alternative="less").proportion_ci(CONFIDENCE, method="exact").high)
+
+
+def by_chance_unseen(shown: int, counted: int, further: int) -> float:
+    """What showed in `shown` of `counted` runs is not seen in `further` ones, at an unchanged rate.
+
+    The rate is not known, only estimated: the probability is averaged over what the rate may be (the beta-binomial
+    predictive distribution with Jeffreys' prior). So one sighting in one run does not make every run without it news.
+    """
+    from scipy.special import betaln
+
+    unshown = counted - shown + 0.5
+    return math.exp(float(betaln(shown + 0.5, unshown + further) - betaln(shown + 0.5, unshown)))

@@ -1,0 +1,59 @@
+"""`vtchaos nights`: what a soak found, against the nights before it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from harness.base.errors import UsageError
+from harness.nights import text
+from harness.nights.files import MOST_NIGHTS, Past, before, read, soak_of, written
+from harness.nights.report import report
+
+
+@click.command("nights")
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    metavar="FOLDER...",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+)
+@click.option(
+    "--history",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of earlier soaks; may be given several times.  [default: the soaks beside FOLDER]",
+)
+@click.option(
+    "--nights",
+    "most",
+    type=click.IntRange(0),
+    default=MOST_NIGHTS,
+    show_default=True,
+    help="How many earlier nights tonight is held against.",
+)
+def nights_command(folders: tuple[Path, ...], history: tuple[Path, ...], most: int) -> None:
+    """Tell what is new in a soak's night: `vtchaos nights runs/soak-20261121`.
+
+    Compares with earlier soaks: new, resolved, ongoing and rare findings, known bugs, canaries, figures that changed.
+    Of several FOLDERs the latest is tonight and the others are the nights before. Writes soak.html, summary.md,
+    summary.txt, soak-report.json and junit.xml into tonight's. The exit code is the soak's: 1 for a finding or a canary
+    that was not caught, 4 where the harness failed too often, 3 where most runs proved nothing, else 0.
+    """
+    if len(folders) > 1 and history:
+        raise UsageError("several folders are the history themselves; give one FOLDER with --history, or no --history")
+    ordered = sorted(dict.fromkeys(folders), key=lambda folder: (soak_of(folder).begin, str(folder)))
+    tonight = ordered[-1]
+    if len(ordered) > 1:
+        past = Past(nights=tuple(read(folder) for folder in ordered[:-1][-most:] if most))
+    else:
+        past = before(tonight, history, most)
+    made = report((*past.nights, read(tonight)), past.left_out)
+    written(made, tonight)
+    text.show(made, Console(), folder=tonight)
+    sys.exit(made.exit_code)

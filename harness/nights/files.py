@@ -1,0 +1,124 @@
+"""Soak folders on disk: read into nights, and what is written into the last one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from harness.base import jsonio
+from harness.base.errors import RunDirError
+from harness.base.files import replaced
+from harness.nights import junit, markdown, page, text
+from harness.nights.night import Night, night
+from harness.nights.report import Report, report
+from harness.soak import RUNS, SOAK, Soak, SoakRun
+
+REPORT = "soak-report.json"
+PAGE = "soak.html"
+MOST_NIGHTS = 14  # that tonight is held against: what was rare two weeks ago may be another Vitess by now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The nights before; `left_out`: those that could not be read, and why."""
+
+    nights: tuple[Night, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def renewed(folder: Path, past: Past | None = None) -> Report:
+    """Write the report of a soak's folder, against `past` (else: the soaks beside it). May be called after every run:
+    what is past does not change, and need be read only once. Raises RunDirError for a folder without a soak."""
+    known = before(folder) if past is None else past
+    made = report((*known.nights, read(folder)), known.left_out)
+    written(made, folder)
+    return made
+
+
+def written(made: Report, folder: Path) -> None:
+    """Every file whole or not at all; the same report gives the same bytes."""
+    points_less = tuple(replace(trend, points=(), nights=()) for trend in made.trends)  # they are in runs.jsonl
+    jsonio.save(folder / REPORT, replace(made, trends=points_less))
+    _saved(folder / "summary.txt", text.plain(made, folder))
+    _saved(folder / "summary.md", markdown.page(made))
+    junit.render(made, folder / "junit.xml")
+    page.render(made, folder / PAGE)
+
+
+def _saved(path: Path, content: str) -> None:
+    with replaced(path) as part:
+        part.write_text(content, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(folder: Path) -> Night:
+    """Of what is whole in it: a soak that was killed while it wrote a line leaves a torn one. Raises RunDirError."""
+    left_out: list[str] = []
+    return night(shown(folder), soak_of(folder), _runs(folder, left_out), left_out=left_out)
+
+
+def soak_of(folder: Path) -> Soak:
+    """Raises RunDirError when it holds none, or one of another version."""
+    try:
+        return jsonio.load(folder / SOAK, Soak)
+    except FileNotFoundError:
+        raise RunDirError(f"{folder} holds no soak: there is no {SOAK} in it") from None
+    except ValueError as error:
+        raise RunDirError(f"{folder / SOAK} does not fit this version of vtchaos: {error}") from None
+
+
+def shown(folder: Path) -> str:
+    """As a command names it that is given where we are."""
+    whole = folder.absolute()
+    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(whole)
+
+
+def _runs(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
+    strange: list[str] = []
+    try:
+        with (folder / RUNS).open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.endswith(b"\n"):
+                    left_out.append(f"the last line of {RUNS} is torn: the soak was killed while it wrote it")
+                    break
+                try:
+                    yield jsonio.structure(orjson.loads(line), SoakRun)
+                except ValueError as error:
+                    strange.append(f"line {number}: {error}")
+    except FileNotFoundError:
+        left_out.append("no run has ended yet")
+    if strange:
+        left_out.append(f"{len(strange)} lines of {RUNS} are no runs of this version of vtchaos; {strange[0][:300]}")
+
+
+def before(folder: Path, history: Sequence[Path] = (), most: int = MOST_NIGHTS) -> Past:
+    """The soaks in the folders of `history` (else: beside it) that began before it, the latest `most` of them."""
+    tonight, begin = folder.resolve(), soak_of(folder).begin
+    found: dict[Path, str] = {}
+    left_out: list[str] = []
+    for each in _soaks(history or (tonight.parent,)):
+        try:
+            begun = soak_of(each).begin
+        except RunDirError as error:
+            left_out.append(str(error))
+            continue
+        if each.resolve() != tonight and begun < begin:
+            found[each] = begun
+    latest = sorted(found, key=lambda each: (found[each], each))[-most:] if most else []
+    return Past(nights=tuple(read(each) for each in latest), left_out=tuple(left_out))
+
+
+def _soaks(parents: Sequence[Path]) -> Iterator[Path]:
+    """Folders with a soak, each once."""
+    seen: set[Path] = set()
+    for parent in parents:
+        for path in sorted(Path(entry.path) for entry in os.scandir(parent) if entry.is_dir()):
+            if (path / SOAK).is_file() and path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path

@@ -1,0 +1,104 @@
+"""junit.xml of a soak: a testcase for each finding, canary, known bug and reason.
+
+A finding of tonight is a failure, new or not: its type says how it stands, so that who only wants news can ask for
+that. A canary that was not caught is a failure. What the harness failed in is an error and never a failure. What
+proved nothing is skipped with its reason; when that was most of the night, the night is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from harness.base.files import replaced
+from harness.facts.words import counted
+from harness.nights.night import Canary
+from harness.nights.report import Report
+from harness.nights.standings import SHOWN, Standing, Standings
+from harness.nights.words import again, named, told
+from harness.reports.words import EXIT_MEANING, clean
+
+PASSED_OVER = (Standing.UNSEEN, Standing.GONE)
+
+
+def render(found: Report, out: Path) -> None:
+    """Write junit.xml whole or not at all; the same report gives the same bytes."""
+    suites = {
+        "findings": _findings(found),
+        "known bugs": (_known(each) for each in found.known if each.standing not in PASSED_OVER),
+        "canaries": (_canary(canary) for canary in found.canaries),
+        "harness": (
+            _problem(why, Error(clean(_runs(runs)), "harness error")) for why, runs in found.why_broken.items()
+        ),
+        "unknown": (_problem(why, Skipped(clean(_runs(runs)))) for why, runs in found.why_unknown.items()),
+        "soak": (_whole(found),),
+    }
+    xml = JUnitXml("vtchaos soak")
+    for name, cases in suites.items():
+        suite = TestSuite(name)
+        suite.timestamp = found.tonight.begin[:19]
+        for case in cases:
+            suite.add_testcase(case)
+        xml.add_testsuite(suite)
+    xml.update_statistics()
+    with replaced(out) as part:
+        xml.write(str(part), pretty=True)
+
+
+def _runs(runs: int) -> str:
+    return f"{counted(runs, 'run')} of this night"
+
+
+def _problem(name: str, problem: Error | Failure | Skipped, text: str = "", classname: str = "") -> TestCase:
+    case = TestCase(
+        clean(name), classname=clean(f"vtchaos.soak.{classname}" if classname else "vtchaos.soak"), time=0.0
+    )
+    if not isinstance(problem, Skipped):
+        problem.text = clean(text)
+    case.result = [problem]
+    return case
+
+
+def _findings(found: Report) -> Iterator[TestCase]:
+    for each in found.findings:
+        name = f"{each.item.watched.check} {each.item.watched.release} {each.item.about}".strip()
+        classname = each.item.watched.experiment
+        if each.standing in SHOWN:
+            text = "\n".join((told(each), *again(each)))
+            failure = Failure(clean(f"{each.standing}: {each.item.about or named(each)}"), str(each.standing))
+            yield _problem(name, failure, text, classname)
+        elif each.standing is Standing.RESOLVED:
+            yield _passed(name, f"RESOLVED: {told(each)}", classname)
+
+
+def _passed(name: str, said: str, classname: str = "") -> TestCase:
+    case = TestCase(
+        clean(name), classname=clean(f"vtchaos.soak.{classname}" if classname else "vtchaos.soak"), time=0.0
+    )
+    case.system_out = clean(said)
+    return case
+
+
+def _known(each: Standings) -> TestCase:
+    word = "STOPPED SHOWING" if each.standing is Standing.RESOLVED else "REPRODUCED"
+    name = f"{each.item.issue} {each.item.watched.check} {each.item.watched.release}"
+    return _passed(name, f"{word} {each.item.issue}: {told(each)}", each.item.watched.experiment)
+
+
+def _canary(canary: Canary) -> TestCase:
+    name = f"{canary.kind} {canary.folder}"
+    if canary.caught:
+        return _passed(name, "caught", canary.experiment)
+    if canary.caught is None:
+        return _problem(name, Skipped("the run came to nothing: nobody could have caught it"), "", canary.experiment)
+    why = "the harness was broken on purpose, and no check saw it"
+    return _problem(name, Failure(why, "canary not caught"), "", canary.experiment)
+
+
+def _whole(found: Report) -> TestCase:
+    """The night itself: an error where its exit code is one that no case above is red for."""
+    if found.exit_code in (3, 4):
+        return _problem("soak", Error(clean(found.answer), EXIT_MEANING[found.exit_code]))
+    return _passed("soak", found.answer)
