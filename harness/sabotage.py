@@ -18,7 +18,7 @@ from harness.base.clock import now_ns
 from harness.base.errors import HarnessError, PlanError
 from harness.base.rundir import LineLog, RunDir
 from harness.contracts import Aim, Experiment, Fault, SpanRecorder, Stage
-from harness.facts.storm import EMERGENCY_REPARENT, PLANNED_REPARENT, reparents
+from harness.facts.storm import PLANNED_REPARENT, reparents
 from harness.history import History
 from harness.model import Capability, ClusterSpec, Event, Plan, Verdict, Workload
 from harness.planning import Overrides, build
@@ -89,7 +89,8 @@ def _without_probes(plan: Plan, experiment: Experiment) -> str:
 
 
 def _without_faults(plan: Plan, experiment: Experiment) -> str:
-    if experiment.timeline.__name__ == CONTROL or (FELT in plan.checks and not plan.params.get("faults", 1.0)):
+    timeline = getattr(experiment.timeline, "func", experiment.timeline)  # of a functools.partial
+    if timeline.__name__ == CONTROL or (FELT in plan.checks and not plan.params.get("faults", 1.0)):
         return "it is a control, and issues no fault"
     return _asks(plan, FELT, REPARENTS)
 
@@ -154,8 +155,8 @@ async def _nothing(stage: Stage, fault: Fault, span: SpanRecorder) -> AsyncItera
 
 
 def _lying(fault: Fault) -> Fault:
-    """Of what vtctld counts itself; of other faults nobody else could know better."""
-    return LeftOut(fault, evidence=True) if fault.name in (PLANNED_REPARENT, EMERGENCY_REPARENT) else fault
+    """Of what vtctld counts itself, from the cluster's start on; of other faults nobody else could know better."""
+    return LeftOut(fault, evidence=True) if fault.name == PLANNED_REPARENT else fault
 
 
 def _no_fault(seen: History) -> str:
@@ -166,6 +167,10 @@ def _no_fault(seen: History) -> str:
 
 def _no_reparent(seen: History) -> str:
     return "" if reparents(seen) else "no reparent was issued"
+
+
+def _no_planned_reparent(seen: History) -> str:
+    return "" if seen.spans(PLANNED_REPARENT) else "no planned reparent was issued"
 
 
 def _nothing_to_buffer(seen: History) -> str:
@@ -243,7 +248,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         red=Verdict.UNKNOWN,
         unfit=_without_reparents,
         fault=_lying,
-        missed=_no_reparent,
+        missed=_no_planned_reparent,
     ),
     "no-buffer": Sabotage(
         why="the vtgates are started with --enable-buffer=false, behind the plan's back",
