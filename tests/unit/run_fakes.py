@@ -18,7 +18,20 @@ from harness.base.clock import ClockBase
 from harness.base.rundir import RunDir
 from harness.contracts import Aim, Cluster, Experiment, Probe, SpanRecorder, Stage
 from harness.history import History, fold_ledger
-from harness.model import Capability, ClusterSpec, Event, FaultSpan, LinkRule, LoadSpec, Node, Plan, Remedy, Role, Suite
+from harness.model import (
+    Capability,
+    ClusterSpec,
+    Drawn,
+    Event,
+    FaultSpan,
+    LinkRule,
+    LoadSpec,
+    Node,
+    Plan,
+    Remedy,
+    Role,
+    Suite,
+)
 from harness.stage import EventLog, RunStage
 
 Diary = list[str]
@@ -181,7 +194,11 @@ def experiment(timeline: Callable[[Stage], Awaitable[None]], *probes: Probe) -> 
 
 @contextlib.asynccontextmanager
 async def a_stage(
-    folder: Path, cluster: Cluster | None = None, *, params: Mapping[str, float] | None = None
+    folder: Path,
+    cluster: Cluster | None = None,
+    *,
+    params: Mapping[str, float] | None = None,
+    schedule: tuple[Drawn, ...] = (),
 ) -> AsyncIterator[RunStage]:
     """A stage on a new run directory `folder`."""
     run = RunDir.create(folder)
@@ -189,7 +206,7 @@ async def a_stage(
     jsonio.save(run.clock, ClockBase.take())
     events = EventLog(run, Watcher())
     try:
-        planned = dataclasses.replace(plan(), params=params or {})
+        planned = dataclasses.replace(plan(), params=params or {}, schedule=schedule)
         async with RunStage(cluster or FakeCluster(), run, events, plan=planned) as stage:
             yield stage
     finally:

@@ -1,0 +1,208 @@
+"""Goal: the plan of a replay is the recorded one, on a new cluster; what cannot be as it was is refused or told; the
+answer says what differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import click.testing
+import pytest
+from rich.console import Console
+
+from experiments import EXPERIMENTS
+from harness import planning, replay_text
+from harness.base import jsonio
+from harness.base.errors import PlanError, RunDirError, UsageError
+from harness.checks import CHECKS
+from harness.checks.judge import judge
+from harness.cli import main
+from harness.history import load
+from harness.model import Drawn, Plan
+from harness.planning import Overrides
+from harness.replay_command import PLAN, Replays, source_of
+from harness.replaying import Compared, again, is_alike, on_cluster, shown
+from harness.run_records import record
+from harness.schedule import Issued, Pair
+from tests.golden.record import FOLDER, unpack
+from tests.unit.test_repeats import FOUND, PASSED
+
+SCHEDULE = (Drawn(number=2, attempt=1, at_s=1.5, hold_s=4.0), Drawn(number=5, attempt=3, at_s=9.0, hold_s=2.0))
+
+
+def a_plan(name: str = "faults/random", **more: object) -> Plan:
+    made = planning.build(
+        EXPERIMENTS[name],
+        Overrides(),
+        backend="local",
+        seed=7,
+        command_line=("vtchaos", "run"),
+        harness_version="0.1.0",
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def replayed(plan: Plan, *, own: bool = True) -> Plan:
+    return again(
+        plan,
+        EXPERIMENTS,
+        checks=CHECKS,
+        takes_schedule=plan.experiment == "faults/random",
+        command_line=("vtchaos", "replay", "there"),
+        harness_version="0.1.0",
+        own=own,
+    )
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def test_everything_is_as_recorded() -> None:
+    plan = a_plan(schedule=SCHEDULE)
+    made = replayed(plan)
+    theirs = {
+        field.name for field in dataclasses.fields(Plan) if getattr(plan, field.name) != getattr(made, field.name)
+    }
+    assert theirs == {"run_id", "command_line", "notes", "params"}
+    assert made.params == {**plan.params, "faults": 2.0}, "as many as the schedule has"
+    assert f"the plan of {plan.run_id}, 2 faults at their moments" in made.notes[0]
+
+
+def test_of_a_replay_only_the_last_source_is_told() -> None:
+    first = replayed(a_plan(notes=("fewer shards",)))
+    second = replayed(first)
+    assert second.notes == (f"issued again: the plan of {first.run_id}", "fewer shards")
+
+
+def test_a_run_on_a_kept_cluster_gets_one_of_its_own_and_says_so() -> None:
+    made = replayed(a_plan(cluster_name="mine"))
+    assert made.cluster_name == ""
+    assert "on a cluster of its own, as the kept cluster mine was" in made.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"experiment": "faults/gone"}, "no experiment is called faults/gone"),
+        ({"checks": ("bogus/check",)}, "bogus/check, which this version does not have"),
+        ({"params": {"bogus": 1.0}}, "has no parameter bogus"),
+        ({"params": {}}, "which the recorded plan does not have"),
+        ({"cluster_name": "theirs", "backend": "kubernetes"}, "name one like it with --cluster"),
+    ],
+)
+def test_what_cannot_be_as_it_was_is_refused(changed: dict[str, object], why: str) -> None:
+    with pytest.raises(PlanError, match=why):
+        replayed(a_plan(**changed))
+
+
+def test_a_schedule_that_nobody_would_issue_is_refused() -> None:
+    with pytest.raises(PlanError, match="draws no faults"):
+        replayed(a_plan("reparent/storm-2", schedule=SCHEDULE))
+
+
+def test_a_plan_that_was_changed_into_one_that_cannot_be_is_refused() -> None:
+    plan = a_plan()
+    with pytest.raises(PlanError, match="--shards 0"):
+        replayed(replace(plan, cluster=replace(plan.cluster, shards=0)))
+
+
+def test_new_checks_of_the_experiment_and_another_version_are_told() -> None:
+    plan = a_plan()
+    made = replayed(replace(plan, checks=plan.checks[1:], harness_version="0.0.1"))
+    assert f"{plan.checks[0]}" in " ".join(made.notes)
+    assert "recorded by vtchaos 0.0.1" in " ".join(made.notes)
+
+
+def test_a_cluster_that_stands_must_be_as_that_of_the_run_was() -> None:
+    plan = a_plan(cluster_name="theirs", backend="kubernetes")
+    made = replayed(plan, own=False)
+    assert on_cluster(made, "like-it", plan.cluster).cluster_name == "like-it"
+    with pytest.raises(PlanError, match="it has another shards, vitess"):
+        on_cluster(made, "other", replace(plan.cluster, shards=7, vitess="21.0.2"))
+
+
+# ---------------------------------------------------------------- where it comes from
+
+
+def test_a_plan_of_another_version_is_refused_with_what_does_not_fit(tmp_path: Path) -> None:
+    plain = jsonio.plain(a_plan()) | {"flavour": 1}
+    jsonio.save(tmp_path / PLAN, plain)
+    with pytest.raises(RunDirError, match=r"does not fit this version of vtchaos: .*flavour"):
+        source_of(tmp_path / PLAN)
+
+
+def test_what_is_neither_a_run_nor_a_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="neither a run directory nor a plan"):
+        source_of(tmp_path / "nothing")
+
+
+def test_a_recorded_run_is_a_source_and_its_plan_can_be_printed(tmp_path: Path) -> None:
+    run = unpack(FOLDER / "own-reparent.tar.zst", tmp_path)
+    found = source_of(run.path)
+    assert found.plan == load(run).plan
+    assert found.then == record(load(run), judge(load(run)), run.path.name)
+    told = click.testing.CliRunner().invoke(main, ["replay", str(run.path), "--json"])
+    assert told.exit_code == 0, told.output
+    (tmp_path / "changed.json").write_text(told.stdout)
+    assert source_of(tmp_path / "changed.json").plan == found.plan
+
+
+# ---------------------------------------------------------------- what is told
+
+
+def test_what_showed_then_and_now() -> None:
+    one = Issued(fault="Killed", targets=("vtgate-1",), at_s=1.0, hold_s=2.0)
+    pairs = (Pair(then=one, now=replace(one, at_s=1.2)), Pair(then=one, now=None), Pair(then=None, now=one))
+    assert [is_alike(pair) for pair in pairs] == [True, False, False]
+    found = Compared(source="run-1", pairs=pairs, then=("a", "b"), now=("b", "c"))
+    text = io.StringIO()
+    replay_text.show(found, Console(file=text, width=160), judged=True)
+    said = text.getvalue()
+    assert "1 of 3 faults on the same targets at the same time" in said
+    assert "vtgate-1 (only then)" in said
+    assert "Of 2 things that had shown 1 showed again, and 1 that had not." in said
+    assert [line.strip() for line in said.splitlines()[-3:]] == ["then: a", "both: b", "now: c"]
+    assert jsonio.structure(jsonio.plain(found), Compared) == found
+
+
+def test_how_often_it_showed_again() -> None:
+    text = io.StringIO()
+    (name,) = shown(FOUND)
+    replay_text.show_times((name,), [FOUND, FOUND, PASSED], Console(file=text, width=160))
+    assert "2 of 3 runs, 67% (21% to 94%): reparent/storm clients/stall 24.0.3" in text.getvalue()
+
+
+# ---------------------------------------------------------------- several times
+
+
+def replays(folder: Path, plan: Plan) -> Replays:
+    (folder / "source").mkdir(parents=True, exist_ok=True)
+    jsonio.save(folder / "source" / PLAN, plan)
+    return Replays(folder / "runs", source_of(folder / "source" / PLAN), plan, times=2, plain=True)
+
+
+def test_runs_that_are_there_are_not_made_again(tmp_path: Path) -> None:
+    plan = a_plan("reparent/storm-2")
+    unpacked = []
+    for number in (1, 2):
+        folder = tmp_path / "runs" / f"{number:03d}"
+        folder.mkdir(parents=True)
+        run = unpack(FOLDER / "made-calm.tar.zst", folder)
+        jsonio.save(run.verdict, judge(load(run)))
+        unpacked.append(run)
+    jsonio.save(tmp_path / "runs" / PLAN, plan)
+    assert replays(tmp_path, plan).run() == 0
+    assert (tmp_path / "runs" / "summary.json").is_file()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    plan = a_plan("reparent/storm-2")
+    (tmp_path / "runs").mkdir()
+    jsonio.save(tmp_path / "runs" / PLAN, replace(plan, seed=8))
+    with pytest.raises(UsageError, match="replays of another plan"):
+        replays(tmp_path, plan).run()
+    (tmp_path / "runs" / PLAN).write_text("{")
+    with pytest.raises(UsageError, match="holds no replays"):
+        replays(tmp_path, plan).run()
