@@ -95,13 +95,14 @@ def replay(source: Path, cluster_name: str, out: Path | None, times: int | None,
 
 
 def source_of(path: Path) -> Source:
-    """A run directory, or a plan in a file. Raises RunDirError."""
-    if path.is_dir():
-        seen = history.load(RunDir.open(path))
+    """A run directory, or a plan in a file or in a folder of replays. Raises RunDirError."""
+    run = RunDir.open(path) if path.is_dir() else None
+    if run is not None and run.clock.is_file():
+        seen = history.load(run)
         plan = seen.plan if seen.plan.schedule else replace(seen.plan, schedule=_schedule(seen))
         return Source(plan=plan, seen=seen, then=_judged(seen, path.name))
     try:
-        return Source(plan=jsonio.load(path, Plan))
+        return Source(plan=jsonio.load(run.plan if run is not None else path, Plan))
     except FileNotFoundError:
         raise RunDirError(f"{path} is neither a run directory nor a plan.json") from None
     except ValueError as error:

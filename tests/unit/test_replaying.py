@@ -136,6 +136,14 @@ def test_a_plan_of_another_version_is_refused_with_what_does_not_fit(tmp_path: P
 def test_what_is_neither_a_run_nor_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="neither a run directory nor a plan"):
         source_of(tmp_path / "nothing")
+    with pytest.raises(RunDirError, match="it is not a run directory"):
+        source_of(tmp_path)
+
+
+def test_a_run_that_never_began_is_no_more_than_its_plan(tmp_path: Path) -> None:
+    jsonio.save(tmp_path / PLAN, a_plan(schedule=SCHEDULE))
+    assert source_of(tmp_path).seen is None
+    assert source_of(tmp_path).plan.schedule == SCHEDULE
 
 
 def test_a_recorded_run_is_a_source_and_its_plan_can_be_printed(tmp_path: Path) -> None:
