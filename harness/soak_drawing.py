@@ -66,12 +66,12 @@ def _options(options: Mapping[str, Values], seed: int, whose: str, releases: Seq
     for name in sorted(options):
         dice = child(seed, f"{whose}: --{name}")
         value = _value(options[name], dice)
-        found += words_of_option(name, _released(value, dice.choice(releases)) if RELEASE in value else value)
+        found += words_of_option(name, released(value, dice.choice(releases)) if RELEASE in value else value)
     return tuple(found)
 
 
-def _released(value: str, release: str) -> str:
-    """With the release in the word's place; of two that are the same now, one."""
+def released(value: str, release: str) -> str:
+    """With the release in the place of RELEASE; of two that are the same now, one."""
     return ",".join(dict.fromkeys(value.replace(RELEASE, release).split(",")))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from harness.findings import findings
 from harness.model import CheckKind, Clean, Verdict
 from harness.run_records import RunRecord, without_particulars
+from harness.sabotage import SABOTAGES
 from harness.soak import SoakRun
 
 FIRST_RUNS = 3  # of every finding, whose recordings are never removed
@@ -51,6 +52,16 @@ def came_to(run: SoakRun) -> Came:
 def failed(run: SoakRun) -> bool:
     """It came to no verdict, or to one that its harness's failure explains."""
     return run.exit_code not in _JUDGED or not run.record.run_id
+
+
+def caught(kind: str, exit_code: int, record: RunRecord) -> bool | None:
+    """Whether a check saw what was broken on purpose. None: nobody could have, the run proves nothing."""
+    if SABOTAGES[kind].caught(record):
+        return True
+    if exit_code not in _JUDGED or not record.run_id:
+        return None
+    green = any(said.check in SABOTAGES[kind].sees and said.verdict is Verdict.PASS for said in record.results)
+    return None if record.verdict is Verdict.UNKNOWN and not green else False
 
 
 @dataclass(slots=True)

@@ -1,13 +1,13 @@
-"""What a soak says on the terminal, and in summary.txt."""
+"""What a soak says on the terminal; its report is that of `vtchaos nights`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rich.text import Text
 
 from harness.findings import findings
-from harness.soak import Drawing, Soak, SoakRun
+from harness.soak import Drawing, SoakRun
 from harness.soak_limits import Came, Tally, came_to
 
 _STYLES = {Came.PASSED: "green", Came.CAUGHT: "green", Came.FOUND: "red", Came.UNCAUGHT: "bold red"}
@@ -48,14 +48,6 @@ def _lines(tally: Tally, ended: str) -> Iterator[str]:
     yield f"{_count(tally.runs, 'run', 'runs')}: {', '.join(parts) or 'none'}"
     if ended:
         yield f"ended: {ended}"
-
-
-def plain(soak: Soak, tally: Tally, runs: Iterable[SoakRun], *, ended: str) -> str:
-    """summary.txt."""
-    head = (
-        f"soak {soak.name}, seed {soak.seed}, begun {soak.begin}, harness {soak.harness_version} {soak.commit}".rstrip()
-    )
-    return "\n".join((answer(tally, ended=ended), head, "", *(run_line(run).plain for run in runs), ""))
 
 
 def _count(count: int, one: str, more: str) -> str:

@@ -2,7 +2,8 @@
 
     block = 10                        # so many runs have one canary and one kept cluster
     kept_in_block = 4                 # so many of them are on the kept cluster
-    sabotages = ["lost-row"]          # kinds of canaries; all when it is left out
+    sabotages = ["lost-row"]          # kinds of canaries; all when it is left out, [] = no canaries; or a table:
+                                      # sabotages.lost-row = ["reparent/storm"], by the names of lots
 
     [kept_cluster]                    # options of `vtchaos up`
     shards = [1, 2, 2, 4]             # one of these
@@ -36,14 +37,15 @@ from harness import planning
 from harness.base.errors import PlanError, UsageError
 from harness.model import ClusterSpec, Plan
 from harness.options import cluster_options, load_options, overrides
+from harness.sabotage import SABOTAGES
 from harness.soak import Lot, Values, Weights
-from harness.soak_drawing import RELEASE, extremes, words_of_option
+from harness.soak_drawing import RELEASE, extremes, released, words_of_option
 
 SHIPPED = Path(__file__).with_name("soak_weights.toml")
 BLOCK = 10
 MOST_PLANS = 64  # of one lot: all combinations while they are fewer, else each option by itself
 PLACES = ("kept", "own")
-_KEYS = {"block": int, "kept_in_block": int, "kept_cluster": dict, "sabotages": list, "lot": list}
+_KEYS = {"block": int, "kept_in_block": int, "kept_cluster": dict, "sabotages": (list, dict), "lot": list}
 _LOT_KEYS = {
     "name": str, "experiment": (str, list), "weight": (int, float), "place": list, "cluster": dict, "load": dict,
     "set": dict,
@@ -51,7 +53,7 @@ _LOT_KEYS = {
 
 
 def read(path: Path, releases: Sequence[str]) -> Weights:
-    """Raises UsageError. `releases`: what RELEASE may stand for, if the file has the word. Without canaries."""
+    """Raises UsageError. `releases`: what RELEASE may stand for, if the file has the word."""
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -64,14 +66,8 @@ def read(path: Path, releases: Sequence[str]) -> Weights:
         raise UsageError(f"the weights {path}: {error}") from None
 
 
-def sabotages_wanted(path: Path) -> tuple[str, ...] | None:
-    """The kinds of canaries that the file names; None = it names none."""
-    found = tomllib.loads(path.read_text(encoding="utf-8")).get("sabotages")
-    return None if found is None else tuple(str(each) for each in found)
-
-
 def weights_of(plain: Mapping[str, Any], releases: Sequence[str]) -> Weights:
-    """What the file says, planned. Raises UsageError."""
+    """What the file says, planned, with its canaries. Raises UsageError."""
     _known("it", plain, _KEYS)
     lots = tuple(lot for number, row in enumerate(plain.get("lot", ()), start=1) for lot in _lots(number, row))
     found = Weights(
@@ -82,8 +78,7 @@ def weights_of(plain: Mapping[str, Any], releases: Sequence[str]) -> Weights:
         kept_cluster=_values("kept_cluster", plain.get("kept_cluster", {})),
     )
     _refuse(found)
-    _refuse_plans(found)
-    return found
+    return replace(found, sabotages=_canaries(_plans(found), plain.get("sabotages")))
 
 
 # ---------------------------------------------------------------- reading
@@ -177,22 +172,26 @@ def _refuse(weights: Weights) -> None:
         raise UsageError("no lot with a weight has the place own")
 
 
-def _refuse_plans(weights: Weights) -> None:
-    """Plans whatever may be drawn, at its extremes."""
+def _plans(weights: Weights) -> Mapping[str, Sequence[Plan]]:
+    """Lot → whatever may be drawn of it on a cluster of its own, at its extremes. Raises UsageError, also for what
+    may be drawn on the kept cluster."""
+    found: dict[str, Sequence[Plan]] = {}
     kept = (
         [_kept(words) for words in _combined(weights.kept_cluster, weights.releases)] if weights.kept_in_block else []
     )
     for lot in weights.lots:
         try:
             experiment = planning.choose(lot.experiment, EXPERIMENTS)
-            for words in _drawable(lot, {**lot.cluster, **lot.load}, weights.releases) if lot.own else ():
-                planned((experiment.name, *words))
+            drawable = _drawable(lot, {**lot.cluster, **lot.load}, weights.releases) if lot.own else ()
+            plans = [planned((experiment.name, *words)) for words in drawable]
+            found[lot.name] = plans if lot.weight else ()
             for words in _drawable(lot, lot.load, weights.releases) if lot.kept else ():
                 for running in kept:
                     planned((experiment.name, *words), running)
         except (UsageError, click.ClickException) as error:
             said = error.format_message() if isinstance(error, click.ClickException) else str(error)
             raise UsageError(f"the lot {lot.name}: {said}") from None
+    return found
 
 
 def _drawable(lot: Lot, options: Mapping[str, Values], releases: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -216,7 +215,7 @@ def _words(name: str, value: str, releases: Sequence[str]) -> tuple[str, ...]:
         return ("--set", f"{name.removeprefix('set ')}={value}") if value else ()
     if RELEASE in value and not releases:
         raise UsageError(f"--{name} {value}: no release is installed; name some with --releases")
-    return words_of_option(name, value.replace(RELEASE, releases[0] if releases else ""))
+    return words_of_option(name, released(value, releases[0]) if RELEASE in value else value)
 
 
 def _kept(words: Sequence[str]) -> ClusterSpec:
@@ -265,19 +264,32 @@ def _run(**_: Any) -> None:
 # ---------------------------------------------------------------- canaries
 
 
-def with_canaries(weights: Weights, fits: Mapping[str, Sequence[str]], wanted: Sequence[str] | None) -> Weights:
-    """`fits`: kind of sabotage → experiments that it can be used in. `wanted`: only these kinds; None = all.
-
-    Raises UsageError for a kind that is not known, or that none of the lots can show."""
+def _canaries(plans: Mapping[str, Sequence[Plan]], wanted: Any) -> Mapping[str, tuple[str, ...]]:
+    """Kind of sabotage → the lots that it can be used in, whatever is drawn. `wanted`: kinds, or kind → names of lots;
+    None = all of both. Raises UsageError for what is wanted and does not exist or does not fit."""
     for kind in wanted or ():
-        if kind not in fits:
-            raise UsageError(f"no sabotage is called {kind}; there are {', '.join(fits) or 'none'}")
-    kinds = fits if wanted is None else wanted
-    found = {
-        kind: tuple(lot.name for lot in weights.lots if lot.own and lot.weight and lot.experiment in fits[kind])
-        for kind in kinds
-    }
+        if kind not in SABOTAGES:
+            raise UsageError(f"no sabotage is called {kind}; there are {', '.join(SABOTAGES)}")
+    if isinstance(wanted, Mapping):
+        return {kind: tuple(_showing(kind, name, plans) for name in names) for kind, names in wanted.items() if names}
+    kinds = SABOTAGES if wanted is None else wanted
+    found = {kind: tuple(name for name, rows in plans.items() if rows and not _unfit(kind, rows)) for kind in kinds}
     for kind in wanted or ():
         if not found[kind]:
             raise UsageError(f"the sabotage {kind} fits none of the lots that have clusters of their own")
-    return replace(weights, sabotages={kind: lots for kind, lots in found.items() if lots})
+    return {kind: lots for kind, lots in found.items() if lots}
+
+
+def _showing(kind: str, name: str, plans: Mapping[str, Sequence[Plan]]) -> str:
+    """The lot of that name. Raises UsageError where it cannot show the sabotage."""
+    if not plans.get(name):
+        raise UsageError(f"sabotages.{kind}: no lot that has a weight and clusters of its own is called {name}")
+    why_not = _unfit(kind, plans[name])
+    if why_not:
+        raise UsageError(f"sabotages.{kind}: it breaks nothing in {name}: {why_not}")
+    return name
+
+
+def _unfit(kind: str, plans: Sequence[Plan]) -> str:
+    reasons = (SABOTAGES[kind].unfit(plan, EXPERIMENTS[plan.experiment]) for plan in plans)
+    return next((why for why in reasons if why), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from harness.soak import Drawing, Resources, Soak, SoakRun
 from harness.soak_clusters import KeptCluster, command
 from harness.soak_drawing import drawing
 from harness.soak_limits import (
+    EXIT_FINDING,
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
     EXIT_PASS,
@@ -32,6 +34,7 @@ from harness.soak_limits import (
     FAILED_IN_A_ROW,
     LEAST_FREE_BYTES,
     Tally,
+    caught,
     expected_s,
     removable,
     why_end,
@@ -39,10 +42,10 @@ from harness.soak_limits import (
 )
 
 LOG = "runs.log"  # what the runs said, where there is no terminal
-SUMMARY = "summary.txt"
 BEYOND_TIMEOUT_S = 900.0  # a run's start, end and judging, beside its timeline
 ORPHAN_WITHIN_S = 1800.0  # a run whose soak was killed comes to its end by itself
 HEAL_WITHIN_S = 300.0
+REPORT_WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,9 @@ class Soaking:
             self._cleared()
             ended = self._made()
             self._kept.removed()
-        self._told(ended)
         self._console.print(soak_text.answer(self._tally, ended=ended), highlight=False, soft_wrap=True)
+        if self._tally.runs:
+            self._reported(told=True)
         return self._exit_code()
 
     def _exit_code(self) -> int:
@@ -102,7 +106,7 @@ class Soaking:
             soak_files.append(self._folder, run)
             self._tally.add(run)
             self._pruned(run.after)
-            self._told("")
+            self._reported(told=False)
             self._console.print(soak_text.run_line(run), soft_wrap=True)
         return "interrupted"
 
@@ -137,7 +141,7 @@ class Soaking:
             took_s=round(made.took_s, 3),
             exit_code=made.exit_code,
             record=record,
-            caught=None,
+            caught=caught(drawn.sabotage, made.exit_code, record) if drawn.sabotage else None,
             cluster=made.cluster,
             replaced=why,
             before=before,
@@ -188,12 +192,29 @@ class Soaking:
             gone += removable(soak_files.runs(self._folder), self._tally.first)
             soak_files.prune(self._folder, gone, taken=after.folder_bytes, keep_bytes=self._soak.keep_bytes)
 
-    def _told(self, ended: str) -> None:
-        text = soak_text.plain(self._soak, self._tally, soak_files.runs(self._folder), ended=ended)
-        (self._folder / SUMMARY).write_text(text, encoding="utf-8")
+    def _reported(self, *, told: bool) -> None:
+        """Renew soak.html and the rest; the nights before are only read in the end, they do not change meanwhile."""
+        problem = report(self._folder, told=told)
+        if problem:
+            self._console.print(f"the report could not be written: {problem}", style="yellow", soft_wrap=True)
 
     def _ran(self, words: Sequence[str], turn: str, within_s: float) -> int:
         return self._stopping.ran(command(words), turn, within_s)
+
+
+def report(folder: Path, *, told: bool) -> str:
+    """`vtchaos nights` in a process of its own: what draws a page holds much memory. Why it failed; "" = it did not."""
+    words = command(("nights", str(folder), *(() if told else ("--nights", "0"))))
+    out = None if told else subprocess.DEVNULL
+    try:
+        done = subprocess.run(
+            words, stdout=out, stderr=subprocess.PIPE, text=True, check=False, timeout=REPORT_WITHIN_S, process_group=0
+        )
+    except subprocess.TimeoutExpired:
+        return f"not within {REPORT_WITHIN_S:g} s"
+    said = done.stderr.strip().rpartition("\n")[2]
+    ended = done.returncode in (EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS)
+    return said or ("" if ended else f"exit code {done.returncode}")
 
 
 def _found(folder: Path) -> _Made | None:

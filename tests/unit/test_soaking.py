@@ -1,0 +1,355 @@
+"""Goal: whenever a soak is ended, none of its results is lost and none is doubled, and it goes on as if nothing was.
+
+Method: the real work of the command with a fake `vtchaos`, killed at every step at which it can be killed: before, in
+the middle of and after a run; within the line that records it; before it is pruned or told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import io
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from harness import soak_files, soaking
+from harness.base import jsonio
+from harness.base.errors import ClusterError, RunDirError
+from harness.base.rundir import RunDir
+from harness.checks.judge import judge
+from harness.child_runs import Stopping
+from harness.history import load
+from harness.model import Plan, RunVerdict, Verdict
+from harness.run_records import RunRecord
+from harness.soak import RUNS, Drawing, Soak, SoakRun
+from harness.soak_drawing import drawing
+from harness.soaking import Soaking
+from tests.fakes import calm
+from tests.unit.soak_runs import WEIGHTS
+
+SEED = 11
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of the soak runs on."""
+
+
+@dataclass
+class World:
+    """Stands for `vtchaos` and for whoever kills the soak: after `lives` steps it dies."""
+
+    template: Path
+    lives: int | None = None
+    codes: dict[int, int] = field(default_factory=dict)  # run → how its process ends; without a verdict where not 0
+    asks: dict[int, Callable[[], None]] = field(default_factory=dict)  # run → what happens while it runs
+    started: list[int] = field(default_factory=list)  # runs that were begun, in that order
+    others: list[tuple[str, ...]] = field(default_factory=list)  # up, down, heal
+    bulk: int = 0  # bytes of a run's recording
+    said: str = ""
+    reports: list[bool] = field(default_factory=list)  # told or not
+
+    def step(self) -> None:
+        if self.lives is not None:
+            self.lives -= 1
+            if self.lives < 0:
+                raise Killed
+
+    def ran(self, command: Sequence[str], turn: str, within_s: float) -> int:
+        del within_s
+        words = list(command)[3:]
+        self.step()
+        if words[0] != "run":
+            self.others.append(tuple(words))
+            return 0
+        number, folder = int(turn.removeprefix("run ")), Path(words[words.index("--out") + 1])
+        self.started.append(number)
+        folder.mkdir()
+        shutil.copy(self.template / "plan.json", folder)
+        self.step()
+        self.asks.get(number, lambda: None)()
+        if self.codes.get(number, 0) == 0:
+            (folder / "ops-0.bin").write_bytes(bytes(self.bulk))
+            shutil.copy(self.template / "verdict.json", folder)
+        self.step()
+        return self.codes.get(number, 0)
+
+
+class Kept:
+    """Stands for KeptCluster."""
+
+    def __init__(self, soak: str, *, ran: object, most_runs: int) -> None:
+        del soak, ran, most_runs
+
+    def ready(self, drawn: Drawing) -> tuple[str, str]:
+        return ("soak-x", "new") if drawn.cluster else ("", "own")
+
+    def after(self, why: str) -> str:
+        return why
+
+    def removed(self) -> None:
+        return
+
+    def leftovers_removed(self) -> list[str]:
+        return []
+
+
+class Refusing(Kept):
+    def ready(self, drawn: Drawing) -> tuple[str, str]:
+        if drawn.cluster:
+            raise ClusterError("it does not serve")
+        return "", "own"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = calm().write(tmp_path_factory.mktemp("run") / "run")
+    jsonio.save(run.verdict, judge(load(run)))
+    return run.path
+
+
+@contextlib.contextmanager
+def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
+    """The world in place of the real one."""
+    append, prune = soak_files.append, soak_files.prune
+
+    def appended(folder: Path, run: SoakRun) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            whole = (folder / RUNS).read_bytes()
+        try:
+            world.step()
+        except Killed:  # the line is torn
+            with (folder / RUNS).open("ab") as out:
+                out.write(jsonio.line(run)[:50])
+            raise
+        append(folder, run)
+        assert not run.number > 1 or (folder / RUNS).read_bytes().startswith(whole[: whole.rfind(b"\n") + 1])
+        world.step()
+
+    def pruned(*given: object, **more: object) -> int:
+        world.step()
+        return prune(*given, **more)  # type: ignore[arg-type]
+
+    def report(folder: Path, *, told: bool) -> str:
+        assert (folder / RUNS).is_file()
+        world.reports.append(told)
+        world.step()
+        return ""
+
+    async def nobody(folder: Path, stopping: Stopping) -> None:
+        return
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stopping, "ran", lambda _, command, turn, within_s: world.ran(command, turn, within_s))
+        patch.setattr(soaking, "KeptCluster", kept)
+        patch.setattr(soaking, "recorded", recorded)
+        patch.setattr(soaking, "report", report)
+        patch.setattr(soaking, "_until_nobody_is_at", nobody)
+        patch.setattr(soak_files, "append", appended)
+        patch.setattr(soak_files, "prune", pruned)
+        yield
+
+
+def recorded(run: RunDir, inside: Path) -> RunRecord:
+    verdict = jsonio.load(run.verdict, RunVerdict)
+    seed = jsonio.load(run.plan, Plan).seed
+    return RunRecord(
+        run_id=verdict.run_id, folder=str(run.path.relative_to(inside)), experiment=verdict.experiment, seed=seed,
+        verdict=Verdict.PASS, exit_code=0, headline="",
+    )  # fmt: skip
+
+
+def soak(most_runs: int = 6, left_s: float = 10_000.0, keep_bytes: int = 10**9) -> Soak:
+    now = datetime.datetime.now(tz=datetime.UTC)
+    return Soak(
+        name="abc",
+        seed=SEED,
+        budget_s=left_s,
+        most_runs=most_runs,
+        keep_bytes=keep_bytes,
+        weights=WEIGHTS,
+        begin=now.isoformat(),
+        until=(now + datetime.timedelta(seconds=left_s)).isoformat(),
+        harness_version="1",
+        commit="",
+    )
+
+
+def lived(world: World, folder: Path, what: Soak) -> int | None:
+    """The exit code of one soak process; None: it was killed."""
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    try:
+        return Soaking(folder, what, console, Stopping(console)).run()
+    except Killed:
+        return None
+    finally:
+        world.said = out.getvalue()
+
+
+def complete(folder: Path, count: int) -> None:
+    """Every run once, in order, as it would have been drawn anyway."""
+    runs = list(soak_files.runs(folder))
+    assert [run.drawing for run in runs] == [drawing(SEED, number, WEIGHTS) for number in range(1, count + 1)]
+    assert [run.folder for run in runs] == [f"{number:04d}" for number in range(1, count + 1)]
+    assert all((folder / run.folder / "verdict.json").is_file() for run in runs)
+
+
+def test_a_soak_is_taken_up_wherever_it_was_killed(template: Path, tmp_path: Path) -> None:
+    for lives in range(200):
+        folder = tmp_path / str(lives)
+        folder.mkdir()
+        world = World(template, lives=lives)
+        with replacing(world):
+            first = lived(world, folder, soak(3))
+            world.lives = None
+            assert lived(world, folder, soak(3)) is not None
+        complete(folder, 3)
+        again = [number for number in (1, 2, 3) if world.started.count(number) > 1]
+        aside = [path.name for path in folder.glob("*-broken-off-*")]
+        assert aside == [f"{number:04d}-broken-off-1" for number in again]  # only what was not whole was made again
+        if first is not None:
+            break
+    assert 12 < lives < 100
+
+
+@settings(max_examples=30, deadline=None)
+@given(lives=st.lists(st.integers(min_value=0, max_value=15), max_size=8))
+def test_however_often_it_is_killed(lives: list[int], template: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("soak")
+    world = World(template)
+    with replacing(world):
+        for each in lives:
+            world.lives = each
+            lived(world, folder, soak(5))
+        world.lives = None
+        assert lived(world, folder, soak(5)) is not None
+    complete(folder, 5)
+
+
+def test_a_run_that_is_whole_is_taken_over_with_what_it_says(template: Path, tmp_path: Path) -> None:
+    world = World(template, lives=3)  # it dies when the run has ended
+    with replacing(world):
+        assert lived(world, tmp_path, soak(1)) is None
+        assert not (tmp_path / RUNS).exists()
+        world.lives = None
+        lived(world, tmp_path, soak(1))
+    assert world.started == [1]
+    (run,) = soak_files.runs(tmp_path)
+    assert run.exit_code == jsonio.load(template / "verdict.json", RunVerdict).exit_code
+    assert run.took_s >= 0
+
+
+def test_what_a_dead_run_left_is_healed_before_it_is_made_again(template: Path, tmp_path: Path) -> None:
+    world = World(template, lives=2)
+    with replacing(world):
+        assert lived(world, tmp_path, soak(1)) is None
+        world.lives = None
+        lived(world, tmp_path, soak(1))
+    assert world.others == [("heal", str(tmp_path / "0001"))]
+    assert world.started == [1, 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_without_losing_a_result(number: signal.Signals, template: Path, tmp_path: Path) -> None:
+    world = World(template, asks={2: lambda: signal.raise_signal(number)})
+    with replacing(world):
+        assert lived(world, tmp_path, soak(4)) == 130
+        complete(tmp_path, 2)
+        world.asks = {}
+        assert lived(world, tmp_path, soak(4)) != 130
+    complete(tmp_path, 4)
+
+
+def test_a_run_that_is_broken_off_by_the_signal_is_made_again(template: Path, tmp_path: Path) -> None:
+    world = World(template, asks={2: lambda: signal.raise_signal(signal.SIGTERM)}, codes={2: 130})
+    with replacing(world):
+        assert lived(world, tmp_path, soak(3)) == 130
+        complete(tmp_path, 1)
+        world.asks, world.codes = {}, {}
+        lived(world, tmp_path, soak(3))
+    complete(tmp_path, 3)
+    assert (tmp_path / "0002-broken-off-1").is_dir()
+
+
+def test_a_run_that_failed_is_on_record_and_is_not_made_again(template: Path, tmp_path: Path) -> None:
+    world = World(template, codes={2: 4})
+    with replacing(world):
+        lived(world, tmp_path, soak(3))
+        lived(world, tmp_path, soak(3))
+    assert world.started == [1, 2, 3]
+    assert world.reports == [False, False, False, True, True]
+    runs = list(soak_files.runs(tmp_path))
+    assert [run.exit_code for run in runs] == [0, 4, 0]
+    assert runs[1].record.headline == "it came to no verdict"
+
+
+def test_five_failures_in_a_row_end_it(template: Path, tmp_path: Path) -> None:
+    world = World(template, codes=dict.fromkeys(range(2, 20), 4))
+    with replacing(world):
+        assert lived(world, tmp_path, soak(20)) == 4
+    assert world.started == [1, 2, 3, 4, 5, 6]
+    assert "5 runs in a row failed" in world.said
+
+
+def test_a_cluster_that_does_not_start_is_a_failure_of_the_harness(template: Path, tmp_path: Path) -> None:
+    world = World(template)
+    with replacing(world, Refusing):
+        lived(world, tmp_path, soak(3))
+    runs = list(soak_files.runs(tmp_path))
+    assert [(run.exit_code, run.record.headline) for run in runs[:2]] == [(4, "it does not serve")] * 2
+    assert world.started == [3]
+
+
+def test_a_budget_that_is_over_begins_nothing(template: Path, tmp_path: Path) -> None:
+    world = World(template)
+    with replacing(world):
+        assert (
+            lived(world, tmp_path, soak(3, left_s=30.0)) == 4
+        )  # no run: nothing is proved, and it is not Vitess's fault
+    assert world.started == []
+    assert "of the budget" in world.said
+    assert world.reports == []
+
+
+def test_the_folder_is_kept_small(template: Path, tmp_path: Path) -> None:
+    world = World(template, bulk=300_000)
+    with replacing(world):
+        lived(world, tmp_path, soak(8, keep_bytes=1_000_000))
+    complete(tmp_path, 8)
+    left = [run.folder for run in soak_files.runs(tmp_path) if (tmp_path / run.folder / "ops-0.bin").exists()]
+    assert left == ["0007", "0008"]
+    assert soak_files.taken_bytes(tmp_path) < 1_300_000
+    assert "removed by the soak" in (tmp_path / "0001" / "pruned.txt").read_text()
+
+
+def test_two_soaks_do_not_share_a_folder(tmp_path: Path) -> None:
+    second = soak_files.owned(tmp_path)
+    with soak_files.owned(tmp_path), pytest.raises(RunDirError, match="another soak is at work"):
+        second.__enter__()
+    with soak_files.owned(tmp_path):
+        pass
+
+
+def test_a_line_of_another_version_is_said(tmp_path: Path) -> None:
+    (tmp_path / RUNS).write_text('{"number": 1}\n')
+    with pytest.raises(RunDirError, match=r"runs\.jsonl, line 1 is of another version"):
+        list(soak_files.runs(tmp_path))
+
+
+def test_what_it_takes_is_measured(tmp_path: Path) -> None:
+    before = soak_files.resources(tmp_path)
+    (tmp_path / "bulk").write_bytes(bytes(1_000_000))
+    after = soak_files.resources(tmp_path)
+    assert after.folder_bytes - before.folder_bytes >= 1_000_000
+    assert before.own_rss_bytes > 10_000_000
+    assert before.own_handles > 2
+    assert dataclasses.asdict(before).keys() == dataclasses.asdict(after).keys()
