@@ -10,8 +10,7 @@ from rich.console import Console
 
 from harness.base.errors import UsageError
 from harness.nights import text
-from harness.nights.files import MOST_NIGHTS, Past, before, read, soak_of, written
-from harness.nights.report import report
+from harness.nights.files import MOST_NIGHTS, Past, before, read, renewed, soak_of
 
 
 @click.command("nights")
@@ -53,7 +52,6 @@ def nights_command(folders: tuple[Path, ...], history: tuple[Path, ...], most: i
         past = Past(nights=tuple(read(folder) for folder in ordered[:-1][-most:] if most))
     else:
         past = before(tonight, history, most)
-    made = report((*past.nights, read(tonight)), past.left_out)
-    written(made, tonight)
+    made = renewed(tonight, past)
     text.show(made, Console(), folder=tonight)
     sys.exit(made.exit_code)

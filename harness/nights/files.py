@@ -16,6 +16,7 @@ from harness.nights import junit, markdown, page, text
 from harness.nights.night import Night, night
 from harness.nights.report import Report, report
 from harness.soak import RUNS, SOAK, Soak, SoakRun
+from harness.soak_files import PRUNED
 
 REPORT = "soak-report.json"
 PAGE = "soak.html"
@@ -31,8 +32,7 @@ class Past:
 
 
 def renewed(folder: Path, past: Past | None = None) -> Report:
-    """Write the report of a soak's folder, against `past` (else: the soaks beside it). May be called after every run:
-    what is past does not change, and need be read only once. Raises RunDirError for a folder without a soak."""
+    """Write the report of a soak's folder, against `past` (else: the soaks beside it). Raises RunDirError."""
     known = before(folder) if past is None else past
     made = report((*known.nights, read(folder)), known.left_out)
     written(made, folder)
@@ -60,7 +60,13 @@ def _saved(path: Path, content: str) -> None:
 def read(folder: Path) -> Night:
     """Of what is whole in it: a soak that was killed while it wrote a line leaves a torn one. Raises RunDirError."""
     left_out: list[str] = []
-    return night(shown(folder), soak_of(folder), _runs(folder, left_out), left_out=left_out)
+    return night(
+        shown(folder),
+        soak_of(folder),
+        _runs(folder, left_out),
+        left_out=left_out,
+        kept=lambda name: not (folder / name / PRUNED).exists(),
+    )
 
 
 def soak_of(folder: Path) -> Soak:

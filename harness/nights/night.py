@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -60,6 +60,7 @@ class Sighting:
     folder: str  # of the run, as a command on this machine names it
     begin: str
     seed: int
+    kept: bool = True  # False: the soak has removed its recording (--keep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ class Canary:
     folder: str
     experiment: str
     caught: bool | None  # None: the run proves nothing, so that nobody could have caught it
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -150,18 +152,26 @@ class Night:
         return sum(self.why_broken.values())
 
 
-def night(path: str, soak: Soak, runs: Iterable[SoakRun], *, left_out: Iterable[str] = ()) -> Night:
+def night(
+    path: str,
+    soak: Soak,
+    runs: Iterable[SoakRun],
+    *,
+    left_out: Iterable[str] = (),
+    kept: Callable[[str], bool] = lambda folder: True,
+) -> Night:
     """Of the runs in the order in which they were made. They are looked at one by one: nothing of a run is kept but
-    what nights are compared in."""
-    gathered = _Gathering(path)
+    what nights are compared in. `kept`: whether a run's folder still has its recording."""
+    gathered = _Gathering(path, kept)
     for run in runs:
         gathered.add(run)
     return gathered.night(soak, tuple(left_out))  # `left_out` may still grow while runs are read
 
 
 class _Gathering:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, kept: Callable[[str], bool]) -> None:
         self._path = path
+        self._kept = kept
         self._tally = Tally()
         self._counts: Counter[str] = Counter()
         self._why_unknown: Counter[str] = Counter()
@@ -188,6 +198,7 @@ class _Gathering:
                     folder=self._place(run),
                     experiment=run.drawing.experiment,
                     caught=run.caught,
+                    kept=self._kept(run.folder),
                 )
             )
         elif kind == "unknown":
@@ -199,8 +210,12 @@ class _Gathering:
             self._measure(run)
 
     def _show(self, run: SoakRun) -> None:
-        seen = Sighting(folder=self._place(run), begin=run.begin, seed=run.drawing.seed)
-        for item in sorted(set(_items(run.record))):
+        items = sorted(set(_items(run.record)))
+        if not items:
+            return
+        kept = self._kept(run.folder)
+        seen = Sighting(folder=self._place(run), begin=run.begin, seed=run.drawing.seed, kept=kept)
+        for item in items:
             before = self._shown.get(item)
             first = before.first if before else seen
             self._shown[item] = Shown(runs=1 + (before.runs if before else 0), first=first, last=seen)

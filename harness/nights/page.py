@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from harness.base.files import replaced
 from harness.nights import words
 from harness.nights.report import Report
-from harness.nights.standings import SHOWN, Standing, Standings
+from harness.nights.standings import Standing, Standings
 from harness.nights.trends import Trend
 from harness.sweep_page import json_in_script
 
@@ -48,7 +48,6 @@ def render(found: Report, out: Path) -> Path:
         most=MOST_TOLD,
         most_why=MOST_WHY,
         link=lambda folder: link(found, folder),
-        shown=SHOWN,
         data=json_in_script({"charts": charts(found), "turned": len(_turned(found))}),
         plotly=Markup(get_plotlyjs()),
     )

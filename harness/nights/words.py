@@ -66,10 +66,11 @@ def rate_words(rate: Rate) -> str:
 
 
 def again(each: Standings) -> tuple[str, ...]:
-    """Command lines: the same schedule again, of its first and of its latest run; and the smallest that shows it."""
-    runs = dict.fromkeys((each.first.folder, each.latest.folder))
+    """Command lines: the same schedule again, of its first and of its latest run; and the smallest that shows it. Of
+    runs whose recording is there: without it nobody knows what was issued."""
+    runs = [seen.folder for seen in dict.fromkeys((each.first, each.latest)) if seen.kept]
     lines = [f"vtchaos replay {shlex.quote(folder)}" for folder in runs]
-    return (*lines, f"vtchaos shrink {shlex.quote(each.first.folder)}")
+    return (*lines, *(f"vtchaos shrink {shlex.quote(folder)}" for folder in runs[:1]))
 
 
 def turn_words(turn: Turn) -> str:
