@@ -112,6 +112,17 @@ async def slow_demotion(stage: Stage) -> None:
     await aftermath(stage)
 
 
+async def one_held(stage: Stage) -> None:
+    """All shards at once, and a transaction is open on the first one's primary: its demotion waits for the grace
+    period, and vtgate ends no shard's buffering before the whole keyspace is consistent."""
+    await _baseline(stage)
+    shards = _shards(stage)
+    async with stage.inject(HeldTransaction(shard=shards[0])):
+        stage.phase("storm")
+        await reparent_together(stage, shards)
+    await aftermath(stage)
+
+
 async def reparent_together(stage: Stage, shards: tuple[str, ...]) -> None:
     """All intents are on disk before the first call leaves; then all calls leave in one turn of the loop."""
     gate = Gate(len(shards))
@@ -234,6 +245,12 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         shards=2,
         vttablet_flags={"shutdown-grace-period": "13s"},  # beyond the window, within vtctld's 15 s for DemotePrimary
         known_bugs=(WINDOW_SHORTER,),
+    ),
+    _member(
+        "one-held",
+        "One of all shards' reparents is slow: do the clients of the others wait for it (vitess#17629)?",
+        one_held,
+        vttablet_flags={"shutdown-grace-period": "8s"},  # within the window of 10 s
     ),
     _member(
         "unbuffered",
