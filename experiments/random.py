@@ -233,6 +233,9 @@ async def _issue_again(stage: Stage, kinds: Sequence[Kind], group: asyncio.TaskG
 
 
 async def _once_more(stage: Stage, kinds: Sequence[Kind], each: Drawn) -> None:
+    now = told(draw(stage.plan.seed, each.number, each.attempt, stage.cluster.spec, kinds))
+    if each.fault and now != each.fault:
+        stage.note(f"fault {each.number} is another than it was", was=each.fault, now=now)
     why = await _attempted(stage, kinds, each.number, each.attempt, each.hold_s)
     if why:
         stage.note(f"fault {each.number} could not be injected this time", attempt=each.attempt, why=why)

@@ -335,6 +335,7 @@ class Drawn:
     attempt: int
     at_s: float  # from the beginning of the phase in which faults are drawn
     hold_s: float
+    fault: str = ""  # what it was then, as it is told: it is another where the cluster or the table of kinds is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
