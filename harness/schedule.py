@@ -50,6 +50,7 @@ def recorded(history: History) -> tuple[Drawn, ...]:
             attempt=_attempt(event),
             at_s=round(seconds_between(begin_ns, event.at_ns), 6),
             hold_s=float(event.details["hold_s"]),
+            fault=str(event.details["fault"]),
         )
         for event in notes
         if _DRAWN.fullmatch(event.subject)

@@ -7,6 +7,7 @@ import dataclasses
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click.testing
 import pytest
@@ -92,7 +93,7 @@ def test_a_run_on_a_kept_cluster_gets_one_of_its_own_and_says_so() -> None:
         ({"cluster_name": "theirs", "backend": "kubernetes"}, "name one like it with --cluster"),
     ],
 )
-def test_what_cannot_be_as_it_was_is_refused(changed: dict[str, object], why: str) -> None:
+def test_what_cannot_be_as_it_was_is_refused(changed: dict[str, Any], why: str) -> None:
     with pytest.raises(PlanError, match=why):
         replayed(a_plan(**changed))
 
