@@ -95,4 +95,5 @@ def test_a_bug_of_another_component_concerns_every_result() -> None:
 
 
 def test_causes_come_from_the_named_check() -> None:
-    assert red(shown(**{"cause_late-error": 2, "late": 1})).causes == ("late-error",)
+    told: dict[str, str | int | float] = {"known_bug": ISSUE, "cause_late-error": 2, "late": 1}
+    assert red(dataclasses.replace(shown(), figures=told)).causes == ("late-error",)
