@@ -123,19 +123,18 @@ def seen(asked: Asked, runs: Sequence[BisectRun]) -> tuple[Seen, ...]:
 def next_places(asked: Asked, runs: Sequence[BisectRun]) -> tuple[int, ...]:
     """Places in the row of the releases that the next run is about; () = it is known, or it cannot be."""
     row = seen(asked, runs)
-    last = len(row) - 1
-    if over(asked, row) or row[last].shown:
+    if over(asked, row) or row[-1].shown:
         return ()
-    first = [end for end in (0, last) if row[end].counted < asked.trials]
-    if asked.beside > 1:
-        best = _telling(row) if _unclear(asked, row) else _beside_border(asked, row)
-        wanted = [*first, *best]
-        return tuple(sorted({0, *dict.fromkeys(wanted[: asked.beside])})) if wanted else ()
-    if not row[0].shown:
-        return (0,)
-    if first:
-        return (first[0],)
-    return tuple((_telling(row) if _unclear(asked, row) else _beside_border(asked, row))[:1])
+    wanted = [*_ends(asked, row), *(_telling(row) if _unclear(asked, row) else _beside_border(asked, row))]
+    if asked.beside == 1 or not wanted:
+        return tuple(wanted[:1])
+    return tuple(sorted(tuple(dict.fromkeys([0, *wanted]))[: asked.beside]))  # the bad end beside all others
+
+
+def _ends(asked: Asked, row: Sequence[Seen]) -> list[int]:
+    """Those that were not run often enough, the bad one first."""
+    bad = [0] if row[0].counted < asked.trials or not row[0].shown else []
+    return [*bad, *([len(row) - 1] if row[-1].counted < asked.trials else [])]
 
 
 def over(asked: Asked, row: Sequence[Seen]) -> bool:

@@ -104,7 +104,7 @@ def size(plan: Plan) -> float:
     rows = plan.items.rows * plan.items.tables if plan.items is not None else 0
     seconds = START_S + sum(timed) + span_s(plan) + rows / ROWS_A_SECOND
     tablets = sum(each.shards * each.tablets_per_shard for each in plan.cluster.keyspaces)
-    clients = sum(stream.count for stream in plan.streams)
+    clients = float(sum(stream.count for stream in plan.streams))
     if plan.load is not None:
         clients += plan.cluster.shards * (plan.load.rate_per_shard + plan.load.connections_per_shard) / 100
     return seconds * (2 * tablets + len(plan.cluster.vtgates) * (1 + clients))

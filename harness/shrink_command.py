@@ -28,6 +28,7 @@ from harness.base.clock import now_ns
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.files import replaced
 from harness.base.rundir import RUNS, RunDir
+from harness.checks.judge import judge
 from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_whole, set_aside
 from harness.history import History
 from harness.model import Plan, VtgateSpec
@@ -71,7 +72,7 @@ def shrink_command(
     source = replay_command.source_of(run_dir)
     if source.seen is None:
         raise UsageError(f"{run_dir} is a plan; what it showed is in a run directory")
-    sought, node = shows_of(source.plan, bare(source.seen), check)
+    sought, node = shows_of(source.plan, bare(source.seen), judge(source.seen), check)
     asked = Asked(source=source.plan.run_id, sought=sought, rate=least_rate, confidence=confidence, trials=trials)
     folder = (out or RUNS / _name(source.plan)).absolute()
     _require_same(folder, asked)
@@ -146,7 +147,8 @@ class Shrinking:
             return EXIT_INTERRUPTED
         if confirmed is not None:
             return 0
-        return EXIT_UNKNOWN if any(tried.counted for tried in self._tried) else EXIT_HARNESS
+        came_to_nothing = bool(self._tried) and not any(tried.counted for tried in self._tried)
+        return EXIT_HARNESS if came_to_nothing else EXIT_UNKNOWN
 
     # ------------------------------------------------------------ the search
 
@@ -247,7 +249,7 @@ class Shrinking:
         taken = confirmed[0] if confirmed else self._taken[-1] if self._taken else None
         less = tuple(shrinking.smaller(self._plan, taken.plan)) if taken else ()
         rate_then = confirmed[1] if confirmed and confirmed[1].counted else None
-        refused = bool(self._tried) and taken is None
+        shows = True if taken else False if self._tried else None
         found = Shrink(
             asked=self._asked,
             tried=tuple(self._tried),
@@ -255,7 +257,7 @@ class Shrinking:
             smaller=less,
             rate=rate_then,
             run_s=round(statistics.median(self._last_s), 1) if self._last_s else None,
-            answer=shrinking.answer(self._asked, less, rate_then, shows=not refused),
+            answer=shrinking.answer(self._asked, less, rate_then, shows=shows),
         )
         jsonio.save(self._folder / SHRINK, found)
         return found

@@ -113,17 +113,19 @@ def often_enough(rate: float, shown: int, silent: int) -> float:
     return sum(math.comb(total, n) * rate**n * (1 - rate) ** (total - n) for n in range(shown + 1))
 
 
-def shows_of(plan: Plan, bare: RunVerdict, check: str = "") -> tuple[Sought, str]:
-    """What of a run is to be shown again, and the node of the vtgate that showed it ("" = the whole cluster). Raises
-    UsageError."""
+def shows_of(plan: Plan, bare: RunVerdict, settled: RunVerdict, check: str = "") -> tuple[Sought, str]:
+    """What of a run is to be shown again, and the node of the vtgate that showed it ("" = the whole cluster): a finding
+    before a known bug, what no slowness excuses before a promise. Raises UsageError."""
+    found = {(result.check, result.subject) for result in settled.results if result.verdict is Verdict.FAIL}
     red = [result for result in bare.results if result.verdict is Verdict.FAIL and check in ("", result.check)]
     if not red:
         what = f"{check} is not red" if check else "nothing is red"
         raise UsageError(f"{plan.run_id}: {what} in this run, so there is nothing to shrink")
-    first = next((result for result in red if result.kind is CheckKind.SAFETY), red[0])
+    first = min(red, key=lambda each: ((each.check, each.subject) not in found, each.kind is not CheckKind.SAFETY))
     texts = (first.summary, *first.details)
     bugs = [bug for bug in plan.known_bugs if bug.check == first.check and any(bug.says in text for text in texts)]
-    sought = sought_of(bugs[:1], first.check) if bugs else Sought(check=first.check)
+    expected = (first.check, first.subject) not in found
+    sought = sought_of(bugs[:1], first.check) if bugs and expected else Sought(check=first.check)
     return sought, first.subject.rpartition("@")[2]
 
 
@@ -214,8 +216,10 @@ def smaller(before: Plan, after: Plan) -> Iterator[Smaller]:
             yield Smaller(name=name, before=value, after=now[name])
 
 
-def answer(asked: Asked, found: tuple[Smaller, ...], rate: Rate | None, *, shows: bool) -> str:
-    """One or two sentences."""
+def answer(asked: Asked, found: tuple[Smaller, ...], rate: Rate | None, *, shows: bool | None) -> str:
+    """One or two sentences. `shows`: whether the run's own plan does; None: not known yet."""
+    if shows is None:
+        return "Whether the run's own plan shows it often enough is not known yet."
     if not shows:
         return f"The run's own plan does not show it in {asked.rate:.0%} of runs or more: try a lower --rate."
     what = "; ".join(f"{each.name} {each.before} → {each.after}" for each in found)
