@@ -18,14 +18,21 @@ from dataclasses import replace
 
 from experiments.family import Family
 from experiments.serving import SETTLED_WITHIN_S, aftermath, until_settled
+from harness.base.errors import WaitTimeout
 from harness.checks import EMERGENCY, STANDARD
+from harness.checks.assumptions import JUDGES_EMERGENCIES
+from harness.checks.emergency import StepsDown
 from harness.contracts import Check, Experiment, Stage
 from harness.faults.emergency import EmergencyReparent
 from harness.faults.hosts import LostHost
+from harness.faults.mysql_appliers import BrokenApplier
+from harness.faults.mysql_replication import SemiSyncWithoutAck
+from harness.faults.mysql_servers import PRIMARIES, REPLICAS
+from harness.faults.network import Partition
 from harness.faults.reparent import LaggingReplicas
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
-from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
+from harness.model import ClusterSpec, ConnectionMode, KnownBug, LoadSpec, Role, Suite
 from harness.vitess.vtctld import vtctld_of
 
 DEADLINE_S = 300.0
@@ -38,6 +45,7 @@ CLUSTER = ClusterSpec(
     vschema=LEDGER_VSCHEMA,
 )
 LOAD = LoadSpec(rate_per_shard=60.0, write_share=0.7, abrupt=True)
+TRANSACTIONS = replace(LOAD, mode=ConnectionMode.TRANSACTION)
 PARAMS = {
     "baseline_s": 5.0,
     "noticed_s": 2.0,
@@ -103,6 +111,65 @@ async def lagging(stage: Stage) -> None:
     await aftermath(stage)
 
 
+async def cut_off(stage: Stage) -> None:
+    """The primary's MySQL and its replicas' lose each other, and vtorc replaces it."""
+    await _baseline(stage)
+    stage.phase("failover")
+    await _cut_off(stage)
+    await stage.hold(stage.plan.params["served_s"])
+    await aftermath(stage)
+
+
+async def broken_appliers(stage: Stage) -> None:
+    """The same, after the replicas have acknowledged for a while what they cannot apply."""
+    await _baseline(stage)
+    stage.phase("unapplied")
+    async with stage.inject(BrokenApplier(shards=(_shard(stage),))):
+        await stage.hold(stage.plan.params["unapplied_s"])
+        stage.phase("failover")
+        await _cut_off(stage)
+    await stage.hold(stage.plan.params["served_s"])
+    await aftermath(stage)
+
+
+async def _cut_off(stage: Stage) -> None:
+    """When vtorc has not replaced the primary within its time, an operator does."""
+    vtctld, shard = await stage.shared(vtctld_of), _shard(stage)
+    keyspace = stage.cluster.spec.keyspace
+    was = await vtctld.shard_primary(keyspace, shard)
+
+    async def replaced() -> bool:
+        return await vtctld.shard_primary(keyspace, shard) != was
+
+    cut = Partition(
+        sources=replace(REPLICAS, shards=(shard,)),
+        targets=replace(PRIMARIES, shards=(shard,)),
+        recover_within_s=stage.plan.params["rejoin_within_s"],
+    )
+    async with stage.inject(cut):
+        try:
+            await stage.until("vtorc replaces the primary", replaced, timeout_s=stage.plan.params["replaced_within_s"])
+        except WaitTimeout as error:
+            stage.note("not replaced by vtorc", why=str(error))
+            async with stage.inject(EmergencyReparent(shard=shard)):
+                pass
+        await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+        await stage.hold(stage.plan.params["served_s"])
+
+
+async def unacknowledged(stage: Stage) -> None:
+    """No replica acknowledges any more, writers hang, and an operator fails the shard over."""
+    await _baseline(stage)
+    stage.phase("failover")
+    async with stage.inject(SemiSyncWithoutAck(shards=(_shard(stage),))):
+        await stage.hold(stage.plan.params["noticed_s"])
+        async with stage.inject(EmergencyReparent(shard=_shard(stage))):
+            pass
+        await until_settled(stage, timeout_s=SETTLED_WITHIN_S)
+        await stage.hold(stage.plan.params["served_s"])
+    await aftermath(stage)
+
+
 async def _failover(stage: Stage, *, how: str) -> None:
     await _baseline(stage)
     stage.phase("failover")
@@ -144,6 +211,9 @@ def _member(
     timeline: Callable[[Stage], Awaitable[None]],
     *,
     durability: str = "semi_sync",
+    shards: int = 2,
+    vtorc: bool = False,
+    load: LoadSpec | None = None,
     suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
     checks: tuple[Check, ...] = EMERGENCY,
     params: Mapping[str, float] | None = None,
@@ -153,7 +223,8 @@ def _member(
         name,
         why,
         timeline,
-        cluster=replace(CLUSTER, durability_policy=durability),
+        cluster=replace(CLUSTER, shards=shards, durability_policy=durability, vtorc=vtorc),
+        load=load,
         checks=checks,
         suites=suites,
         params={"reparents": 1.0, **(params or {})},
@@ -207,6 +278,33 @@ LAGGARD_DECIDES = KnownBug(
     component=Role.VTCTLD,
     says="could not apply all relay logs",
 )
+# The same where the links were cut: its MySQL has never been away, and says so of itself.
+STAYS_OUT_ALIVE = replace(STAYS_OUT, says="does not replicate")
+# What vtorc does is no call of ours, which those three judge.
+BY_VTORC: tuple[Check, ...] = tuple(
+    check for check in EMERGENCY if check.name not in (JUDGES_EMERGENCIES, "emergency/service", "emergency/bystanders")
+)
+# A replica whose SQL thread has stopped is repaired by vtorc again and again, and with its IO thread running, every
+# repair begins with CHANGE REPLICATION SOURCE, which empties its relay log (setReplicationSourceLocked with a heartbeat
+# interval, rpc_replication.go; fixReplica, vtorc/logic, v0.24.3). Who cannot fetch it anew lacks what it acknowledged,
+# and looks as if it had applied all that it ever received.
+PURGED = KnownBug(
+    issue="vitess#21092",
+    check="durability/acknowledged",
+    component=Role.VTORC,
+    says="are missing",
+    never=("twice", "wrong"),
+    also=("reads/acknowledged",),
+    affected_from="23.0.4",
+)
+# After its grace period vttablet kills what runs in a transaction, but no COMMIT, which is in no list of queries; it
+# waits for an empty pool with the lock of its tablet manager in its hand (tx_engine.go, shutdownLocked, v0.24.3).
+COMMIT_HELD = KnownBug(
+    issue="vitess#20003",
+    check="emergency/steps-down",
+    component=Role.VTTABLET,
+    says="still calls itself primary",
+)
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     _member(
@@ -251,6 +349,45 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "One replica lags by an hour when the primary's host dies: is the shard saved (vitess#18529)?",
         lagging,
         known_bugs=(LAGGARD_DECIDES, STAYS_OUT),
+    ),
+    _member(
+        "replicas-cut-off",
+        "Both replicas lose their primary's MySQL, and vtorc replaces it: is an acknowledged write lost?",
+        cut_off,
+        shards=1,
+        vtorc=True,
+        checks=BY_VTORC,
+        params={"reparents": 0.0, "replaced_within_s": 90.0, "rejoin_within_s": 15.0},
+        known_bugs=(STAYS_OUT_ALIVE,),
+    ),
+    _member(
+        "broken-applier",
+        "The same when both have stopped applying a while ago, and vtorc repairs them in vain (vitess#21092): each "
+        "repair of 24.0.3 throws away what they have acknowledged.",
+        broken_appliers,
+        shards=1,
+        vtorc=True,
+        checks=BY_VTORC,
+        params={"reparents": 0.0, "replaced_within_s": 90.0, "rejoin_within_s": 15.0, "unapplied_s": 10.0},
+        known_bugs=(PURGED, STAYS_OUT_ALIVE),
+    ),
+    _member(
+        "writes-in-flight",
+        "No replica acknowledges, writes hang, and the shard is failed over: does the old primary step down?",
+        unacknowledged,
+        checks=(*EMERGENCY, StepsDown()),
+        params={"served_s": 40.0},
+        known_bugs=(STAYS_OUT,),
+    ),
+    _member(
+        "commits-in-flight",
+        "The same when what hangs is the COMMIT of a transaction (vitess#20003): on 24.0.3 nobody ends it, and its "
+        "vttablet takes no order any more.",
+        unacknowledged,
+        load=TRANSACTIONS,
+        checks=(*EMERGENCY, StepsDown()),
+        params={"served_s": 40.0},
+        known_bugs=(COMMIT_HELD, STAYS_OUT),
     ),
     _member(
         "nothing-wrong",

@@ -167,6 +167,8 @@ NOT_DRAWN: Mapping[str, str] = {  # and why
         ("KilledPod", "EvictedPod"), "the new pod has another address, where the load does not look for it"
     ),
     "PurgedBinlogs": "who needs the purged logs never catches up: it does not heal",
+    "TakenAddress": "vtgate forgets the tablet until it is started anew (vitess#20315)",
+    "BrokenApplier": "a failover beside it may lose acknowledged writes on 24.0.3 (vitess#21092)",
     "ErrantTransaction": "its row is one that no client wrote, which the checks must call a phantom",
 }
 

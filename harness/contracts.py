@@ -73,6 +73,13 @@ class OffersVersions(Protocol):
 
 
 @runtime_checkable
+class OffersPorts(Protocol):
+    """A Cluster whose nodes may be started again at each other's ports."""
+
+    async def set_ports(self, node: Node, of: Node) -> None: ...  # of its next start; raises ClusterError
+
+
+@runtime_checkable
 class OffersKnocks(Protocol):
     """A Cluster that can find out what a process in one node's place would find at another node's door."""
 

@@ -63,6 +63,7 @@ class Capability(enum.StrEnum):
     DISK = "disk"
     LOG_SINK = "log-sink"
     VERSIONS = "versions"  # a node may start again with another release
+    PORTS = "ports"  # a node may start again at another one's ports
     KERNEL_CLEANUP = "kernel-cleanup"
 
 
@@ -466,6 +467,7 @@ class Event:
     Kinds: `phase` (subject = its name; it lasts until the next), `cluster`, `exit` (subject = node),
     `note`, `interrupt`, `harness-error`, `image` (subject = one of ours that the run is about to load),
     `engine` (subject = address of the one that holds the run's containers),
+    `build` (subject = a folder of binaries, detail `version`: what they say they are),
     `spoiled` (something from outside makes the run prove nothing: detail `why`).
     """
 

@@ -29,6 +29,7 @@ MEANINGS: Mapping[Capability, str] = {
     Capability.DISK: "a data directory is full",
     Capability.LOG_SINK: "a process's log is taken slowly",
     Capability.VERSIONS: "a process comes back with another release",
+    Capability.PORTS: "a process comes back at another one's ports",
     Capability.KERNEL_CLEANUP: "kill -9 of the harness leaves nothing behind, by the kernel's own hand",
 }
 # What is to be had on this backend, but not on every host or with every option.

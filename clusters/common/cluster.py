@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clusters import flags
 from clusters.common import answers
-from clusters.common.commands import Command
+from clusters.common.commands import Command, at_ports_of
 from clusters.common.layout import Layout
 from clusters.common.processes import Exit, Processes
 from harness.base import procs, wait
@@ -44,6 +44,7 @@ class NodesCluster:
         self.commands = commands
         self.upgraded = upgraded or {}
         self._next_start: dict[str, Command] = {}  # where it is another one than `commands` says
+        self._ports_of: dict[str, Node] = {}  # where it is another one's
         self._observer = observer
         self._running = set(running)
         self._ended = {name: asyncio.Event() for name in running}
@@ -124,6 +125,13 @@ class NodesCluster:
             has = " and ".join(filter(None, (node.version, self.spec.upgrade_to)))
             raise ClusterError(f"{node.name} can be started with {has}, not with {version or 'no release'}")
 
+    async def set_ports(self, node: Node, of: Node) -> None:
+        """Of its next start: those of another node of its role, or its own. Raises ClusterError."""
+        why = self.capabilities[Capability.PORTS]
+        if why or of.role is not node.role:
+            raise ClusterError(f"{node.name} cannot be started at the ports of {of.name}{why and f': {why}'}")
+        self._ports_of[node.name] = of
+
     async def held_back(self, node: Node) -> HeldBack:
         """What its limits do to it."""
         return await self.processes.held_back(node)
@@ -144,6 +152,8 @@ class NodesCluster:
     async def launch(self, node: Node) -> None:
         """Start a node without waiting for anything. Raises ClusterError."""
         command = self._next_start.get(node.name, self.commands[node.name])
+        if node.name in self._ports_of:
+            command = at_ports_of(self.layout, command, node, self._at(node))
         self._ended[node.name] = asyncio.Event()
         self._running.add(node.name)
         try:
@@ -159,7 +169,7 @@ class NodesCluster:
         async def answered() -> bool:
             if node.name not in self._running:
                 raise ClusterError(self.obituary(self._last_exit[node.name]))
-            return await self._answers(node)
+            return await self._answers(self._at(node))
 
         try:
             await wait.until(f"{node.name} answers", answered, timeout_s=timeout_s)
@@ -180,6 +190,10 @@ class NodesCluster:
                 return bool(await answers.greets(self.address(node, "mysql")))
             case _:
                 return await answers.get(self.address(node, "web"), "/debug/vars") is not None
+
+    def _at(self, node: Node) -> Node:
+        """Whose ports it listens on."""
+        return self._ports_of.get(node.name, node)
 
     def _on_exit(self, end: Exit) -> None:
         self._running.discard(end.name)

@@ -80,6 +80,17 @@ def command(layout: Layout, programs: Programs, node: Node) -> Command:
             return Command(argv=_vitess(layout, programs, node), cwd=folder, env=_environment(layout, folder))
 
 
+def at_ports_of(layout: Layout, command: Command, node: Node, other: Node) -> Command:
+    """The same command line, listening where another node of its role does."""
+    ends = {f"={number}": f"={layout.port(other, port)}" for port, number in layout.ports[node.name].items()}
+    return replace(command, argv=tuple(_moved(word, ends) for word in command.argv))
+
+
+def _moved(word: str, ends: Mapping[str, str]) -> str:
+    flag, equals, value = word.partition("=")
+    return f"{flag}{ends.get(equals + value, equals + value)}" if flag.endswith("port") else word
+
+
 def upgraded(layout: Layout, programs: Programs) -> dict[str, Command]:
     """The command lines of the spec's second release, by node; {} when there is none. Raises UsageError."""
     if not layout.spec.upgrade_to:

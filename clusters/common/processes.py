@@ -15,6 +15,7 @@ from harness.model import Capability, HeldBack, Knock, Limits, LinkRule, Node
 
 NO_PODS = "its nodes do not live in pods"
 NOT_YET = "this backend has no means for it yet"
+OWN_ADDRESSES = "each node has an address of its own, which no other can take"
 ONE_RELEASE = "the cluster was stood up with one release only (--upgrade-to RELEASE makes a second one ready)"
 
 

@@ -12,7 +12,7 @@ from clusters.common import knocks, links
 from clusters.common.commands import Command
 from clusters.common.layout import Layout
 from clusters.common.links import NO_DELAY
-from clusters.common.processes import NO_PODS, NOT_YET, Exit, refused
+from clusters.common.processes import NO_PODS, NOT_YET, OWN_ADDRESSES, Exit, refused
 from clusters.docker import boxes, knocking, states
 from clusters.docker.boxes import Boxes, Making
 from clusters.docker.engine import Engine, Refused
@@ -41,6 +41,7 @@ NEVER: Mapping[Capability, str] = {
     Capability.DISK: NO_DISK,
     Capability.LOG_SINK: NO_LOG_SINK,
     Capability.VERSIONS: NOT_YET,
+    Capability.PORTS: OWN_ADDRESSES,
     Capability.PODS: NO_PODS,
     Capability.KERNEL_CLEANUP: NO_KERNEL_CLEANUP,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from clusters.common.processes import OWN_ADDRESSES
 from clusters.kubernetes import rbac
 from clusters.kubernetes.api import Api
 from clusters.kubernetes.discovery import Owner, Program
@@ -60,6 +61,7 @@ class Permits:
             **dict.fromkeys((Capability.LINKS, Capability.DELAY), NO_LINKS),
             **dict.fromkeys((Capability.CPU, Capability.DISK, Capability.LOG_SINK), NO_LIMITS),
             Capability.VERSIONS: NO_VERSIONS,
+            Capability.PORTS: OWN_ADDRESSES,
             Capability.PODS: NO_PODS,
             Capability.KERNEL_CLEANUP: NO_CLEANUP,
         }

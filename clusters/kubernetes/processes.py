@@ -12,7 +12,7 @@ from clusters.common.commands import Command
 from clusters.common.images import Images
 from clusters.common.layout import Layout
 from clusters.common.links import NO_DELAY
-from clusters.common.processes import NOT_YET, Exit, refused
+from clusters.common.processes import NOT_YET, OWN_ADDRESSES, Exit, refused
 from clusters.kubernetes import knocking, manifests, names, orders
 from clusters.kubernetes.cpu import CpuLimits
 from clusters.kubernetes.following import Ended
@@ -36,6 +36,7 @@ NEVER: Mapping[Capability, str] = {
     Capability.DISK: NO_DISK,
     Capability.LOG_SINK: NO_LOG_SINK,
     Capability.VERSIONS: NOT_YET,
+    Capability.PORTS: OWN_ADDRESSES,
     Capability.KERNEL_CLEANUP: CLEANUP,
 }
 _INIT_SQL = Path(mysqld.__file__).with_name("init_db.sql")

@@ -42,6 +42,7 @@ class SupervisedProcesses:
             Capability.DISK: self.supervisor.no_disks,
             Capability.LOG_SINK: self.supervisor.no_sinks,
             Capability.VERSIONS: "" if self._layout.spec.upgrade_to else ONE_RELEASE,
+            Capability.PORTS: "",
             Capability.KERNEL_CLEANUP: self._kernel_cleanup,
             **NEVER,
         }

@@ -15,7 +15,7 @@ from harness.checks.clean import NothingLeft
 from harness.checks.clients import ClientErrors, ClientStall
 from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
 from harness.checks.elsewhere import ClientsElsewhere
-from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected
+from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected, StepsDown
 from harness.checks.evictions import BufferEvictions
 from harness.checks.explained import ClientsExplained
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
@@ -26,7 +26,7 @@ from harness.checks.promotions import BufferPromotions
 from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
 from harness.checks.stops import BufferStops
-from harness.checks.tablets import ServesOn
+from harness.checks.tablets import KnownToAll, ServesOn
 from harness.checks.vstream import GUARANTEES as STREAM_GUARANTEES
 from harness.checks.vstream import ITEM_TABLES
 from harness.checks.vstream import PREMISES as STREAM_PREMISES
@@ -122,6 +122,11 @@ WITH_LOAD: tuple[Check, ...] = (ClientsExplained(),)  # of every experiment that
 FAULTS: tuple[Check, ...] = (FaultsFelt(), FaultsHealed(), ServedAgain())  # where a run's faults are the question
 PROCESS: tuple[Check, ...] = (*STANDARD, *FAULTS, ClientsElsewhere())  # what a process experiment asks for
 WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and where its clients must feel nothing
+NARROW: tuple[Check, ...] = (  # what single experiments ask for
+    ServesOn(),
+    KnownToAll(),
+    StepsDown(),
+)
 
 
 def table(checks: Iterable[Check]) -> Mapping[str, Check]:
@@ -136,7 +141,7 @@ def table(checks: Iterable[Check]) -> Mapping[str, Check]:
 
 CHECKS: Mapping[str, Check] = table(
     dict.fromkeys(
-        (*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN, *WITH_LOAD, ServesOn())
+        (*HEALTH, *EMERGENCY, *VSTREAM, *WORKFLOW, *FAULTS, *LINKS, *PROCESS, *EVERY_RUN, *WITH_LOAD, *NARROW)
     )
 )
 

@@ -240,3 +240,44 @@ def _claims_at(series: Series, at_ns: int) -> bool:
         return False
     is_primary = str(series.at("TabletType", at_ns)).lower() == "primary"
     return is_primary and series.at("TabletStateName", at_ns) == "SERVING"
+
+
+@dataclass(frozen=True, slots=True)
+class StepsDown:
+    """A primary that was replaced, and whose vttablet answers, calls itself primary no more.
+
+    It has `within_s` for it: after as long vttablet gives up every query of its clients
+    (--queryserver-config-query-timeout, v0.24.3).
+    """
+
+    name: str = "emergency/steps-down"
+    kind: CheckKind = CheckKind.PROMISE
+    within_s: float = 30.0
+
+    def check(self, history: History) -> tuple[CheckResult, ...]:
+        return (result(self, _steps_down(history, self.within_s)),)
+
+
+def _steps_down(history: History, within_s: float) -> Finding:
+    own = [own[-1] for own in reparents_of_shards(history).values() if own[-1].returned_ok]
+    replaced = [reparent for reparent in own if reparent.was_primary not in ("", reparent.promoted)]
+    finding = Finding(figures={"replaced": len(replaced)})
+    for reparent in replaced:
+        _judge_replaced(finding, history, reparent, within_s)
+    summary = f"{counted(len(replaced), 'primary was', 'primaries were')} replaced and stepped down."
+    finding.summary = f"{finding.details[0]}." if finding.details else summary
+    return finding
+
+
+def _judge_replaced(finding: Finding, history: History, reparent: Reparent, within_s: float) -> None:
+    (name,) = (n.name for n in history.nodes if n.role is Role.VTTABLET and n.tablet_alias == reparent.was_primary)
+    series = history.series.get(name)
+    if series is None or not series.samples or series.samples[-1].error:
+        finding.add(Verdict.UNKNOWN, f"{reparent.shard}: {name} was replaced, and said nothing in the end")
+    elif str(series.at("TabletType", history.end_ns)).lower() == "primary":
+        since_s = (history.end_ns - reparent.end_ns) / SECOND_NS
+        state = series.at("TabletStateName", history.end_ns)
+        finding.add(
+            Verdict.FAIL if since_s >= within_s else Verdict.UNKNOWN,
+            f"{reparent.shard}: {name} still calls itself primary ({state}) {seconds(since_s)} after it was replaced",
+        )

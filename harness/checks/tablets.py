@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.checks.results import Finding, failed, offset, passed, result, unknown
-from harness.facts.storm import seconds_between
-from harness.facts.words import counted, seconds
+from harness.checks.results import Finding, failed, offset, passed, per_vtgate, result, unknown
+from harness.facts.storm import SECOND_NS, seconds_between
+from harness.facts.words import counted, listed, seconds
 from harness.history import History, Series
-from harness.model import CheckKind, CheckResult, FaultSpan
+from harness.model import CheckKind, CheckResult, FaultSpan, Node, Role, Verdict
 
 STATE = "TabletStateName"
 SERVING = "SERVING"
+CONNECTIONS = "HealthcheckConnections"
+KNOWN_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,44 @@ def _pauses(history: History, span: FaultSpan, name: str, series: Series) -> Ite
             until_ns = times[index + 1] if index + 1 < len(times) else history.end_ns
             lasted = seconds(seconds_between(at_ns, until_ns))
             yield f"{name} was {state} for {lasted} from {offset(at_ns, span.begin_ns)} on"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToAll:
+    """In the end every vtgate has a health check of every tablet that has served for `KNOWN_WITHIN_S`.
+
+    `HealthcheckConnections` counts the tablets that serve by their own word and whose last message was no error
+    (go/vt/discovery/healthcheck.go, v0.24.3). A vtgate asks nothing of a tablet that it does not count.
+    """
+
+    name: str = "tablets/known"
+    kind: CheckKind = CheckKind.PROMISE
+
+    def check(self, history: History) -> tuple[CheckResult, ...]:
+        return per_vtgate(self, history, lambda node: _known(history, node))
+
+
+def _known(history: History, vtgate: Node) -> Finding:
+    serving = [node for node in history.nodes if node.role is Role.VTTABLET and _serves(history, node)]
+    seen = history.series.get(vtgate.name)
+    if not serving or seen is None or not any(True for _ in seen.labels(CONNECTIONS)):
+        return unknown(f"Nobody saw what {vtgate.name} or the vttablets said in the end.")
+    finding = Finding(figures={"serving": len(serving)})
+    for keyspace, shard in dict.fromkeys((node.keyspace, node.shard) for node in serving):
+        mine = [node.name for node in serving if (node.keyspace, node.shard) == (keyspace, shard)]
+        labels = [label for label in seen.labels(CONNECTIONS) if label.startswith(f"{keyspace}.{shard}.")]
+        known = int(sum(seen.number(f"{CONNECTIONS}:{label}") or 0 for label in labels))
+        if known < len(mine):
+            whose = f"{len(mine)} tablets of {keyspace}/{shard} that serve ({listed(mine)})"
+            finding.add(Verdict.FAIL, f"{vtgate.name} knows {known} of the {whose}")
+    summary = f"{vtgate.name} knows all {counted(len(serving), 'tablet')} that serve."
+    finding.summary = f"{finding.details[0]}." if finding.details else summary
+    return finding
+
+
+def _serves(history: History, node: Node) -> bool:
+    series = history.series.get(node.name)
+    if series is None or not series.samples or series.samples[-1].error:
+        return False
+    moments = (history.end_ns - int(KNOWN_WITHIN_S * SECOND_NS), history.end_ns)
+    return all(series.at(STATE, at_ns) == SERVING for at_ns in moments)

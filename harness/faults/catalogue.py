@@ -16,6 +16,7 @@ from typing import Any
 from harness.base.errors import PlanError
 from harness.contracts import Fault
 from harness.faults import (
+    addresses,
     candidates,
     churn,
     disk,
@@ -37,6 +38,7 @@ from harness.model import Role
 
 FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     process.FAULTS,
+    addresses.FAULTS,
     slowness.FAULTS,
     reparent.FAULTS,
     emergency.FAULTS,

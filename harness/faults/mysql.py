@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
-from harness.faults import mysql_replication, mysql_sessions, service
+from harness.faults import mysql_appliers, mysql_replication, mysql_sessions, service
 from harness.faults.missing import Missing
 from harness.faults.mysql_servers import PRIMARIES, ask, named, replica_status, servers
 from harness.faults.process import tablet_of
@@ -186,6 +186,7 @@ FAULTS: tuple[type[Fault], ...] = (
     PurgedBinlogs,
     *mysql_replication.FAULTS,
     *mysql_sessions.FAULTS,
+    *mysql_appliers.FAULTS,
 )
 
 
@@ -213,4 +214,5 @@ REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {
     SQL: _execute,
     WRITABLE: _writable,
     **mysql_replication.REMEDIES,
+    **mysql_appliers.REMEDIES,
 }

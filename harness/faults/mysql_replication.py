@@ -82,7 +82,7 @@ class StoppedReplication(Traits):
         return True
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        return await _all_replicate(stage, aim.targets)
+        return await all_replicate(stage, aim.targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class SemiSyncWithoutAck(Traits):
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         """The replicas replicate, and the primaries count them again."""
-        missing = await _all_replicate(stage, aim.targets)
+        missing = await all_replicate(stage, aim.targets)
         if not missing:
             return missing
         alone = [primary.name for primary in await self._primaries(stage) if not await _clients(stage, primary)]
@@ -242,7 +242,7 @@ async def _clients(stage: Stage, primary: Node) -> int:
     return int(rows[0]["Value"]) if rows else 0
 
 
-async def _all_replicate(ground: Ground, names: tuple[str, ...]) -> Missing:
+async def all_replicate(ground: Ground, names: tuple[str, ...]) -> Missing:
     """Who has become a primary meanwhile need not."""
     missing = []
     for name in names:

@@ -15,6 +15,7 @@ from harness.base.clock import now_ns
 from harness.base.errors import ClusterError, HarnessError
 from harness.contracts import Ground
 from harness.faults import (
+    addresses,
     broken_off,
     churn,
     disk,
@@ -40,7 +41,13 @@ Undo = Callable[[Ground, Remedy], Awaitable[None]]
 # First what hinders processes from the outside, and takes no time: one whose log is not taken never comes up (seen).
 GIVEN: Mapping[str, Undo] = {**limits.REMEDIES, **network.REMEDIES, **pods.PLACES}
 # Then the processes: a paused vttablet answers no statement.
-RUNNING: Mapping[str, Undo] = {**pods.REMEDIES, **process.REMEDIES, **rollout.REMEDIES, **disk.REMEDIES}
+RUNNING: Mapping[str, Undo] = {
+    **pods.REMEDIES,
+    **process.REMEDIES,
+    **rollout.REMEDIES,
+    **disk.REMEDIES,
+    **addresses.REMEDIES,
+}
 # Last what needs all of a shard's tablets.
 LAST: Mapping[str, Undo] = {**broken_off.REMEDIES}
 REMEDIES: Mapping[str, Undo] = {

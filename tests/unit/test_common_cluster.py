@@ -15,7 +15,7 @@ from clusters.common.processes import Exit
 from clusters.local.processes import SupervisedProcesses
 from clusters.local.supervision import Supervisor
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
-from harness.contracts import OffersVersions
+from harness.contracts import OffersPorts, OffersVersions
 from harness.model import Capability, ClusterSpec, KeyspaceSpec, LinkRule, Node, Role
 from tests.unit.local_fakes import Recorder, mysql_install, plan, programs
 
@@ -135,10 +135,10 @@ class Started(SupervisedProcesses):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout, Unconnected(), kernel_cleanup="", templates={})
-        self.argv: list[str] = []
+        self.commands: list[Command] = []
 
     async def spawn(self, node: Node, command: Command) -> None:
-        self.argv.append(command.argv[0])
+        self.commands.append(command)
 
 
 async def test_a_node_starts_again_with_the_release_that_was_chosen(recorder: Recorder) -> None:
@@ -152,7 +152,10 @@ async def test_a_node_starts_again_with_the_release_that_was_chosen(recorder: Re
     for version in ("24.0.3", "23.0.5"):
         await cluster.set_version(vtgate, version)
         await cluster.launch(vtgate)
-    assert started.argv == ["/opt/vitess-24.0.3/vtgate", "/opt/vitess-23.0.5/vtgate"]
+    assert [command.argv[0] for command in started.commands] == [
+        "/opt/vitess-24.0.3/vtgate",
+        "/opt/vitess-23.0.5/vtgate",
+    ]
     with pytest.raises(ClusterError, match=r"vtgate-1 can be started with 23\.0\.5 and 24\.0\.3, not with 22\.0\.0"):
         await cluster.set_version(vtgate, "22.0.0")
     with pytest.raises(ClusterError, match=r"not with 24\.0\.3"):
@@ -169,3 +172,21 @@ def test_every_program_of_the_second_release_is_asked_for() -> None:
     assert obtained._wanted(spec) == {key: {"vtctld", "vttablet", "vtgate"} for key in ("23.0.5", "24.0.3")}
     (reason,) = obtained.unknown_releases(replace(spec, upgrade_to="24.0.99"))
     assert "24.0.99" in reason
+
+
+async def test_a_node_starts_again_at_another_ones_ports(recorder: Recorder) -> None:
+    layout = plan(ClusterSpec(shards=1))
+    one, other = layout.of(Role.VTTABLET)
+    own = {node.name: commands.command(layout, programs(), node) for node in layout.nodes}
+    started = Started(layout)
+    cluster = NodesCluster(layout, own, started, recorder)
+    assert isinstance(cluster, OffersPorts)
+    for of in (other, one):
+        await cluster.set_ports(one, of)
+        await cluster.launch(one)
+    moved, back = started.commands
+    ports = [f"--{flag}={layout.port(other, port)}" for flag, port in (("port", "web"), ("grpc-port", "grpc"))]
+    assert set(moved.argv) - set(own[one.name].argv) == set(ports)
+    assert back == own[one.name]
+    with pytest.raises(ClusterError, match=r"vttablet-100 cannot be started at the ports of etcd"):
+        await cluster.set_ports(one, layout.node("etcd"))

@@ -7,7 +7,7 @@ faults against real clusters: tests/faults.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from harness.contracts import Ground
 from harness.faults import remedies, service
 from harness.faults.missing import Missing
 from harness.faults.mysql import ReadOnlyPrimary
+from harness.faults.mysql_appliers import BrokenApplier
 from harness.faults.mysql_replication import ErrantTransaction, StoppedReplication, single_gtids
 from harness.faults.targets import Targets
 from harness.model import Node, Role
@@ -46,6 +47,8 @@ class Server:
     sql: str = "Yes"
     alone: str = ""  # what GTID_SUBTRACT says here
     healed_by: str = "-"  # the last GTID that is missing: nothing is then
+    fails_at: str = ""  # the transaction that its SQL thread has stopped at
+    deletes: Callable[[], None] = lambda: None
     statements: list[str] = field(default_factory=list)
 
     def answer(self, sql: str) -> Reply:
@@ -61,8 +64,14 @@ class Server:
                 self.io = "No"
             case "STOP REPLICA SQL_THREAD":
                 self.sql = "No"
+            case _ if sql.startswith("DELETE"):
+                self.deletes()
             case "START REPLICA":
-                self.io = self.sql = "Yes"
+                self.io, self.sql = "Yes", "No" if self.fails_at else "Yes"
+            case _ if self.fails_at and f"gtid_next = '{self.fails_at}'" in sql:
+                self.fails_at = ""
+            case _ if "replication_applier_status_by_worker" in sql:
+                return Rows(((self.fails_at,),) if self.fails_at else (), names=("gtid",), texts=("gtid",))
             case _ if f"gtid_next = '{self.healed_by}'" in sql:
                 self.alone = ""
             case _ if "GTID_SUBTRACT" in sql:
@@ -76,9 +85,11 @@ class Server:
         return Ok()
 
     def _status(self) -> Reply:
-        names = ("Replica_IO_Running", "Replica_SQL_Running", "Last_Error", "Seconds_Behind_Source")
-        row = ((self.io, self.sql, "", "0"),) if self.replica else ()
-        return Rows(row, names=names, texts=names[:3])
+        names = ("Replica_IO_Running", "Replica_SQL_Running", "Last_Error", "Last_SQL_Error")
+        numbers = ("Last_SQL_Errno", "Seconds_Behind_Source")
+        said = f"cannot apply {self.fails_at}" if self.fails_at else ""
+        row = (self.io, self.sql, said, said, "1032" if self.fails_at else "0", "0")
+        return Rows((row,) if self.replica else (), names=(*names, *numbers), texts=names)
 
 
 @dataclass
@@ -210,6 +221,45 @@ async def test_what_does_not_replicate_already_is_no_target(world: World) -> Non
 def test_there_are_two_threads() -> None:
     with pytest.raises(PlanError, match="io and sql, not 'relay'"):
         StoppedReplication(thread="relay")
+
+
+# ---------------------------------------------------------------- appliers
+
+
+def lacks_the_row(world: World) -> None:
+    """What the primary deletes is nothing that the replica has."""
+
+    def stops() -> None:
+        world.replica.fails_at, world.replica.sql = "uuid-100:9", "No"
+
+    world.primary.deletes = stops
+
+
+async def test_an_applier_stops_at_a_row_that_it_lacks_and_skips_it(world: World, tmp_path: Path) -> None:
+    lacks_the_row(world)
+    async with world.stage.inject(BrokenApplier()) as aim:
+        assert aim.targets == ("mysqld-101",)
+        assert world.replica.sql == "No"
+    told = world.primary.statements
+    assert [sql.split()[-1] for sql in told if "sql_log_bin" in sql] == ["0", "1"]
+    assert told.index("SET SESSION sql_log_bin = 1") < next(n for n, sql in enumerate(told) if "DELETE" in sql)
+    assert (world.replica.sql, world.replica.fails_at) == ("Yes", "")
+    (span,) = spans(tmp_path / "run")
+    assert (span.observed, bool(span.recovered_ns)) == (True, True)
+
+
+async def test_a_promoted_replica_has_nothing_to_skip(world: World) -> None:
+    lacks_the_row(world)
+    async with world.stage.inject(BrokenApplier()):
+        world.replica.replica = False
+    assert not [sql for sql in world.replica.statements if "gtid_next" in sql]
+
+
+async def test_one_that_applies_again_is_left_alone(world: World) -> None:
+    lacks_the_row(world)
+    async with world.stage.inject(BrokenApplier()):
+        world.replica.fails_at, world.replica.sql = "", "Yes"
+    assert not [sql for sql in world.replica.statements if "gtid_next" in sql or sql.startswith("ST")]
 
 
 # ---------------------------------------------------------------- errant transactions

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from harness.contracts import Aim, Cluster
 from harness.faults.mysql import PurgedBinlogs, ReadOnlyPrimary, StatementTimeLimit
+from harness.faults.mysql_appliers import BrokenApplier
 from harness.faults.mysql_replication import ErrantTransaction, SemiSyncWithoutAck, StoppedReplication
 from harness.faults.mysql_sessions import ExhaustedConnections, HeldMetadataLock
 from harness.model import Role
@@ -39,6 +40,7 @@ ROWS: Mapping[str, Row] = {
     # The only replica of the shard: writers would wait for a receiver that is stopped.
     "StoppedReplication": Row(fault=StoppedReplication(thread="sql"), bystander=clients_are_served),
     "SemiSyncWithoutAck": Row(fault=SemiSyncWithoutAck(), bystander=the_primary_is_read),
+    "BrokenApplier": Row(fault=BrokenApplier(), bystander=clients_are_served),
     "ErrantTransaction": Row(fault=ErrantTransaction(), bystander=clients_are_served),
     "HeldMetadataLock": Row(fault=HeldMetadataLock(), bystander=the_replica_answers),
     "ExhaustedConnections": Row(fault=ExhaustedConnections(), bystander=the_replica_answers),
