@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from harness.base.files import replaced
 from harness.nights import words
-from harness.nights.report import Report
+from harness.nights.report import Report, series_name
 from harness.nights.standings import Standing, Standings
 from harness.nights.trends import Trend
 from harness.sweep_page import json_in_script
@@ -106,18 +106,12 @@ def _chart(trend: Trend, found: Report) -> Values:
         "marker": {"size": 6},
         "colour": INK,
     }
-    name = words.series_name(trend.turns[0]) if trend.turns else _name(trend)
     return {
-        "title": f"{trend.measure.title} of {name}{f' ({unit})' if unit else ''}",
+        "title": f"{trend.measure.title} of {series_name(trend.series)}{f' ({unit})' if unit else ''}",
         "traces": [marks, *_levels(trend)],
         "shapes": [*_borders(trend), *_turns(trend)],
         "ticks": _ticks(trend, found),
     }
-
-
-def _name(trend: Trend) -> str:
-    series = trend.series
-    return f"{series.experiment} on {series.release}" if series.release else series.experiment
 
 
 def _levels(trend: Trend) -> Iterator[Values]:

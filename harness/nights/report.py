@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.facts.words import counted, listed
-from harness.nights.night import Canary, Night
+from harness.nights.night import Canary, Night, Series
 from harness.nights.standings import NEWS, SHOWN, Standing, Standings, standings
 from harness.nights.trends import Needed, Trend, Turn, needed, trends
 
@@ -120,10 +120,9 @@ def _alarm(canaries: Sequence[Canary]) -> str:
     if not missed:
         return ""
     what = listed(f"{canary.kind} in {canary.folder} ({canary.experiment})" for canary in missed)
-    were = "canary was" if len(missed) == 1 else "canaries were"
     return (
-        f"{len(missed)} of {counted(len(canaries), were, were)} NOT CAUGHT: {what}. The harness was broken on purpose, "
-        "and no check saw it: what passed tonight proves less than it says."
+        f"{len(missed)} of {counted(len(canaries), 'canary', 'canaries')} NOT CAUGHT: {what}. The harness was broken "
+        "on purpose, and no check saw it: what passed tonight proves less than it says."
     )
 
 
@@ -154,7 +153,7 @@ def _news(nights: Sequence[Night], findings: Sequence[Standings]) -> str:
         others = f"; {', '.join(words)}" if words else ""
         return f"Nothing new in {runs}{against}{others}."
     first = "" if len(nights) > 1 else " There is no earlier night to compare with, so that everything is new."
-    return f"Findings in {runs}: {', '.join(words)}.{first}"
+    return f"Findings in {runs}{against}: {', '.join(words)}.{first}"
 
 
 _WORDS = (
@@ -183,13 +182,13 @@ def _known(known: Sequence[Standings]) -> Iterator[str]:
 def _turned(found: Iterable[Trend]) -> Iterator[str]:
     turned = [turn for trend in found for turn in trend.turns if turn.tonight]
     for worse, word in ((True, "Worse"), (False, "Better")):
-        some = [f"{turn.measure.title} of {series_name(turn)}" for turn in turned if turn.worse is worse]
+        some = [f"{turn.measure.title} of {series_name(turn.series)}" for turn in turned if turn.worse is worse]
         if some:
             yield f"{word} since tonight: {listed(some)}."
 
 
-def series_name(turn: Turn) -> str:
-    return f"{turn.series.experiment} on {turn.series.release}" if turn.series.release else turn.series.experiment
+def series_name(series: Series) -> str:
+    return f"{series.experiment} on {series.release}" if series.release else series.experiment
 
 
 def _unproved(tonight: Night) -> Iterator[str]:
@@ -215,6 +214,7 @@ def _canaries(canaries: Sequence[Canary]) -> Iterator[str]:
 
 def percent(share: float) -> str:
     """12 %, 0.4 %, "less than 0.01 %"."""
-    if share < 0.0001:
+    if 0 < share < 0.0001:
         return "less than 0.01 %"
-    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %" if share >= 0.001 else f"{share:.2%}"
+    digits = 0 if share >= 0.0995 or not share else 1 if share >= 0.001 else 2
+    return f"{100 * share:.{digits}f} %"

@@ -111,7 +111,7 @@ def _needs(console: Console, found: Report) -> None:
     if not found.needed:
         return
     title(console, "What the soak itself needed")
-    rows = table("resource", ">first", ">last", ">extreme", "trend (95 %)", wrapped=("resource",))
+    rows = table("resource", ">first", ">last", ">most or least", "trend (95 %)", wrapped=("resource",))
     for each in found.needed:
         cells = needed_words(each)
         rows.add_row(each.need.title, *cells[:3], Text(cells[3], style="red" if each.grows else ""))
@@ -120,7 +120,7 @@ def _needs(console: Console, found: Report) -> None:
 
 def _nights(console: Console, found: Report) -> None:
     title(console, "Nights")
-    rows = table(*ROW_NAMES, wrapped=("harness errors", ">harness errors"))
+    rows = table(*ROW_NAMES, wrapped=ROW_NAMES)
     for row in found.nights:
         rows.add_row(*(Text(clean(cell)) for cell in row_words(row)))
     console.print(rows)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from harness.nights.night import Level, Night, Point, Series
 from harness.run_records import FIGURES
-from harness.statistics.changes import MOST_FIGURES, Change, Slope, changes, slope
+from harness.statistics.changes import LEAST_RUNS, MOST_FIGURES, Change, Slope, changes, slope
 from harness.statistics.differences import ALPHA, adjusted
 
 ITSELF = "the soak itself"  # stands for the experiment in what the soak needs
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
+NEAR = LEAST_RUNS  # so near to the border of two nights a change is taken to be there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class Measure:
 
     name: str
     title: str
-    unit: str  # as in run_records.Figure, or "GiB"
+    unit: str  # as in run_records.Figure, or "MiB"
     least: float  # in the unit; a clear change that is smaller is not told
     least_share: float  # of what it was
     why: str
@@ -54,7 +55,7 @@ MEASURES = (
         if each.name in _OF_FIGURE
     ),
     Measure(
-        name="own_rss_bytes", title="memory of the soak's own process", unit="GiB", scale=1 / GIB, least=0.03,
+        name="own_rss_bytes", title="memory of the soak's own process", unit="MiB", scale=1 / MIB, least=32,
         least_share=0.2, why="an allocator returns what it has in steps of this size",
     ),
     Measure(
@@ -131,7 +132,7 @@ def _series(nights: Sequence[Night]) -> dict[Series, list[_Placed]]:
     for number, night in enumerate(nights):
         for series, points in itertools.chain(night.points.items(), _own(night)):
             found.setdefault(series, []).extend(_Placed(number, point) for point in points)
-    return {series: points[-MOST_FIGURES:] for series, points in found.items()}
+    return {series: points[-MOST_FIGURES:] for series, points in found.items() if points}
 
 
 def _own(night: Night) -> Iterator[tuple[Series, tuple[Point, ...]]]:
@@ -146,14 +147,15 @@ def _figures(points: Sequence[_Placed]) -> list[float]:
 
 
 def _turn(series: Series, points: Sequence[_Placed], change: Change, nights: Sequence[Night]) -> Turn:
-    last, first = points[change.index - 1], points[change.index]
+    index = _index(change, points)
+    last, first = points[index - 1], points[index]
     before, after = nights[last.night].setting, nights[first.night].setting
     names = dict.fromkeys((*before, *after))
     both = {name: (before.get(name, "–"), after.get(name, "–")) for name in names}
     return Turn(
         series=series,
         measure=_BY_NAME[series.figure],
-        index=change.index,
+        index=index,
         begin=first.point.begin,
         place=first.point.place,
         runs_before=change.runs_before,
@@ -164,6 +166,14 @@ def _turn(series: Series, points: Sequence[_Placed], change: Change, nights: Seq
         tonight=first.night == len(nights) - 1,
         differs={name: pair for name, pair in both.items() if pair[0] != pair[1]},
     )
+
+
+def _index(change: Change, points: Sequence[_Placed]) -> int:
+    """What differs between two nights changed between them: where a night begins beside the place that was found, it is
+    there, and the few figures between lie on the other side by chance."""
+    near = range(max(1, change.index - NEAR), min(len(points), change.index + NEAR + 1))
+    borders = [at for at in near if points[at].night != points[at - 1].night]
+    return min(borders, key=lambda at: abs(at - change.index), default=change.index)
 
 
 # ---------------------------------------------------------------- what the soak needs
@@ -181,8 +191,8 @@ class Need:
 
 
 NEEDS = (
-    Need(name="own_rss_bytes", title="memory of the soak's process", unit="GiB", scale=1 / GIB),
-    Need(name="rss_bytes", title="memory with all that it started", unit="GiB", scale=1 / GIB),
+    Need(name="own_rss_bytes", title="memory of the soak's process", unit="MiB", scale=1 / MIB),
+    Need(name="rss_bytes", title="memory with all that it started", unit="MiB", scale=1 / MIB),
     Need(name="own_handles", title="open files of the soak's process", unit=""),
     Need(name="handles", title="open files with all that it started", unit=""),
     Need(name="children", title="processes that it started", unit=""),

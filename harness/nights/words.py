@@ -77,9 +77,8 @@ def turn_words(turn: Turn) -> str:
     """`median reparent of reparent/storm on 24.0.3: 0.52 s → 0.81 s (+56 %)`."""
     unit = turn.measure.unit
     share = f" ({(turn.after - turn.before) / abs(turn.before):+.0%})" if turn.before else ""
-    return (
-        f"{turn.measure.title} of {series_name(turn)}: {amount(turn.before, unit)} → {amount(turn.after, unit)}{share}"
-    )
+    went = f"{amount(turn.before, unit)} → {amount(turn.after, unit)}"
+    return f"{turn.measure.title} of {series_name(turn.series)}: {went}{share}"
 
 
 def turn_basis(turn: Turn) -> str:

@@ -1,0 +1,101 @@
+"""Goal: whatever state a soak's folder is in, what is whole in it is read, and what is not is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click.testing
+import pytest
+
+from harness.base.errors import RunDirError
+from harness.cli import main
+from harness.model import Verdict
+from harness.nights.files import MOST_NIGHTS, before, read, renewed
+from harness.soak import RUNS, SOAK
+from tests.unit.nights_made import errors, run, written
+
+RED, GREEN = errors(Verdict.FAIL), errors(Verdict.PASS)
+
+
+def test_a_torn_last_line_is_left_out_and_told(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", [run(1, GREEN), run(2, RED)])
+    whole = (folder / RUNS).read_bytes()
+    (folder / RUNS).write_bytes(whole[:-20])
+    night = read(folder)
+    assert (night.runs, night.found) == (1, 0)
+    assert night.left_out == ("the last line of runs.jsonl is torn: the soak was killed while it wrote it",)
+    assert any("torn" in what for what in renewed(folder).left_out)
+
+
+def test_lines_of_another_version_are_left_out_and_told(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", [run(1, GREEN), run(2, GREEN)])
+    lines = (folder / RUNS).read_bytes().splitlines(keepends=True)
+    (folder / RUNS).write_bytes(lines[0] + b'{"other": 1}\n' + b"no json\n" + lines[1])
+    night = read(folder)
+    assert night.runs == 2
+    assert night.left_out[0].startswith("2 lines of runs.jsonl are no runs of this version of vtchaos; line 2: ")
+
+
+def test_a_soak_without_a_run_yet_has_a_report(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", [])
+    (folder / RUNS).unlink()
+    assert renewed(folder).left_out == (f"{read(folder).name}: no run has ended yet",)
+    assert (folder / "soak.html").is_file()
+
+
+def test_no_soak_is_an_error_of_the_user(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="holds no soak"):
+        read(tmp_path)
+    (tmp_path / SOAK).write_text('{"seed": 1}')
+    with pytest.raises(RunDirError, match="does not fit this version of vtchaos"):
+        read(tmp_path)
+
+
+def test_the_nights_before_are_those_beside_it_that_began_before(tmp_path: Path) -> None:
+    nights = [written(tmp_path / name, [run(1, GREEN)], day=day) for name, day in (("z", 1), ("b", 2), ("a", 3))]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "file").write_text("")
+    assert [night.name for night in before(nights[2]).nights] == ["z", "b"]
+    assert [night.name for night in before(nights[1]).nights] == ["z"]
+    assert before(nights[0]).nights == ()
+    assert [night.name for night in before(nights[2], most=1).nights] == ["b"]
+    assert before(nights[2], most=0).nights == ()
+
+
+def test_an_unreadable_night_is_told_and_the_others_count(tmp_path: Path) -> None:
+    written(tmp_path / "n1", [run(1, GREEN)], day=1)
+    (written(tmp_path / "n2", [], day=2) / SOAK).write_text("{}")
+    found = renewed(written(tmp_path / "n3", [run(1, GREEN)], day=3))
+    assert [row.path.rpartition("/")[2] for row in found.nights] == ["n1", "n3"]
+    assert "does not fit this version" in found.left_out[0]
+
+
+def test_at_most_so_many_nights(tmp_path: Path) -> None:
+    for day in range(1, MOST_NIGHTS + 4):
+        folder = written(tmp_path / f"n{day:02d}", [run(1, GREEN)], day=day)
+    assert len(renewed(folder).nights) == MOST_NIGHTS + 1
+
+
+def nights(*words: str | Path) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(main, ["nights", *(str(word) for word in words)])
+
+
+def test_the_command_compares_and_writes(tmp_path: Path) -> None:
+    written(tmp_path / "n1", [run(1, GREEN)], day=1)
+    tonight = written(tmp_path / "n2", [run(1, RED)], day=2)
+    said = nights(tonight)
+    assert said.exit_code == 1
+    assert "Findings in 1 run, against 1 earlier night: 1 new." in " ".join(said.output.split())
+    assert json.loads((tonight / "soak-report.json").read_text())["findings"][0]["standing"] == "new"
+    assert not (tmp_path / "n1" / "soak.html").exists()
+
+
+def test_of_several_folders_the_latest_is_tonight(tmp_path: Path) -> None:
+    tonight = written(tmp_path / "here" / "n2", [run(1, RED)], day=2)
+    earlier = written(tmp_path / "there" / "n1", [run(1, RED)], day=1)
+    assert nights(tonight).exit_code == 1
+    assert "1 new" in nights(tonight).output
+    assert "1 ongoing" in nights(tonight, earlier).output
+    assert "1 ongoing" in nights(tonight, "--history", tmp_path / "there").output
+    assert nights(tonight, earlier, "--history", tmp_path / "there").exit_code == 2

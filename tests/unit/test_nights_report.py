@@ -1,0 +1,228 @@
+"""Goal: the report says first what must be known first, in every form, whatever a night holds, and stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from junitparser import JUnitXml
+
+from harness.model import Verdict
+from harness.nights import junit, markdown, page, text
+from harness.nights.files import read, renewed
+from harness.nights.night import Night, night
+from harness.nights.report import Report, percent, report
+from harness.reports.markdown import MOST_BYTES
+from harness.soak import SoakRun
+from tests.unit.nights_made import FOUND, KNOWN, counted, errors, gathered, noisy, run, soak, written
+from tests.unit.soak_runs import broken, canary
+
+RED, GREEN = errors(Verdict.FAIL), errors(Verdict.PASS)
+NASTY = "</script><img src=x onerror=alert(1)> \x1b[2J | `rm` @everyone"
+
+
+def unknown(number: int) -> SoakRun:
+    return run(number, verdict=Verdict.UNKNOWN)
+
+
+def reported(*runs: SoakRun, before: Sequence[Night] = ()) -> Report:
+    return report((*before, gathered(*runs, day=9)))
+
+
+# ---------------------------------------------------------------- the answer
+
+
+def test_a_first_night_says_that_everything_is_new() -> None:
+    found = reported(run(1, RED), run(2, GREEN))
+    assert "Findings in 2 runs: 1 new. There is no earlier night to compare with" in found.answer
+    assert found.exit_code == 1
+
+
+def test_a_quiet_night() -> None:
+    found = reported(run(1, GREEN), canary(2, caught=True), before=[counted(1, 0, 10)])
+    assert found.answer == "Nothing new in 1 run, against 1 earlier night. 1 canary caught of 1."
+    assert (found.alarm, found.exit_code) == ("", 0)
+
+
+def test_what_goes_on_is_no_news_but_still_a_finding() -> None:
+    found = reported(run(1, RED), run(2, GREEN), before=[counted(1, 5, 10)])
+    assert found.answer.startswith("Nothing new in 2 runs, against 1 earlier night; 1 ongoing.")
+    assert found.exit_code == 1
+
+
+def test_an_uncaught_canary_is_said_before_anything_else(tmp_path: Path) -> None:
+    found = reported(run(1, GREEN), canary(2, caught=False), canary(3, caught=True))
+    assert found.alarm.startswith("1 of 2 canaries NOT CAUGHT: lost-row in runs/n9/0002 (reparent/storm).")
+    assert found.exit_code == 1
+    assert markdown.page(found).startswith("## ❌ 1 of 2 canaries NOT CAUGHT")
+    assert text.plain(found, tmp_path).splitlines()[1].startswith("1 of 2 canaries NOT CAUGHT")
+    whole = page.render(found, tmp_path / "soak.html").read_text()
+    assert whole.index("NOT CAUGHT") < whole.index("<h1>")
+
+
+def test_a_night_without_canaries_says_so() -> None:
+    assert "No canary was set." in reported(run(1, GREEN)).answer
+
+
+def test_unknown_runs_and_harness_errors_are_counted() -> None:
+    found = reported(run(1, GREEN), run(2, GREEN), run(3, GREEN), unknown(4), broken(5))
+    assert "1 run of 4 proved nothing (25 %)." in found.answer
+    assert "more than a third" not in found.answer
+    assert "The harness failed in 1 run of 5." in found.answer
+    assert found.exit_code == 0
+
+
+def test_more_than_a_third_unknown_is_said() -> None:
+    assert "more than a third" in reported(run(1, GREEN), run(2, GREEN), unknown(3), unknown(4)).answer
+
+
+@pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        ([run(1, GREEN)], 0),
+        ([run(1, RED), broken(2), broken(3), broken(4)], 1),
+        ([run(1, GREEN), unknown(2), unknown(3)], 3),
+        ([run(1, GREEN), broken(2), broken(3), broken(4)], 4),
+        ([], 4),
+    ],
+)
+def test_exit_code(runs: list[SoakRun], code: int) -> None:
+    assert reported(*runs).exit_code == code
+
+
+def test_a_known_bug_that_stopped_showing_is_news() -> None:
+    quiet = gathered(*(run(n, errors(Verdict.PASS), vtgates={"vtgate-1": "21.0.2"}) for n in range(1, 41)), day=9)
+    found = report([counted(1, 8, 10, KNOWN), quiet])
+    assert (
+        "vitess#17629 stopped showing in reparent/storm on 21.0.2: not in 40 runs, which is chance in" in found.answer
+    )
+    assert found.exit_code == 0
+
+
+def test_a_known_bug_that_shows_is_none() -> None:
+    found = report([counted(1, 8, 10, KNOWN), counted(2, 6, 10, KNOWN)])
+    assert "1 known bug showed where expected: vitess#17629." in found.answer
+    assert found.answer.startswith("Nothing new")
+    assert (found.findings, found.exit_code) == ((), 0)
+
+
+def test_a_figure_that_changed_tonight_is_told_with_what_else_changed() -> None:
+    nights = [
+        night(f"runs/n{day}", soak(day, commit=commit), noisy(30, day, around_s=around_s, seed=day))
+        for day, commit, around_s in ((1, "a" * 40, 1.0), (2, "a" * 40, 1.0), (3, "b" * 40, 2.0))
+    ]
+    assert report(nights[:2]).turns == ()
+    found = report(nights)
+    stall = next(turn for turn in found.turned if turn.series.figure == "worst_stall_s")
+    assert "Worse since tonight: " in found.answer
+    assert stall.worse
+    assert stall.index == 60
+    assert stall.after / stall.before == pytest.approx(2, rel=0.2)
+    assert stall.differs == {"commit": ("a" * 12, "b" * 12)}
+    assert not report([*nights, counted(4, 0, 5)]).turned
+
+
+def test_a_soak_that_grows_says_so() -> None:
+    def sized(number: int, own_bytes: int) -> SoakRun:
+        made = run(number, GREEN)
+        return replace(made, after=replace(made.after, own_rss_bytes=own_bytes))
+
+    growing = reported(*(sized(number, 100_000_000 + number * 1_000_000) for number in range(1, 60)))
+    assert "The soak itself grows: memory of the soak's process." in growing.answer
+    flat = reported(*(sized(number, 100_000_000 + number % 3 * 1_000_000) for number in range(1, 60)))
+    assert "grows" not in flat.answer
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.0, "0 %"), (0.00001, "less than 0.01 %"), (0.0123, "1.2 %"), (0.2, "20 %"), (1.0, "100 %")]
+)
+def test_percent(share: float, words: str) -> None:
+    assert percent(share) == words
+
+
+# ---------------------------------------------------------------- its forms
+
+
+def test_junit_tells_findings_from_failures_of_the_harness(tmp_path: Path) -> None:
+    found = reported(run(1, RED), broken(2), unknown(3), canary(4, caught=False), before=[counted(1, 5, 10, KNOWN)])
+    junit.render(found, tmp_path / "junit.xml")
+    suites = {suite.name: suite for suite in JUnitXml.fromfile(str(tmp_path / "junit.xml"))}
+    assert {name: (suite.tests, suite.failures, suite.errors, suite.skipped) for name, suite in suites.items()} == {
+        "findings": (1, 1, 0, 0),
+        "known bugs": (0, 0, 0, 0),
+        "canaries": (1, 1, 0, 0),
+        "harness": (1, 0, 1, 0),
+        "unknown": (1, 0, 0, 1),
+        "soak": (1, 0, 0, 0),
+    }
+    (case,) = suites["findings"]
+    assert case.result[0].type == "new"
+    assert "vtchaos replay runs/n9/0001" in case.result[0].text
+
+
+def test_a_night_that_proved_nothing_is_an_error_in_junit(tmp_path: Path) -> None:
+    junit.render(reported(unknown(1)), tmp_path / "junit.xml")
+    xml = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert (xml.failures, xml.errors) == (0, 1)
+
+
+def test_every_form_names_the_commands_that_repeat_a_finding(tmp_path: Path) -> None:
+    found = reported(run(1, RED), run(2, RED))
+    for form in (markdown.page(found), text.plain(found, tmp_path), page.render(found, tmp_path / "p").read_text()):
+        for line in ("vtchaos replay runs/n9/0001", "vtchaos replay runs/n9/0002", "vtchaos shrink runs/n9/0001"):
+            assert line in form
+
+
+def test_what_a_server_said_is_harmless(tmp_path: Path) -> None:
+    found = reported(run(1, errors(Verdict.FAIL, about=NASTY)), replace(broken(2), record=replace(
+        broken(2).record, headline=NASTY)))  # fmt: skip
+    whole = page.render(found, tmp_path / "soak.html").read_text()
+    assert "<img src=x" not in whole
+    assert "\x1b" not in text.plain(found, tmp_path)
+    assert "<img" not in markdown.page(found)
+    junit.render(found, tmp_path / "junit.xml")
+    assert JUnitXml.fromfile(str(tmp_path / "junit.xml")).failures == 1
+
+
+def test_the_same_nights_give_the_same_bytes(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", [run(1, RED), run(2, GREEN), canary(3, caught=True)])
+    forms = ("soak.html", "summary.md", "summary.txt", "soak-report.json", "junit.xml")
+    renewed(folder)
+    first = [(folder / form).read_bytes() for form in forms]
+    renewed(folder)
+    assert [(folder / form).read_bytes() for form in forms] == first
+
+
+def test_ten_thousand_runs_make_a_page_that_opens(tmp_path: Path) -> None:
+    """Every second run finds something in words of its own; every experiment has its own series."""
+
+    def made(number: int) -> SoakRun:
+        words = f"{chr(97 + number % 26)}{chr(97 + number // 26 % 26)} went wrong"
+        one = run(
+            number, errors(Verdict.FAIL if number % 2 else Verdict.PASS, about=words), stall_s=1 + number % 7 / 10
+        )
+        return replace(one, record=replace(one.record, experiment=f"faults/{number % 60}"))
+
+    found = report([night("runs/n1", soak(1), (made(number) for number in range(1, 10_001)))])
+    assert sum(len(trend.points) for trend in found.trends) > 20_000
+    assert len(page.render(found, tmp_path / "soak.html").read_bytes()) < 8_000_000
+    assert len(markdown.page(found).encode()) <= 60_000
+    assert len(text.plain(found, tmp_path).splitlines()) < 300
+
+
+def test_a_long_series_is_drawn_in_medians(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", noisy(900, 1, around_s=1.0, seed=1))
+    (chart,) = [each for each in page.charts(report([read(folder)])) if "stall" in each["title"]]
+    assert len(chart["traces"][0]["x"]) <= page.MOST_POINTS
+    assert chart["traces"][0]["name"] == "median of 4 runs"
+
+
+def test_a_cut_summary_closes_its_block() -> None:
+    many = [replace(FOUND, about="x" * 250 + str(number)) for number in range(300)]
+    shown = {item: counted(9, 1, 1, item).shown[item] for item in many}
+    found = report([replace(counted(9, 1, 1), shown=shown)])
+    summary = markdown.page(found)
+    assert len(summary.encode()) <= MOST_BYTES
+    assert summary.count("```") % 2 == 0
