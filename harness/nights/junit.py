@@ -100,5 +100,5 @@ def _canary(canary: Canary) -> TestCase:
 def _whole(found: Report) -> TestCase:
     """The night itself: an error where its exit code is one that no case above is red for."""
     if found.exit_code in (3, 4):
-        return _problem("soak", Error(clean(found.answer), EXIT_MEANING[found.exit_code]))
-    return _passed("soak", found.answer)
+        return _problem("soak", Error(clean(" ".join((found.answer, *found.also))), EXIT_MEANING[found.exit_code]))
+    return _passed("soak", "\n".join((found.answer, *found.also)))

@@ -50,6 +50,8 @@ def _body(found: Report) -> Iterator[str]:
     yield ""
     yield f"**{escaped(found.answer, TEXT)}**"
     yield ""
+    yield from (f"- {escaped(sentence, TEXT)}" for sentence in found.also)
+    yield ""
     yield escaped(summary_line(found), TEXT)
     for what in found.left_out[:MOST_WHY]:
         yield f"- left out: {escaped(what)}"

@@ -38,7 +38,8 @@ class Report:
     """soak-report.json. docs/soak.md tells what its fields mean."""
 
     alarm: str  # a canary that was not caught: nothing else is to be believed before that is understood; "" = none
-    answer: str
+    answer: str  # what is new
+    also: tuple[str, ...]  # what else must be known: known bugs, figures, what proved nothing, canaries
     exit_code: int
     nights: tuple[Row, ...]  # the last one is tonight
     canaries: tuple[Canary, ...]
@@ -80,7 +81,8 @@ def report(nights: Sequence[Night], left_out: Iterable[str] = ()) -> Report:
     needs = needed(tonight.levels)
     return Report(
         alarm=_alarm(tonight.canaries),
-        answer=" ".join(_answer(nights, findings, known, found, needs)),
+        answer=_news(nights, findings),
+        also=tuple(_also(tonight, known, found, needs)),
         exit_code=tonight.exit_code,
         nights=tuple(_row(night) for night in nights),
         canaries=tonight.canaries,
@@ -126,15 +128,7 @@ def _alarm(canaries: Sequence[Canary]) -> str:
     )
 
 
-def _answer(
-    nights: Sequence[Night],
-    findings: Sequence[Standings],
-    known: Sequence[Standings],
-    found: Sequence[Trend],
-    needs: Sequence[Needed],
-) -> Iterator[str]:
-    tonight = nights[-1]
-    yield _news(nights, findings)
+def _also(tonight: Night, known: Sequence[Standings], found: Sequence[Trend], needs: Sequence[Needed]) -> Iterator[str]:
     yield from _known(known)
     yield from _turned(found)
     yield from _unproved(tonight)

@@ -40,6 +40,8 @@ def show(found: Report, console: Console, *, folder: Path) -> None:
     console.print(Rule(Text(clean(f"soak {found.tonight.path}"), style="bold"), characters="─", style="dim"))
     line(console, found.alarm, style="bold red")
     line(console, found.answer, style="bold")
+    for sentence in found.also:
+        line(console, sentence)
     line(console, summary_line(found), style="dim")
     for what in found.left_out[:MOST_WHY]:
         line(console, f"left out: {what}", style="yellow")

@@ -31,18 +31,22 @@ def reported(*runs: SoakRun, before: Sequence[Night] = ()) -> Report:
     return report((*before, gathered(*runs, day=9)))
 
 
+def said(found: Report) -> str:
+    return " ".join((found.answer, *found.also))
+
+
 # ---------------------------------------------------------------- the answer
 
 
 def test_a_first_night_says_that_everything_is_new() -> None:
     found = reported(run(1, RED), run(2, GREEN))
-    assert "Findings in 2 runs: 1 new. There is no earlier night to compare with" in found.answer
+    assert "Findings in 2 runs: 1 new. There is no earlier night to compare with" in said(found)
     assert found.exit_code == 1
 
 
 def test_a_quiet_night() -> None:
     found = reported(run(1, GREEN), canary(2, caught=True), before=[counted(1, 0, 10)])
-    assert found.answer == "Nothing new in 1 run, against 1 earlier night. 1 canary caught of 1."
+    assert said(found) == "Nothing new in 1 run, against 1 earlier night. 1 canary caught of 1."
     assert (found.alarm, found.exit_code) == ("", 0)
 
 
@@ -63,19 +67,19 @@ def test_an_uncaught_canary_is_said_before_anything_else(tmp_path: Path) -> None
 
 
 def test_a_night_without_canaries_says_so() -> None:
-    assert "No canary was set." in reported(run(1, GREEN)).answer
+    assert "No canary was set." in said(reported(run(1, GREEN)))
 
 
 def test_unknown_runs_and_harness_errors_are_counted() -> None:
     found = reported(run(1, GREEN), run(2, GREEN), run(3, GREEN), unknown(4), broken(5))
-    assert "1 run of 4 proved nothing (25 %)." in found.answer
-    assert "more than a third" not in found.answer
-    assert "The harness failed in 1 run of 5." in found.answer
+    assert "1 run of 4 proved nothing (25 %)." in said(found)
+    assert "more than a third" not in said(found)
+    assert "The harness failed in 1 run of 5." in said(found)
     assert found.exit_code == 0
 
 
 def test_more_than_a_third_unknown_is_said() -> None:
-    assert "more than a third" in reported(run(1, GREEN), run(2, GREEN), unknown(3), unknown(4)).answer
+    assert "more than a third" in said(reported(run(1, GREEN), run(2, GREEN), unknown(3), unknown(4)))
 
 
 @pytest.mark.parametrize(
@@ -95,15 +99,13 @@ def test_exit_code(runs: list[SoakRun], code: int) -> None:
 def test_a_known_bug_that_stopped_showing_is_news() -> None:
     quiet = gathered(*(run(n, errors(Verdict.PASS), vtgates={"vtgate-1": "21.0.2"}) for n in range(1, 41)), day=9)
     found = report([counted(1, 8, 10, KNOWN), quiet])
-    assert (
-        "vitess#17629 stopped showing in reparent/storm on 21.0.2: not in 40 runs, which is chance in" in found.answer
-    )
+    assert "vitess#17629 stopped showing in reparent/storm on 21.0.2: not in 40 runs, which is chance in" in said(found)
     assert found.exit_code == 0
 
 
 def test_a_known_bug_that_shows_is_none() -> None:
     found = report([counted(1, 8, 10, KNOWN), counted(2, 6, 10, KNOWN)])
-    assert "1 known bug showed where expected: vitess#17629." in found.answer
+    assert "1 known bug showed where expected: vitess#17629." in said(found)
     assert found.answer.startswith("Nothing new")
     assert (found.findings, found.exit_code) == ((), 0)
 
@@ -116,7 +118,7 @@ def test_a_figure_that_changed_tonight_is_told_with_what_else_changed() -> None:
     assert report(nights[:2]).turns == ()
     found = report(nights)
     stall = next(turn for turn in found.turned if turn.series.figure == "worst_stall_s")
-    assert "Worse since tonight: " in found.answer
+    assert "Worse since tonight: " in said(found)
     assert stall.worse
     assert stall.index == 60
     assert stall.after / stall.before == pytest.approx(2, rel=0.2)
@@ -130,9 +132,9 @@ def test_a_soak_that_grows_says_so() -> None:
         return replace(made, after=replace(made.after, own_rss_bytes=own_bytes))
 
     growing = reported(*(sized(number, 100_000_000 + number * 1_000_000) for number in range(1, 60)))
-    assert "The soak itself grows: memory of the soak's process." in growing.answer
+    assert "The soak itself grows: memory of the soak's process." in said(growing)
     flat = reported(*(sized(number, 100_000_000 + number % 3 * 1_000_000) for number in range(1, 60)))
-    assert "grows" not in flat.answer
+    assert "grows" not in said(flat)
 
 
 @pytest.mark.parametrize(
