@@ -193,7 +193,7 @@ class Soaking:
             soak_files.prune(self._folder, gone, taken=after.folder_bytes, keep_bytes=self._soak.keep_bytes)
 
     def _reported(self, *, told: bool) -> None:
-        """Renew soak.html and the rest; the nights before are only read in the end, they do not change meanwhile."""
+        """Renew soak.html and the rest: a soak that is killed leaves what was new until then."""
         problem = report(self._folder, told=told)
         if problem:
             self._console.print(f"the report could not be written: {problem}", style="yellow", soft_wrap=True)
@@ -204,7 +204,7 @@ class Soaking:
 
 def report(folder: Path, *, told: bool) -> str:
     """`vtchaos nights` in a process of its own: what draws a page holds much memory. Why it failed; "" = it did not."""
-    words = command(("nights", str(folder), *(() if told else ("--nights", "0"))))
+    words = command(("nights", str(folder)))
     out = None if told else subprocess.DEVNULL
     try:
         done = subprocess.run(

@@ -83,7 +83,7 @@ def _passed(name: str, said: str, classname: str = "") -> TestCase:
 
 def _known(each: Standings) -> TestCase:
     word = "STOPPED SHOWING" if each.standing is Standing.RESOLVED else "REPRODUCED"
-    name = f"{each.item.issue} {each.item.watched.check} {each.item.watched.release}"
+    name = f"{each.item.issue} {each.item.watched.release}"
     return _passed(name, f"{word} {each.item.issue}: {told(each)}", each.item.watched.experiment)
 
 

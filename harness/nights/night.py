@@ -10,7 +10,7 @@ import datetime
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -35,7 +35,7 @@ class Watched:
     """What a run can show, and another run of the same can show again."""
 
     experiment: str
-    check: str
+    check: str  # "" = any: a known bug is one, in however many checks it shows
     release: str  # of the vtgate; where the whole cluster is meant, of the cluster
 
 
@@ -289,7 +289,8 @@ def _watched(run: RunRecord, said: Said) -> Watched:
 def _judged(run: RunRecord) -> Iterator[Watched]:
     for said in run.results:
         if said.kind not in PREMISES and said.verdict is not Verdict.UNKNOWN and premises_hold(run, said):
-            yield _watched(run, said)
+            yield (watched := _watched(run, said))
+            yield replace(watched, check="")
 
 
 def _items(run: RunRecord) -> Iterator[Item]:
@@ -298,7 +299,7 @@ def _items(run: RunRecord) -> Iterator[Item]:
         yield Item(watched=Watched(experiment=found.experiment, check=found.check, release=release), about=found.about)
     for said in run.results:
         if said.issue and premises_hold(run, said):
-            yield Item(watched=_watched(run, said), issue=said.issue)
+            yield Item(watched=replace(_watched(run, said), check=""), issue=said.issue)
 
 
 def _figures(run: RunRecord) -> Iterator[tuple[Series, float]]:
