@@ -39,11 +39,24 @@ from harness.bisecting import (
 from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, is_whole, seed_of, words_of
 from harness.contracts import Experiment
 from harness.options import cluster_options, load_options, place_options
-from harness.sought import Vote, bare, sought_of, vote
+from harness.sought import ANY_HOST, Vote, bare, sought_of, vote
 
 BISECT = "bisect.json"
 OURS = (
-    *("good", "bad", "component", "check", "issue", "trials", "confidence", "rarest", "beside", "also", "installed"),
+    *(
+        "good",
+        "bad",
+        "component",
+        "check",
+        "issue",
+        "any_host",
+        "trials",
+        "confidence",
+        "rarest",
+        "beside",
+        "also",
+        "installed",
+    ),
     *("seed", "out", "most_runs"),
 )
 PROGRAMS = {"vtgate": ("vtgate",), "vitess": ("vtgate", "vttablet", "vtctld")}  # that runs need of a release
@@ -64,6 +77,7 @@ NOTHING_IN_A_ROW = 5  # so many runs that proved nothing, and the rest would pro
 )
 @click.option("--check", default="", metavar="CHECK", help="What must be red; default: that of its known bug, or any.")
 @click.option("--issue", default="", metavar="ISSUE", help="Which known bug of the experiment, where it has several.")
+@click.option("--any-host", is_flag=True, help=ANY_HOST)
 @click.option(
     "--trials", type=click.IntRange(1), default=3, show_default=True, help="Least runs of the releases that decide."
 )
@@ -120,7 +134,7 @@ def _asked(experiment: Experiment, words: tuple[str, ...], seed: int, given: dic
         experiment=experiment.name,
         words=words,
         component=component,
-        sought=sought_of(experiment.known_bugs, given["check"], given["issue"]),
+        sought=sought_of(experiment.known_bugs, given["check"], given["issue"], any_host=given["any_host"]),
         row=row,
         seed=seed,
         confidence=given["confidence"],
@@ -203,6 +217,8 @@ class Bisecting:
         self._most_runs = most_runs
         self._stopping = Stopping(console)
         self._runs: list[BisectRun] = []
+        self._nothing = 0  # runs made now, the last ones, that proved nothing
+        self._judged = False  # a run came to a verdict
 
     def run(self) -> int:
         """Returns the exit code."""
@@ -226,14 +242,11 @@ class Bisecting:
             return 0
         if self._stopping.asked:
             return EXIT_INTERRUPTED
-        judged = any(vote.shown is not None for run in self._runs for vote in run.votes.values())
-        return EXIT_UNKNOWN if judged or not self._runs else EXIT_HARNESS
+        return EXIT_UNKNOWN if self._judged or not self._runs else EXIT_HARNESS
 
     def _ended(self) -> bool:
-        last = self._runs[-NOTHING_IN_A_ROW:]
-        nothing = [run for run in last if all(vote.shown is None for vote in run.votes.values())]
         why = ""
-        if len(nothing) == NOTHING_IN_A_ROW:
+        if self._nothing == NOTHING_IN_A_ROW:
             why = f"{NOTHING_IN_A_ROW} runs in a row proved nothing"
         elif len(self._runs) >= self._most_runs:
             why = f"{self._most_runs} runs were made (--most-runs)"
@@ -248,8 +261,13 @@ class Bisecting:
         inside = f"{name}/{number:03d}"
         folder = self._folder / inside
         seed = seed_of(self._asked.seed, number)
+        is_new = not is_whole(folder)
         code = self._stopping.made(self._asked.words_of(places), seed=seed, folder=folder, turn=f"{name}, run {number}")
-        return BisectRun(folder=inside, seed=seed, exit_code=code, votes=self._votes(folder, places, code))
+        votes = self._votes(folder, places, code)
+        nothing = all(vote.shown is None for vote in votes.values())
+        self._nothing = self._nothing + is_new if nothing else 0
+        self._judged |= is_whole(folder)
+        return BisectRun(folder=inside, seed=seed, exit_code=code, votes=votes)
 
     def _votes(self, folder: Path, places: Sequence[int], code: int) -> dict[str, Vote]:
         versions = [self._asked.row[place].version for place in places]

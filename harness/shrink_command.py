@@ -35,7 +35,7 @@ from harness.model import Plan, VtgateSpec
 from harness.plan_options import run_words
 from harness.planning import seconds_of
 from harness.shrinking import Asked, Decision, Shrink, Trial, Tried, decide, key, shows_of, shrunk
-from harness.sought import bare, vote
+from harness.sought import ANY_HOST, bare, vote
 from harness.statistics.rates import Rate, rate
 
 SHRINK, PLAN, README, SMALLEST = "shrink.json", "plan.json", "README.md", "smallest"
@@ -46,6 +46,7 @@ PLAN_WITHIN_S = 120.0
 @click.command("shrink")
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--check", default="", metavar="CHECK", help="The red check; default: the gravest of the run.")
+@click.option("--any-host", is_flag=True, help=ANY_HOST)
 @click.option(
     "--rate",
     "least_rate",
@@ -59,7 +60,15 @@ PLAN_WITHIN_S = 120.0
 @click.option("--budget", default="1h", show_default=True, metavar="DURATION", help="It ends after so long.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the shrinking; one that is there is taken up.")
 def shrink_command(
-    *, run_dir: Path, check: str, least_rate: float, trials: int, confidence: float, budget: str, out: Path | None
+    *,
+    run_dir: Path,
+    check: str,
+    any_host: bool,
+    least_rate: float,
+    trials: int,
+    confidence: float,
+    budget: str,
+    out: Path | None,
 ) -> None:
     """Reduce a finding to the smallest experiment that still shows it: `vtchaos shrink RUN_DIR`.
 
@@ -72,7 +81,7 @@ def shrink_command(
     source = replay_command.source_of(run_dir)
     if source.seen is None:
         raise UsageError(f"{run_dir} is a plan; what it showed is in a run directory")
-    sought, node = shows_of(source.plan, bare(source.seen), judge(source.seen), check)
+    sought, node = shows_of(source.plan, bare(source.seen), judge(source.seen), check, any_host=any_host)
     asked = Asked(source=source.plan.run_id, sought=sought, rate=least_rate, confidence=confidence, trials=trials)
     folder = (out or RUNS / _name(source.plan)).absolute()
     _require_same(folder, asked)
@@ -130,6 +139,7 @@ class Shrinking:
         self._ends_ns = now_ns() + round(budget_s * 1e9)
         self._tried: list[Tried] = []
         self._taken: list[_Taken] = []
+        self._judged = False  # a run came to a verdict
         self._last_s: list[float] = []  # what the runs of the last plan that was taken took, for the time that is left
 
     def run(self) -> int:
@@ -147,8 +157,7 @@ class Shrinking:
             return EXIT_INTERRUPTED
         if confirmed is not None:
             return 0
-        came_to_nothing = bool(self._tried) and not any(tried.counted for tried in self._tried)
-        return EXIT_HARNESS if came_to_nothing else EXIT_UNKNOWN
+        return EXIT_UNKNOWN if self._judged or not self._tried else EXIT_HARNESS
 
     # ------------------------------------------------------------ the search
 
@@ -182,7 +191,7 @@ class Shrinking:
 
     def _decided(self, trials: Sequence[Trial]) -> Decision:
         shown, silent = sum(t.shown is True for t in trials), sum(t.shown is False for t in trials)
-        return decide(self._asked, shown, silent, len(trials) - shown - silent)
+        return decide(self._asked, shown, silent, sum(t.shown is None and t.is_new for t in trials))
 
     def _require_time(self) -> None:
         """Time enough must be left to show at the end that the smallest plan does what it is said to do."""
@@ -194,8 +203,8 @@ class Shrinking:
         """One run of a plan, made now unless it is there."""
         run = folder / name
         begin_ns = now_ns()
-        code = 0
-        if not is_whole(run):
+        code, is_new = 0, not is_whole(run)
+        if is_new:
             set_aside(run)
             command = [sys.executable, "-m", "harness.cli", "replay", str(folder / PLAN), "--out", str(run), "--plain"]
             code = self._stopping.ran(command, f"{what}, run {int(name.rpartition('-')[2])}")
@@ -204,9 +213,11 @@ class Shrinking:
             if self._stopping.asked:
                 raise _Over
             return Trial(shown=None, why=f"it ended with exit code {code}", took_s=took_s)
+        self._judged = True
         seen = history.load(RunDir.open(run))
         said = vote(bare(seen), self._asked.sought)
-        trial = Trial(shown=said.shown, why=said.why, took_s=max(took_s, (seen.end_ns - seen.start_ns) / 1e9))
+        lasted_s = (seen.end_ns - seen.start_ns) / 1e9
+        trial = Trial(shown=said.shown, why=said.why, took_s=max(took_s, lasted_s), is_new=is_new)
         shrink_text.run_line(trial, self._inside(run), self._console)
         return trial
 

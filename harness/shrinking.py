@@ -19,7 +19,7 @@ from harness.ddmin import ddmin
 from harness.facts.words import counted
 from harness.model import CheckKind, Plan, RunVerdict, Verdict, VtgateSpec
 from harness.plan_sizes import Knob, knobs, least_of, size, told
-from harness.sought import Sought, sought_of
+from harness.sought import Sought, is_red, sought_of
 from harness.statistics.rates import Rate
 
 GIVEN_UP = 0.2  # a plan that shows it often enough with less than this probability is left: that costs only size
@@ -54,6 +54,7 @@ class Trial:
     shown: bool | None
     why: str
     took_s: float
+    is_new: bool = True  # made now; what proved nothing before is no reason not to try again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +114,14 @@ def often_enough(rate: float, shown: int, silent: int) -> float:
     return sum(math.comb(total, n) * rate**n * (1 - rate) ** (total - n) for n in range(shown + 1))
 
 
-def shows_of(plan: Plan, bare: RunVerdict, settled: RunVerdict, check: str = "") -> tuple[Sought, str]:
+def shows_of(
+    plan: Plan, bare: RunVerdict, settled: RunVerdict, check: str = "", *, any_host: bool = False
+) -> tuple[Sought, str]:
     """What of a run is to be shown again, and the node of the vtgate that showed it ("" = the whole cluster): a finding
     before a known bug, what no slowness excuses before a promise. Raises UsageError."""
     found = {(result.check, result.subject) for result in settled.results if result.verdict is Verdict.FAIL}
-    red = [result for result in bare.results if result.verdict is Verdict.FAIL and check in ("", result.check)]
+    wanted = Sought(check=check, any_host=any_host)
+    red = [result for result in bare.results if check in ("", result.check) and is_red(bare, result, wanted)]
     if not red:
         what = f"{check} is not red" if check else "nothing is red"
         raise UsageError(f"{plan.run_id}: {what} in this run, so there is nothing to shrink")
@@ -125,7 +129,7 @@ def shows_of(plan: Plan, bare: RunVerdict, settled: RunVerdict, check: str = "")
     texts = (first.summary, *first.details)
     bugs = [bug for bug in plan.known_bugs if bug.check == first.check and any(bug.says in text for text in texts)]
     expected = (first.check, first.subject) not in found
-    sought = sought_of(bugs[:1], first.check) if bugs and expected else Sought(check=first.check)
+    sought = sought_of(bugs[:1] if expected else (), first.check, any_host=any_host)
     return sought, first.subject.rpartition("@")[2]
 
 

@@ -16,15 +16,24 @@ from harness.facts.words import listed
 from harness.history import History
 from harness.model import CheckKind, CheckResult, KnownBug, RunVerdict, Verdict
 
+ANY_HOST = (
+    "Count runs on a slow host too: for what no slow host can cause. Otherwise they count neither as red nor as green."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """The red check; "" = any promise or safety check. `says`, `never`: as in KnownBug."""
+    """The red check; "" = any promise or safety check. `says`, `never`: as in KnownBug.
+
+    A slow host excuses a promise that failed, and nothing that passed: if the one did not count and the other did, a
+    bad release would seem to be good. So a run on a slow host counts for neither, or (`any_host`) for both.
+    """
 
     check: str = ""
     says: str = ""
     never: tuple[str, ...] = ()
     issue: str = ""  # the known bug that it is
+    any_host: bool = False
 
     @property
     def name(self) -> str:
@@ -42,7 +51,7 @@ class Vote:
     why: str
 
 
-def sought_of(bugs: Sequence[KnownBug], check: str = "", issue: str = "") -> Sought:
+def sought_of(bugs: Sequence[KnownBug], check: str = "", issue: str = "", *, any_host: bool = False) -> Sought:
     """What the user means. Raises UsageError where that is not clear."""
     meant = [bug for bug in bugs if (not check or bug.check == check) and issue in ("", bug.issue)]
     if issue and not meant:
@@ -52,9 +61,9 @@ def sought_of(bugs: Sequence[KnownBug], check: str = "", issue: str = "") -> Sou
     if len(issues) > 1:
         raise UsageError(f"which of the experiment's known bugs is meant? Give --issue: {listed(issues)}")
     if not meant:
-        return Sought(check=check)
+        return Sought(check=check, any_host=any_host)
     bug = meant[0]
-    return Sought(check=bug.check, says=bug.says, never=bug.never, issue=bug.issue)
+    return Sought(check=bug.check, says=bug.says, never=bug.never, issue=bug.issue, any_host=any_host)
 
 
 def bare(history: History) -> RunVerdict:
@@ -66,18 +75,24 @@ def vote(verdict: RunVerdict, sought: Sought, vtgate: str = "") -> Vote:
     """Of a bare verdict. `vtgate`: only what concerns this one, of several; "" = whatever it concerns."""
     asked = [result for result in verdict.results if _is_asked(result, sought)]
     ours = [result for result in asked if vtgate in ("", _of(result))]
-    red = [result for result in ours if _is_red(result, sought)]
+    broken = list(_broken(verdict, sought, vtgate))
+    red = [result for result in ours if _is_red(result, sought, broken)]
     if red:
         return Vote(shown=True, why=red[0].summary)
-    if any(_is_red(result, sought) for result in asked if not _of(result)):
+    if any(_is_red(result, sought, broken) for result in asked if not _of(result)):
         return Vote(shown=None, why="what is red is the whole cluster's, and may be another vtgate's")
     if not ours:
         return Vote(shown=None, why=f"{sought.check or 'nothing'} was not judged")
-    doubts = [*_broken(verdict, vtgate), *(result for result in ours if result.verdict is Verdict.UNKNOWN)]
+    doubts = [*broken, *(result for result in ours if result.verdict is Verdict.UNKNOWN)]
     if doubts:
         return Vote(shown=None, why=doubts[0].summary)
     other = [result for result in ours if result.verdict is Verdict.FAIL]
     return Vote(shown=False, why=f"red for another reason: {other[0].summary}" if other else "")
+
+
+def is_red(verdict: RunVerdict, result: CheckResult, sought: Sought) -> bool:
+    """One result of a bare verdict, of whichever vtgate."""
+    return result.kind not in PREMISES and _is_red(result, sought, list(_broken(verdict, sought, _of(result))))
 
 
 def _is_asked(result: CheckResult, sought: Sought) -> bool:
@@ -89,14 +104,21 @@ def _of(result: CheckResult) -> str:
     return result.subject.rpartition("@")[2]
 
 
-def _is_red(result: CheckResult, sought: Sought) -> bool:
+def _is_red(result: CheckResult, sought: Sought, broken: Sequence[CheckResult]) -> bool:
+    """Failed, or would have but for what does not matter here."""
+    excused = result.figures.get("without_assumptions") == Verdict.FAIL.name and not broken
     said = any(sought.says in text for text in (result.summary, *result.details))
-    return result.verdict is Verdict.FAIL and said and not any(result.figures.get(name) for name in sought.never)
+    failed = result.verdict is Verdict.FAIL or excused
+    return failed and said and not any(result.figures.get(name) for name in sought.never)
 
 
-def _broken(verdict: RunVerdict, vtgate: str) -> Iterator[CheckResult]:
-    """Without them a check that passed proves nothing."""
+def _broken(verdict: RunVerdict, sought: Sought, vtgate: str) -> Iterator[CheckResult]:
+    """Premises without which a check that passed proves nothing, nor a promise that failed."""
     for result in verdict.results:
-        concerns = not vtgate or _of(result) in ("", vtgate)
-        if concerns and result.kind is CheckKind.ASSUMPTION and result.verdict is not Verdict.PASS:
+        if vtgate and _of(result) not in ("", vtgate):
+            continue
+        holds = result.verdict is Verdict.PASS and "excuses" not in result.figures
+        if result.kind is CheckKind.ASSUMPTION and not holds:
+            yield result
+        if result.kind is CheckKind.CONDITION and not holds and not sought.any_host:
             yield result

@@ -46,6 +46,27 @@ def test_red_counts_and_green_only_where_red_could_have_shown(results: list[Chec
     assert vote(judged(*results), ERRORS).shown is shown
 
 
+WOULD_BE = result(Verdict.UNKNOWN, figures={"without_assumptions": "FAIL"}, summary="Would be a finding, but …")
+SLOW = result(Verdict.UNKNOWN, check="assumptions/host", kind=CheckKind.CONDITION)
+SLOW_EXCUSES_NOTHING = dataclasses.replace(SLOW, verdict=Verdict.PASS, figures={"excuses": "nothing"})
+
+
+@pytest.mark.parametrize(
+    ("results", "shown", "on_any_host"),
+    [
+        ([WOULD_BE, SLOW], None, True),
+        ([GREEN, SLOW_EXCUSES_NOTHING], None, False),  # if it counted and the one above did not, bad would seem good
+        ([WOULD_BE, SLOW, STARVED], None, None),  # no excuse of a slow host's, but a run without its load
+        ([RED, SLOW], True, True),  # of a safety check
+    ],
+)
+def test_a_slow_host_counts_for_neither_or_for_both(
+    results: list[CheckResult], shown: bool | None, on_any_host: bool | None
+) -> None:
+    assert vote(judged(*results), ERRORS).shown is shown
+    assert vote(judged(*results), dataclasses.replace(ERRORS, any_host=True)).shown is on_any_host
+
+
 def test_of_several_vtgates_each_has_its_own_vote() -> None:
     found = judged(result(Verdict.FAIL, "items-1@vtgate-1"), result(Verdict.PASS, "items-1@vtgate-2"))
     assert vote(found, ERRORS, "vtgate-1").shown is True
