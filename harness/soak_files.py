@@ -19,8 +19,11 @@ from harness.soak import RUNS, Resources, SoakRun
 
 LOCK = "soak.lock"
 PRUNED = "pruned.txt"
-# What stays of a run whose bulky files were removed: what was run, what it came to, and what is told of it.
-STAYS = ("plan.json", "host.json", "verdict.json", "clean.json", "faults.jsonl", "junit.xml", "summary.txt", PRUNED)
+# What stays of a run whose bulky files were removed: what was run and issued (to replay it), and what it came to.
+STAYS = (
+    "plan.json", "host.json", "clock.json", "clean.json", "events.jsonl", "faults.jsonl", "verdict.json", "junit.xml",
+    "summary.txt", "summary.md", PRUNED,
+)  # fmt: skip
 _BLOCK = 512  # bytes; of st_blocks, whatever the file system's
 
 

@@ -124,7 +124,11 @@ class Clusters:
         self.code = 0
         self.sick = ""
         monkeypatch.setattr(soak_clusters, "why_not", lambda name: self.sick)
-        monkeypatch.setattr(KeptCluster, "_down", lambda _, name: self.said.append(("down", name)) or True)
+        monkeypatch.setattr(KeptCluster, "_down", lambda _, name: self.down(name))
+
+    def down(self, name: str) -> bool:
+        self.said.append(("down", name))
+        return True
 
     def __call__(self, words: Sequence[str], turn: str, within_s: float) -> int:
         self.said.append(tuple(words[:2]))

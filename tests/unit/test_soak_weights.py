@@ -84,7 +84,7 @@ def test_no_canaries_where_none_are_wanted() -> None:
         (weights({"experiment": "reparent/storm", "weight": True}), "lot 1: weight cannot be True"),
         (weights({"weight": 1}), "lot 1 names no experiment"),
         (weights({"experiment": "reparent/storm", "place": ["here"]}), "place takes"),
-        (weights({"experiment": "reparent/storm", "cluster": {"shard": 2}}), "No such option: --shard"),
+        (weights({"experiment": "reparent/storm", "cluster": {"shard": 2}}), "the lot reparent/storm: No such option"),
         (weights({"experiment": "reparent/storm", "cluster": {"shards": "many"}}), "'many' is not a valid integer"),
         (weights({"experiment": "reparent/storm", "cluster": {"shards": {"low": 1, "high": 300}}}), "1 to 256 shards"),
         (weights({"experiment": "reparent/storm", "set": {"faults": 3}}), "has no parameter faults"),
