@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from experiments import EXPERIMENTS, emergency, movetables, mysql, reparent, resharding, switching, vstream
+from experiments import EXPERIMENTS, emergency, movetables, mysql, process, reparent, resharding, switching, vstream
 from harness.model import KnownBug
 
 NEWEST = "24.0.3"
@@ -159,6 +159,44 @@ LANES: tuple[Lane, ...] = (
         check="clients/errors",
         red=HERE,
         green=control("", "--durability", "none", unlike="without semi-sync"),
+    ),
+    Lane(
+        name="21092",
+        bug="#21092: vtorc's repairs of replicas that cannot apply throw away what they have acknowledged",
+        issue=emergency.PURGED.issue,
+        experiment="emergency/broken-applier",
+        check="durability/acknowledged",
+        red=HERE,
+        green=control("emergency/replicas-cut-off", unlike="the replicas apply"),
+    ),
+    Lane(
+        name="20003",
+        bug="#20003: a COMMIT that hangs is not ended when its primary is demoted",
+        issue=emergency.COMMIT_HELD.issue,
+        experiment="emergency/commits-in-flight",
+        check="emergency/service",
+        red=HERE,
+        green=control("emergency/writes-in-flight", unlike="what hangs are autocommit writes"),
+    ),
+    Lane(
+        name="20315",
+        bug="#20315: a tablet whose address was somebody else's for a moment is forgotten for good",
+        issue=process.FORGOTTEN.issue,
+        experiment="process/taken-address",
+        check="tablets/known",
+        red=HERE,
+        green=control("process/killed-replicas", unlike="nobody takes the address"),
+    ),
+    Lane(
+        name="20160",
+        bug="#20160: a demotion that succeeds after its call was given up leaves a read-only primary",
+        issue=mysql.DEMOTED_LATE.issue,
+        experiment="mysql/demotion-past-its-deadline",
+        check="clients/served-again",
+        red=HERE,
+        green=control(
+            "mysql/demotion-behind-a-lock", unlike="the lock outlasts the call, and vttablet stands never still"
+        ),
     ),
     Lane(
         name="read-only-moment",

@@ -15,7 +15,7 @@ from harness.checks.clean import NothingLeft
 from harness.checks.clients import ClientErrors, ClientStall
 from harness.checks.durability import AcknowledgedDurable, FailedAbsent, NoPhantoms
 from harness.checks.elsewhere import ClientsElsewhere
-from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected, StepsDown
+from harness.checks.emergency import EmergencyReparents, EmergencyService, OnePrimary, OthersUnaffected
 from harness.checks.evictions import BufferEvictions
 from harness.checks.explained import ClientsExplained
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
@@ -125,7 +125,6 @@ WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and whe
 NARROW: tuple[Check, ...] = (  # what single experiments ask for
     ServesOn(),
     KnownToAll(),
-    StepsDown(),
 )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.checks.emergency import StepsDown
-from harness.model import CheckResult, FaultSpan, Node, Outcome, Role
+from harness.model import FaultSpan, Node, Outcome, Role
 from tests.fakes import END_S, STORM_S, HistoryBuilder, calm, ns
 from tests.unit.verdicts import FAIL, PASS, UNKNOWN, only, verdict
 
@@ -163,39 +162,3 @@ def test_who_does_not_answer_claims_nothing() -> None:
     claims(builder, old, STORM_S, serving=True)
     builder.silence(old, STORM_S, END_S + 1)
     assert only("emergency/one-primary", builder).figures["two_for_s"] == 0.0
-
-
-# ---------------------------------------------------------------- who was replaced
-
-
-def stepped(builder: HistoryBuilder, within_s: float = 5.0) -> CheckResult:
-    (found,) = StepsDown(within_s=within_s).check(builder.build())
-    return found
-
-
-def test_a_replaced_primary_is_a_replica_in_the_end() -> None:
-    assert stepped(failover()).verdict is PASS
-    assert stepped(calm(storm=False)).figures == {"replaced": 0}
-
-
-def test_one_that_serves_no_more_and_calls_itself_primary_has_not_stepped_down() -> None:
-    builder = failover()
-    builder.set(vttablets(builder, HIT)[0], STORM_S, {"TabletType": "primary", "TabletStateName": "NOT_SERVING"})
-    found = stepped(builder)
-    assert found.verdict is FAIL
-    assert "vttablet-100 still calls itself primary (NOT_SERVING)" in found.summary
-    assert stepped(builder, within_s=60.0).verdict is UNKNOWN
-
-
-def test_of_one_that_is_silent_in_the_end_nothing_is_known() -> None:
-    builder = failover()
-    builder.silence(vttablets(builder, HIT)[0], STORM_S, END_S + 1)
-    assert stepped(builder).verdict is UNKNOWN
-
-
-def test_a_primary_that_was_chosen_again_has_nothing_to_step_down_from() -> None:
-    builder = failover()
-    span = builder.faults[-1]
-    same = {**span.details, "promoted": str(span.details["was_primary"])}
-    builder.faults[-1] = dataclasses.replace(span, details=same)
-    assert stepped(builder).figures == {"replaced": 0}
