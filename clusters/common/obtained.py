@@ -9,6 +9,7 @@ from clusters import flags, software
 from clusters.common import commands, settings
 from clusters.common.commands import VITESS_ROLES, Programs, startable
 from clusters.software import MysqlInstall, Sources, VitessInstall, releases
+from harness.base.clock import now_ns
 from harness.base.errors import PlanError, SoftwareError
 from harness.contracts import Observer
 from harness.model import ClusterSpec, Event
@@ -59,7 +60,7 @@ async def unusable(spec: ClusterSpec, sources: Sources) -> tuple[str, ...]:
     looks = [
         software.vitess(version, sorted(programs), sources=sources)
         for version, programs in _wanted(spec).items()
-        if "/" in version
+        if _is_folder(version)
     ]
     reasons = [await _refusal(look) for look in looks]
     if spec.mysql:
@@ -119,11 +120,18 @@ async def programs_for(spec: ClusterSpec, *, observer: Observer, sources: Source
     progress = _Shown(observer)
     etcd = await software.etcd(sources=where, progress=progress)
     vitess = await _vitess(spec, where, progress)
+    for folder in filter(_is_folder, vitess):
+        details = {"version": vitess[folder].version}
+        observer.on_event(Event(at_ns=now_ns(), kind="build", subject=folder, details=details))
     vttablets = [vitess[version] for version in (spec.vitess, spec.upgrade_to) if version]
     mysql = await software.mysql(_mysql_wanted(spec, vttablets), sources=where, progress=progress)
     for each in vttablets:
         check_fit(spec, each, mysql)
     return await commands.inspected(etcd=etcd, mysql=mysql, vitess=vitess, nodes=startable(spec))
+
+
+def _is_folder(version: str) -> bool:
+    return "/" in version
 
 
 async def _vitess(spec: ClusterSpec, sources: Sources, progress: software.Progress) -> dict[str, VitessInstall]:

@@ -1,6 +1,7 @@
 """Known bugs: on an affected release the run must fail in exactly that check, on a fixed one it must pass.
 
-So the harness shows, with every release, that it can still find its old bugs, and that they stay fixed.
+So the harness shows, with every release, that it can still find its old bugs, and that they stay fixed. A user's own
+build is taken for the version that it says it is, but need not show a bug: it may be the fix.
 """
 
 from __future__ import annotations
@@ -9,9 +10,21 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.facts.versions import affected, versions_of
+from harness.facts.versions import affected, is_built, versions_of
 from harness.history import History
 from harness.model import CheckKind, CheckResult, KnownBug, Role, Verdict
+
+DESIGN, TEST = "by design", "a test of the checks"  # in the name of what is expected and no defect
+
+
+def is_test(issue: str) -> bool:
+    """No Vitess is to be without it: where it stays away the checks are blind."""
+    return TEST in issue
+
+
+def is_defect(issue: str) -> bool:
+    """Somebody may want it to be gone."""
+    return DESIGN not in issue and not is_test(issue)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +36,18 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class Case:
     """One known bug on one subject (a vtgate, or the cluster) whose release has it."""
 
     bug: KnownBug
     subject: str
     versions: tuple[str, ...]
+    built: bool = False  # by the user: no release
+
+    @property
+    def certain(self) -> bool:
+        """It must show."""
+        return self.bug.certain and (not self.built or is_test(self.bug.issue))
 
     @property
     def where(self) -> str:
@@ -47,26 +66,28 @@ def settle(history: History, results: Sequence[CheckResult]) -> Settled:
     settled = list(results)
     sound = all(r.verdict is Verdict.PASS for r in results if r.kind in (CheckKind.ASSUMPTION, CheckKind.CONDITION))
     reproduced: dict[str, None] = {}
-    for case in _cases(history):
+    for case in cases(history):
         expected = [r for r in settled if r.check == case.bug.check and case.concerns(r)]
         if any(_shows(result, case) for result in expected):
             reproduced[case.bug.issue] = None
             settled = [_excused(result, case) for result in settled]
-        elif case.bug.certain:
+        elif case.certain:
             settled.append(_missing(case, expected, sound))
     return Settled(results=tuple(settled), reproduced=tuple(reproduced))
 
 
-def _cases(history: History) -> Iterable[_Case]:
+def cases(history: History) -> Iterable[Case]:
+    """The known bugs of the plan, on each subject whose release has them."""
     for bug in history.plan.known_bugs:
         subjects = [node.name for node in history.vtgates] if bug.component is Role.VTGATE else [""]
         for subject in subjects or [""]:
             versions = versions_of(history, bug.component, subject)
             if any(affected(bug, version) for version in versions):
-                yield _Case(bug=bug, subject=subject, versions=versions)
+                built = is_built(history, bug.component, subject)
+                yield Case(bug=bug, subject=subject, versions=versions, built=built)
 
 
-def _shows(result: CheckResult, case: _Case) -> bool:
+def _shows(result: CheckResult, case: Case) -> bool:
     """Failed, now or already excused for this very bug (a cluster-wide result that concerns two vtgates)."""
     if result.figures.get("known_bug") == case.bug.issue:
         return True
@@ -81,7 +102,7 @@ def _unexplained(result: CheckResult, bug: KnownBug) -> bool:
     return any(result.figures.get(figure) for figure in bug.never)
 
 
-def _excused(result: CheckResult, case: _Case) -> CheckResult:
+def _excused(result: CheckResult, case: Case) -> CheckResult:
     checks = (case.bug.check, *case.bug.also)
     if result.verdict is not Verdict.FAIL or result.check not in checks or not case.concerns(result):
         return result
@@ -95,7 +116,7 @@ def _excused(result: CheckResult, case: _Case) -> CheckResult:
     )
 
 
-def _missing(case: _Case, expected: Sequence[CheckResult], sound: bool) -> CheckResult:
+def _missing(case: Case, expected: Sequence[CheckResult], sound: bool) -> CheckResult:
     """A result of its own: the check itself did nothing wrong by passing."""
     unsure = [result for result in expected if result.verdict is Verdict.UNKNOWN]
     if not expected:

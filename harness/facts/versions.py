@@ -21,14 +21,26 @@ def parse(version: str) -> Version | None:
 
 
 def versions_of(history: History, role: Role, node: str = "") -> tuple[str, ...]:
-    """The distinct releases of a role, or of one node of it; what the plan says when no node was recorded."""
+    """The distinct releases of a role, or of one node of it; what the plan says when no node was recorded. A folder of
+    binaries has the version that they said when the cluster was stood up."""
+    said = {event.subject: str(event.details.get("version", "")) for event in history.events if event.kind == "build"}
+    return tuple(sorted(said.get(version) or version for version in _named(history, role, node)))
+
+
+def is_built(history: History, role: Role, node: str = "") -> bool:
+    """Whether binaries of a user's own are among them: whatever version they say they are, they may have more fixes
+    than its release."""
+    return any("/" in version for version in _named(history, role, node))
+
+
+def _named(history: History, role: Role, node: str) -> set[str]:
     found = {item.version for item in history.nodes if item.role is role and node in ("", item.name)}
     if not found:
         spec = history.plan.cluster
         found = (
             {spec.vtgate_version(index) for index in range(len(spec.vtgates))} if role is Role.VTGATE else {spec.vitess}
         )
-    return tuple(sorted(found))
+    return found
 
 
 def affected(bug: KnownBug, version: str) -> bool | None:

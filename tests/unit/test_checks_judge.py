@@ -233,6 +233,32 @@ def test_a_bug_of_the_cluster_shows_in_any_result() -> None:
     assert judged(Says("s", SAFETY, (PASS,)), bugs=(fixed,)).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "stops", "code", "reproduced"),
+    [
+        ("21.0.2-SNAPSHOT", FAIL, 0, ("#17629",)),
+        ("21.0.2-SNAPSHOT", PASS, 0, ()),  # this build may be the fix
+        ("25.0.0-SNAPSHOT", FAIL, 1, ()),
+        ("", FAIL, 1, ()),  # nobody knows which version it is: a finding is a finding
+    ],
+)
+def test_a_build_is_of_the_version_that_it_says_and_need_not_show_a_bug(
+    said: str, stops: Verdict, code: int, reproduced: tuple[str, ...]
+) -> None:
+    builder = calm(vtgates=("/build/bin",))
+    builder.event("build", "/build/bin", 0.0, version=said)
+    verdict = judged(Says("stops", PROMISE, (stops,), ("vtgate-1",)), builder=builder, bugs=(BUG,))
+    assert (verdict.exit_code, verdict.reproduced) == (code, reproduced)
+    if reproduced:
+        assert "as expected of vtgate-1 21.0.2-SNAPSHOT" in of(verdict, "stops", "vtgate-1").summary
+
+
+def test_a_test_of_the_checks_must_show_on_every_build() -> None:
+    bug = KnownBug(issue="errors (a test of the checks)", check="errors", component=Role.VTGATE)
+    check = Says("errors", PROMISE, (PASS,), ("vtgate-1",))
+    assert judged(check, builder=calm(vtgates=("/build/bin",)), bugs=(bug,)).exit_code == 1
+
+
 def test_a_bug_whose_check_was_not_run_is_unknown() -> None:
     assert (
         judged(

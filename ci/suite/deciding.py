@@ -1,0 +1,127 @@
+"""What a suite decides, from values alone: may a run begin, is it made again, what does it all come to.
+
+A run that proved nothing, or in which the harness failed, is made once more, and both are told. A finding is never made
+again: what shows once has shown.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+from ci.suite.table import Part
+from ci.suite.values import Attempt, BugSeen, Outcome, Strictness, Told
+from harness.checks.known_bugs import is_defect
+from harness.facts.words import counted, listed
+
+ATTEMPTS = 2
+FAILURES_IN_A_ROW = 3  # so many experiments in which the harness failed, and the rest would fail as well
+AGAIN = (Outcome.UNKNOWN, Outcome.HARNESS)
+EXIT_CODES = {
+    Outcome.FINDING: 1,
+    Outcome.HARNESS: 4,
+    Outcome.UNKNOWN: 3,
+    Outcome.BROKEN_OFF: 3,
+    Outcome.NOT_BEGUN: 3,
+    Outcome.PASSED: 0,
+    Outcome.REFUSED: 0,
+}  # the worst first; what this backend cannot do is told and takes nothing from the rest
+EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_UNKNOWN = 4, 130, 3
+RAN = {Outcome.FINDING, Outcome.UNKNOWN, Outcome.PASSED}
+CUT = {Outcome.NOT_BEGUN, Outcome.BROKEN_OFF}
+
+
+def chosen(suite: Sequence[Part], patterns: Sequence[str]) -> tuple[Part, ...]:
+    """The experiments that one of the patterns names: `reparent/storm-8`, `vstream/*`, `storm`; () = all."""
+    if not patterns:
+        return tuple(suite)
+    return tuple(part for part in suite if any(_named(part.experiment, pattern) for pattern in patterns))
+
+
+def _named(experiment: str, pattern: str) -> bool:
+    return pattern in experiment or fnmatch.fnmatchcase(experiment, pattern)
+
+
+def pace(done: Iterable[tuple[float, float]]) -> float:
+    """How much longer than expected runs take here, from (expected, taken) of those that were made; at least 1."""
+    rows = list(done)
+    expected = sum(row[0] for row in rows)
+    return max(1.0, sum(row[1] for row in rows) / expected) if expected else 1.0
+
+
+def again(attempts: Sequence[Attempt]) -> bool:
+    return len(attempts) < ATTEMPTS and bool(attempts) and attempts[-1].outcome in AGAIN
+
+
+def failing(told: Sequence[Told]) -> bool:
+    """The harness itself failed again and again."""
+    made = [part.outcome for part in told if part.attempts][-FAILURES_IN_A_ROW:]
+    return made == [Outcome.HARNESS] * FAILURES_IN_A_ROW
+
+
+def unwanted(issue: str, strictness: Strictness) -> bool:
+    """Whether a known bug that shows is a finding."""
+    return issue in strictness.fixed or (strictness.every and is_defect(issue))
+
+
+def exit_code(told: Sequence[Told], *, interrupted: bool = False) -> int:
+    """1 a finding, else 4, else 130, else 3, else 0. A suite in which nothing ran is the harness's failure."""
+    outcomes = {part.outcome for part in told}
+    worst = next((code for outcome, code in EXIT_CODES.items() if outcome in outcomes), EXIT_HARNESS)
+    if interrupted and worst == EXIT_UNKNOWN and outcomes & CUT:
+        return EXIT_INTERRUPTED
+    return worst if outcomes & RAN else EXIT_HARNESS
+
+
+def outcome(attempts: Sequence[Attempt], otherwise: Outcome) -> Outcome:
+    """The last attempt's: there is a further one only where the one before says nothing about Vitess."""
+    return attempts[-1].outcome if attempts else otherwise
+
+
+def shown(told: Iterable[Told]) -> dict[str, BugSeen]:
+    """The known bugs that showed, by issue."""
+    return {bug.issue: bug for part in told for bug in part.bugs if bug.shown}
+
+
+def answer(title: str, told: Sequence[Told], code: int) -> str:
+    """One sentence, and what it leaves open."""
+    return " ".join(filter(None, (_answer(title, told, code), *_open(told, code))))
+
+
+def _answer(title: str, told: Sequence[Told], code: int) -> str:
+    passed = [part for part in told if part.outcome is Outcome.PASSED]
+    many = f"{len(passed)} of {counted(len(told), 'experiment')}"
+    bugs = [issue for issue in shown(told) if is_defect(issue)]
+    known = f"{counted(len(bugs), 'known bug')} where expected: {listed(bugs, 8)}."
+    if code == 1:
+        red = _of(told, Outcome.FINDING)
+        return f"{title} does not protect its clients in {counted(len(red), 'experiment')}: {listed(red, 8)}."
+    if code == EXIT_HARNESS:
+        failed = listed(_of(told, Outcome.HARNESS, Outcome.REFUSED), 8)
+        return f"Infrastructure, which says nothing about {title}: the harness failed in {failed or 'the whole suite'}."
+    if code == 0:
+        return (
+            f"{title} shows nothing but what is known of it: {many} passed, with {known}"
+            if bugs
+            else f"{title} protects its clients: {many} passed."
+        )
+    return f"No finding, and no whole answer about {title}: {many} passed.{f' {known}' if bugs else ''}"
+
+
+def _open(told: Sequence[Told], code: int) -> Iterable[str]:
+    """What was not answered. It is told whatever the answer is: not run is not passed."""
+    rows = (
+        (Outcome.HARNESS, "The harness failed in"),
+        (Outcome.UNKNOWN, "Proved nothing:"),
+        (Outcome.BROKEN_OFF, "Broken off:"),
+        (Outcome.NOT_BEGUN, "Not run:"),
+        (Outcome.REFUSED, "Not possible here:"),
+    )
+    for outcome, words in rows:
+        names = _of(told, outcome)
+        if names and not (code == EXIT_HARNESS and outcome is Outcome.HARNESS):
+            yield f"{words} {listed(names, 8)}."
+
+
+def _of(told: Iterable[Told], *outcomes: Outcome) -> list[str]:
+    return [part.experiment for part in told if part.outcome in outcomes]
