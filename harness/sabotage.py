@@ -20,13 +20,25 @@ from harness.base.rundir import LineLog, RunDir
 from harness.contracts import Aim, Experiment, Fault, SpanRecorder, Stage
 from harness.facts.storm import PLANNED_REPARENT, reparents
 from harness.history import History
-from harness.model import Capability, ClusterSpec, Event, Plan, Verdict, Workload
+from harness.model import (
+    Capability,
+    ClusterSpec,
+    ConnectionMode,
+    Event,
+    Outcome,
+    Plan,
+    ReadResult,
+    Verdict,
+    Workload,
+)
 from harness.planning import Overrides, build
 from harness.run_records import RunRecord
 from harness.spoiling import Spoil
 
 EVENT = "sabotage"  # kind of the event that says what was broken
-ACKNOWLEDGED, PHANTOMS, RELIABLE = "durability/acknowledged", "durability/phantoms", "vstream/reliable"
+ACKNOWLEDGED, PHANTOMS, FAILED = "durability/acknowledged", "durability/phantoms", "durability/failed"
+LEDGER = (ACKNOWLEDGED, PHANTOMS, FAILED)
+READS, RELIABLE = "reads/acknowledged", "vstream/reliable"
 COMPLETE, PROBES, BUFFERING = "assumptions/complete", "assumptions/probes", "assumptions/buffering"
 FELT, REPARENTS = "faults/felt", "assumptions/reparents"
 CONTROL = "nothing"  # how a timeline is called that issues no fault
@@ -66,11 +78,19 @@ def _without_ledger(plan: Plan, experiment: Experiment) -> str:
     del experiment
     if plan.load is None or plan.load.workload is not Workload.LEDGER or not plan.load.write_share:
         return "its clients write no ledger rows"
-    return _asks(plan, ACKNOWLEDGED)
+    return next(filter(None, (_asks(plan, check) for check in LEDGER)), "")
 
 
-def _without_rows(plan: Plan, experiment: Experiment) -> str:
-    return _without_ledger(plan, experiment) or _asks(plan, PHANTOMS)
+def _without_single_rows(plan: Plan, experiment: Experiment) -> str:
+    """Writes and reads of one row each."""
+    if plan.load is not None and plan.load.mode is ConnectionMode.TRANSACTION:
+        return "its clients work in transactions"
+    return _without_ledger(plan, experiment)
+
+
+def _without_reads(plan: Plan, experiment: Experiment) -> str:
+    alone = plan.load is not None and plan.load.write_share >= 1
+    return "its clients only write" if alone else _without_single_rows(plan, experiment) or _asks(plan, READS)
 
 
 def _without_streams(plan: Plan, experiment: Experiment) -> str:
@@ -210,8 +230,22 @@ SABOTAGES: Mapping[str, Sabotage] = {
         why="a row is stored that nobody wrote",
         sees=(PHANTOMS,),
         red=Verdict.FAIL,
-        unfit=_without_rows,
+        unfit=_without_ledger,
         record=spoiling.a_row_of_nobody,
+    ),
+    "refused-row": Sabotage(
+        why="a write is told to have failed that is stored",
+        sees=(FAILED,),
+        red=Verdict.FAIL,
+        unfit=_without_single_rows,
+        record=spoiling.an_operation("was told as failed", spoiling.acknowledged_writes, outcome=Outcome.FAIL),
+    ),
+    "unread-row": Sabotage(
+        why="a read of an acknowledged row is told to have found nothing",
+        sees=(READS,),
+        red=Verdict.FAIL,
+        unfit=_without_reads,
+        record=spoiling.an_operation("found nothing", spoiling.answered_reads, rows=ReadResult.MISSING),
     ),
     "dropped-event": Sabotage(
         why="an event of a VStream is missing, as if vtgate had skipped a row",

@@ -17,8 +17,8 @@ from harness.base.files import replaced
 from harness.base.rundir import RunDir
 from harness.checks.ledger import Written, stored, written
 from harness.facts.streams import Chain, Flags, Indexes, Stream, streams
-from harness.history import History, Rows
-from harness.model import OP_DTYPE, ROW_DTYPE, Outcome
+from harness.history import History, Ops, Rows
+from harness.model import OP_DTYPE, ROW_DTYPE, OpKind, Outcome, ReadResult
 from harness.records import Records
 from harness.streams import EventFlag, EventType
 
@@ -97,6 +97,34 @@ def a_row_of_nobody(run: RunDir, history: History, dice: Random) -> str:
     stranger["id"] = stranger["value"] = (known.max() if len(known) else np.uint64(0)) + np.uint64(1)
     _save(run, run.rows(shard), np.append(rows, stranger))
     return f"row {int(stranger['id'][0])}, which nobody wrote, was put among those of {shard}"
+
+
+# ---------------------------------------------------------------- what the clients were told
+
+
+def an_operation(what: str, fits: Callable[[Ops], Flags], **fields: int) -> Spoil:
+    """One of those that fit, with other values in some of its fields."""
+
+    def spoil(run: RunDir, history: History, dice: Random) -> str:
+        chosen = history.ops[_one_of(fits(history.ops), dice, "no operation was like that")]
+        path = run.ops(int(chosen["worker"]))
+        ops = np.fromfile(path, dtype=OP_DTYPE, count=path.stat().st_size // OP_DTYPE.itemsize)
+        for name, value in fields.items():
+            ops[name][ops == chosen] = value
+        _save(run, path, ops)
+        return f"the {OpKind(int(chosen['kind'])).name} of key {int(chosen['key'])} {what}"
+
+    return spoil
+
+
+def acknowledged_writes(ops: Ops) -> Flags:
+    found: Flags = (ops["kind"] == OpKind.WRITE) & (ops["outcome"] == Outcome.OK)
+    return found
+
+
+def answered_reads(ops: Ops) -> Flags:
+    found: Flags = (ops["kind"] == OpKind.READ) & (ops["outcome"] == Outcome.OK) & (ops["rows"] == ReadResult.FOUND)
+    return found
 
 
 # ---------------------------------------------------------------- events of a stream

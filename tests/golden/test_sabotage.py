@@ -26,6 +26,8 @@ RUNS = {  # kind → a recorded run in which it has something to break
     "altered-row": "own-reparent",
     "doubled-row": "own-reparent",
     "phantom-row": "own-reparent",
+    "refused-row": "own-reparent",
+    "unread-row": "own-reparent",
     "dropped-event": "vstream-17778",
     "torn-operation": "own-reparent",
     "deaf-probe": "own-reparent",
