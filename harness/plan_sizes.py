@@ -59,7 +59,7 @@ def _knobs(plan: Plan, keep: VtgateSpec | None) -> Iterator[Knob]:
     yield Knob(name="vtgates", value=len(spec.vtgates), least=1, change=lambda p, n: _vtgates(p, n, keep))
     if not spec.further_shards and not any(stream.shards for stream in plan.streams):
         yield Knob(name="shards", value=spec.shards, least=1, change=_shards)
-    yield Knob(name="tablets a shard", value=spec.tablets_per_shard, least=1, change=_tablets)
+    yield Knob(name="tablets a shard", value=spec.tablets_per_shard, least=_least_tablets(plan), change=_tablets)
     if load is not None:
         yield Knob(name="rate", value=load.rate_per_shard, least=1, change=_rate, unit="/s a shard", whole=False)
         yield Knob(name="connections", value=load.connections_per_shard, least=1, change=_connections)
@@ -72,6 +72,12 @@ def _knobs(plan: Plan, keep: VtgateSpec | None) -> Iterator[Knob]:
     if plan.schedule:
         yield Knob(name="schedule", value=span_s(plan), least=LEAST_S, change=_quicker, unit=" s", whole=False)
     yield from _params(plan)
+
+
+def _least_tablets(plan: Plan) -> int:
+    """As `harness.planning` has it: one more to reparent to, and one to read from."""
+    beside = "reparents" in plan.params or any(stream.tablet_type != "primary" for stream in plan.streams)
+    return 2 if beside else 1
 
 
 def _params(plan: Plan) -> Iterator[Knob]:

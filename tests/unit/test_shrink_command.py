@@ -64,7 +64,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     made = Runs()
 
     def refusal(made: Plan) -> str:
-        return "a shard with one tablet has nothing to reparent to" if made.cluster.tablets_per_shard < 2 else ""
+        assert made.load is not None
+        return "fewer than two operations a second" if made.load.rate_per_shard < 2 else ""
 
     monkeypatch.setattr(Stopping, "ran", lambda _, command, turn: made(command))
     monkeypatch.setattr(shrink_command, "_refusal", refusal)
@@ -91,12 +92,12 @@ def test_the_smallest_plan_is_written_with_how_to_run_it(runs: Runs, source: Pat
     smallest = jsonio.load(out / "smallest" / "plan.json", Plan)
     assert (smallest.cluster.shards, smallest.cluster.tablets_per_shard) == (3, 2)
     found = jsonio.load(out / "shrink.json", Shrink)
-    assert found.answer.startswith("Smaller: shards 8 → 3; rate 10/s a shard → 1/s a shard")
+    assert found.answer.startswith("Smaller: shards 8 → 3; rate 10/s a shard → 2/s a shard")
     assert found.rate is not None
     assert (found.rate.shown, found.rate.counted) == (5, 5)  # anew, when it was known
     refused = [tried for tried in found.tried if tried.why]
     assert refused[0].decision is Decision.LEFT
-    assert "nothing to reparent to" in refused[0].why
+    assert "fewer than two" in refused[0].why
     page = (out / "smallest" / "README.md").read_text()
     assert "    vtchaos run reparent/storm --shards 3\n" in page
     assert "| shards | 8 | 3 |" in page
