@@ -14,13 +14,7 @@ from harness.nights.files import MOST_NIGHTS, Past, before, read, renewed, soak_
 
 
 @click.command("nights")
-@click.argument(
-    "folders",
-    nargs=-1,
-    required=True,
-    metavar="FOLDER...",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-)
+@click.argument("folders", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
 @click.option(
     "--history",
     multiple=True,

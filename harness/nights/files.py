@@ -73,7 +73,7 @@ def soak_of(folder: Path) -> Soak:
     """Raises RunDirError when it holds none, or one of another version."""
     try:
         return jsonio.load(folder / SOAK, Soak)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunDirError(f"{folder} holds no soak: there is no {SOAK} in it") from None
     except ValueError as error:
         raise RunDirError(f"{folder / SOAK} does not fit this version of vtchaos: {error}") from None

@@ -45,8 +45,9 @@ def test_a_soak_without_a_run_yet_has_a_report(tmp_path: Path) -> None:
 
 
 def test_no_soak_is_an_error_of_the_user(tmp_path: Path) -> None:
-    with pytest.raises(RunDirError, match="holds no soak"):
-        read(tmp_path)
+    for folder in (tmp_path, tmp_path / "gone", Path(__file__)):
+        with pytest.raises(RunDirError, match="holds no soak"):
+            read(folder)
     (tmp_path / SOAK).write_text('{"seed": 1}')
     with pytest.raises(RunDirError, match="does not fit this version of vtchaos"):
         read(tmp_path)
