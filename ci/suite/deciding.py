@@ -83,9 +83,10 @@ def shown(told: Iterable[Told]) -> dict[str, BugSeen]:
     return {bug.issue: bug for part in told for bug in part.bugs if bug.shown}
 
 
-def answer(title: str, told: Sequence[Told], code: int) -> str:
-    """One sentence, and what it leaves open."""
-    return " ".join(filter(None, (_answer(title, told, code), *_open(told, code))))
+def answer(title: str, told: Sequence[Told], code: int, *, of: int = 0) -> str:
+    """One sentence, and what it leaves open. `of`: how many experiments the whole suite has."""
+    part = f"Only {len(told)} of the suite's {of} experiments were asked for." if len(told) < of else ""
+    return " ".join(filter(None, (_answer(title, told, code), *_open(told, code), part)))
 
 
 def _answer(title: str, told: Sequence[Told], code: int) -> str:

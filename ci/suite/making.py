@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ci.suite import deciding, junit, page, summary, words
 from ci.suite.judging import judged
-from ci.suite.table import Part
+from ci.suite.table import SUITE, Part
 from ci.suite.values import Asked, Attempt, Outcome, Result, Strictness, Told
 from experiments import EXPERIMENTS
 from harness.base import jsonio
@@ -142,7 +142,7 @@ class Suite:
         code = deciding.exit_code(told, interrupted=self._stopping.asked)
         found = Result(
             asked=self._asked,
-            answer=deciding.answer(self._asked.title, told, code),
+            answer=deciding.answer(self._asked.title, told, code, of=len(SUITE)),
             exit_code=code,
             budget_s=self._budget_s,
             took_s=sum(part.took_s for part in told),

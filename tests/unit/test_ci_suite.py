@@ -131,6 +131,9 @@ def test_the_answer_says_what_was_not_answered() -> None:
     assert "Not run: e/3." in said
     rows = told(PASSED, HARNESS)
     assert answer("Vitess 24.0.3", rows, 4).startswith("Infrastructure, which says nothing about Vitess 24.0.3")
+    rows = told(PASSED)
+    assert answer("Vitess 24.0.3", rows, 0, of=1) == "Vitess 24.0.3 protects its clients: 1 of 1 experiment passed."
+    assert answer("Vitess 24.0.3", rows, 0, of=9).endswith("Only 1 of the suite's 9 experiments were asked for.")
     rows = told(PASSED, NOT_BEGUN)
     assert answer("Vitess 24.0.3", rows, 3).startswith("No finding, and no whole answer about Vitess 24.0.3: 1 of 2")
 
@@ -237,7 +240,7 @@ def test_a_good_suite_passes_and_leaves_everything_that_ci_wants(runs: Runs, tmp
     page = (tmp_path / "s" / "index.html").read_text()
     assert 'href="runs/reparent-storm-2/1/report.html"' in page
     text = (tmp_path / "s" / "summary.md").read_text()
-    assert text.startswith("## PASS: Vitess 24.0.3 protects its clients: 3 of 3 experiments passed.")
+    assert text.startswith("## PASS: Vitess 24.0.3 protects its clients: 3 of 3 experiments passed. Only 3 of")
 
 
 def test_a_finding_is_a_failure_and_is_not_run_again(runs: Runs, tmp_path: Path) -> None:
