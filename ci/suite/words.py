@@ -46,10 +46,8 @@ def came_to(told: Told) -> str:
 
 def _attempt(told: Told, made: Attempt) -> str:
     which = f"Attempt {made.number} of {len(told.attempts)}: {made.outcome}. " if len(told.attempts) > 1 else ""
-    bugs = listed([bug.issue for bug in made.bugs if bug.shown], 8)
-    known = f" REPRODUCED {bugs}, as expected." if bugs and made.outcome is not Outcome.FINDING else ""
     said = listed(made.why, 3) if made.why else made.headline
-    return f"{which}{said}{known}" if made.outcome is not Outcome.REFUSED else ""
+    return f"{which}{said}" if made.outcome is not Outcome.REFUSED else ""
 
 
 def _left(told: Told) -> str:
