@@ -375,6 +375,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "writes-in-flight",
         "No replica acknowledges, writes hang, and the shard is failed over: when are their clients free again?",
         unacknowledged,
+        shards=1,
         params={"served_s": 12.0},
         known_bugs=(STAYS_OUT,),
     ),
@@ -383,6 +384,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "The same when what hangs is the COMMIT of a transaction (vitess#20003): nobody ends it for half a minute, and "
         "meanwhile the old primary's vttablet takes no order.",
         unacknowledged,
+        shards=1,
         load=TRANSACTIONS,
         params={"served_s": 30.0},
         known_bugs=(COMMIT_HELD, STAYS_OUT),

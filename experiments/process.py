@@ -21,7 +21,7 @@ from harness.checks.elsewhere import ClientsElsewhere
 from harness.checks.tablets import KnownToAll
 from harness.contracts import Check, Experiment, Fault, Stage
 from harness.faults.addresses import FIRST_REPLICAS, TakenAddress
-from harness.faults.process import CrashLoop, Killed, Restarted
+from harness.faults.process import PRIMARY, CrashLoop, Killed, Restarted
 from harness.faults.slowness import Paused, Slowed
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
@@ -38,6 +38,8 @@ CLUSTER = ClusterSpec(
 LOAD = LoadSpec(rate_per_shard=30.0, abrupt=True)
 PARAMS = {"baseline_s": 5.0, "hold_s": 3.0, "recovery_s": 5.0, "quiet_s": 3.0, "reparents": 0.0, "faults": 1.0}
 CHECKS = (*STANDARD, *FAULTS, ClientsElsewhere())
+
+NOT_COUNTED = tuple(check for check in CHECKS if not check.name.startswith("buffering/"))  # counters that begin anew
 
 Making = Callable[[Stage], Fault]
 
@@ -66,22 +68,33 @@ def during(making: Making) -> Callable[[Stage], Awaitable[None]]:
     return timeline
 
 
-async def taken_address(stage: Stage) -> None:
+def while_taken(fault: TakenAddress) -> Callable[[Stage], Awaitable[None]]:
     """For so long that every vtgate has asked at that address, and heard of another tablet."""
-    await _baseline(stage)
-    stage.phase("fault")
-    said = [anchors.log_says(stage, "health stats mismatch", node) for node in stage.cluster.nodes(Role.VTGATE)]
-    async with stage.inject(TakenAddress()):
-        for anchor in said:
-            try:
-                await anchor(timeout_s=stage.plan.params["heard_within_s"])
-            except WaitTimeout as error:
-                stage.note("a vtgate did not ask there", why=str(error))
-    await aftermath(stage)
+
+    async def timeline(stage: Stage) -> None:
+        await _baseline(stage)
+        stage.phase("fault")
+        said = [anchors.log_says(stage, "health stats mismatch", node) for node in stage.cluster.nodes(Role.VTGATE)]
+        async with stage.inject(fault):
+            for anchor in said:
+                try:
+                    await anchor(timeout_s=stage.plan.params["heard_within_s"])
+                except WaitTimeout as error:
+                    stage.note("a vtgate did not ask there", why=str(error))
+        await aftermath(stage)
+
+    return timeline
+
+
+async def vtgates_anew(stage: Stage) -> None:
+    """What an operator would do, so that the rows can be read back."""
+    stage.phase("anew")
+    async with stage.inject(Restarted(targets=Targets(role=Role.VTGATE))):
+        pass
 
 
 def both_replicas(stage: Stage) -> Fault:
-    """The vttablets that `taken_address` kills."""
+    """The vttablets that are killed where a replica's address is taken."""
     return Killed(targets=replace(FIRST_REPLICAS, number=0))
 
 
@@ -118,8 +131,9 @@ def _member(
     params: Mapping[str, float] | None = None,
     known_bugs: tuple[KnownBug, ...] = (),
     checks: tuple[Check, ...] = CHECKS,
+    after_load: Callable[[Stage], Awaitable[None]] | None = None,
 ) -> Experiment:
-    return FAMILY.member(
+    member = FAMILY.member(
         name,
         why,
         timeline,
@@ -129,6 +143,7 @@ def _member(
         params=params,
         known_bugs=known_bugs,
     )
+    return replace(member, after_load=after_load)
 
 
 # By design: a health stream that is silent counts as broken after a minute (DefaultHealthCheckTimeout,
@@ -152,6 +167,15 @@ FORGOTTEN = KnownBug(
     check="tablets/known",
     component=Role.VTGATE,
     says="knows 2 of the 3 tablets",
+)
+FORGOTTEN_PRIMARY = replace(
+    FORGOTTEN,
+    also=(
+        "clients/errors",
+        "clients/stall",
+        "clients/served-again",
+        "faults/healed",
+    ),
 )
 ONE_SHARD = replace(
     CLUSTER, shards=1, tablets_per_shard=3, vtgate_flags={"enable-buffer": "", "tablet-refresh-interval": "2s"}
@@ -195,7 +219,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         during(lambda _: Restarted(targets=Targets(names=("vtgate-1",)))),
         cluster=replace(CLUSTER, vtgates=(VtgateSpec(), VtgateSpec())),
         known_bugs=(VTGATE_GOES,),
-        checks=tuple(check for check in CHECKS if not check.name.startswith("buffering/")),  # its counters begin anew
+        checks=NOT_COUNTED,
     ),
     _member(
         "crash-looping-replica",
@@ -215,11 +239,22 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "taken-address",
         "Both die, and one is started at the other's port for a while, by mistake: does vtgate find both when each is "
         "back at its own (vitess#20315)? One is forgotten until it is moved or vtgate is restarted.",
-        taken_address,
+        while_taken(TakenAddress()),
         cluster=ONE_SHARD,
         checks=(*CHECKS, KnownToAll()),
         params={"recovery_s": 12.0, "heard_within_s": 30.0},
         known_bugs=(FORGOTTEN,),
+    ),
+    _member(
+        "taken-primary-address",
+        "The same with the primary's address, which a replica takes for a while: the primary is back and serves, and "
+        "vtgate has nobody to send writes to.",
+        while_taken(TakenAddress(targets=PRIMARY, by=FIRST_REPLICAS, serve_within_s=20.0)),
+        cluster=ONE_SHARD,
+        checks=(*NOT_COUNTED, KnownToAll()),
+        after_load=vtgates_anew,
+        params={"recovery_s": 12.0, "heard_within_s": 30.0},
+        known_bugs=(FORGOTTEN_PRIMARY,),
     ),
     _member(
         "starved-vtgate",

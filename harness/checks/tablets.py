@@ -64,7 +64,7 @@ def _pauses(history: History, span: FaultSpan, name: str, series: Series) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class KnownToAll:
-    """In the end every vtgate has a health check of every tablet that has served for `KNOWN_WITHIN_S`.
+    """When all is over every vtgate has a health check of every tablet that has served for `KNOWN_WITHIN_S`.
 
     `HealthcheckConnections` counts the tablets that serve by their own word and whose last message was no error
     (go/vt/discovery/healthcheck.go, v0.24.3). A vtgate asks nothing of a tablet that it does not count.
@@ -78,7 +78,8 @@ class KnownToAll:
 
 
 def _known(history: History, vtgate: Node) -> Finding:
-    serving = [node for node in history.nodes if node.role is Role.VTTABLET and _serves(history, node)]
+    end_ns = history.phases.get("quiet", (0, history.end_ns))[1]
+    serving = [node for node in history.nodes if node.role is Role.VTTABLET and _serves(history, node, end_ns)]
     seen = history.series.get(vtgate.name)
     if not serving or seen is None or not any(True for _ in seen.labels(CONNECTIONS)):
         return unknown(f"Nobody saw what {vtgate.name} or the vttablets said in the end.")
@@ -86,7 +87,7 @@ def _known(history: History, vtgate: Node) -> Finding:
     for keyspace, shard in dict.fromkeys((node.keyspace, node.shard) for node in serving):
         mine = [node.name for node in serving if (node.keyspace, node.shard) == (keyspace, shard)]
         labels = [label for label in seen.labels(CONNECTIONS) if label.startswith(f"{keyspace}.{shard}.")]
-        known = int(sum(seen.number(f"{CONNECTIONS}:{label}") or 0 for label in labels))
+        known = int(sum(seen.number(f"{CONNECTIONS}:{label}", end_ns) or 0 for label in labels))
         if known < len(mine):
             whose = f"{len(mine)} tablets of {keyspace}/{shard} that serve ({listed(mine)})"
             finding.add(Verdict.FAIL, f"{vtgate.name} knows {known} of the {whose}")
@@ -95,9 +96,9 @@ def _known(history: History, vtgate: Node) -> Finding:
     return finding
 
 
-def _serves(history: History, node: Node) -> bool:
+def _serves(history: History, node: Node, end_ns: int) -> bool:
     series = history.series.get(node.name)
     if series is None or not series.samples or series.samples[-1].error:
         return False
-    moments = (history.end_ns - int(KNOWN_WITHIN_S * SECOND_NS), history.end_ns)
+    moments = (end_ns - int(KNOWN_WITHIN_S * SECOND_NS), end_ns)
     return all(series.at(STATE, at_ns) == SERVING for at_ns in moments)

@@ -91,3 +91,10 @@ def test_nobody_saw_what_a_vtgate_knows() -> None:
     builder = three(known=1)
     builder.drop("vtgate-1", "HealthcheckConnections")
     assert verdict(KNOWN, builder) is UNKNOWN
+
+
+def test_what_an_operator_mends_when_all_is_over_was_forgotten_before() -> None:
+    builder = three(known=1)
+    builder.phase("anew", END_S - 1)
+    builder.set("vtgate-1", END_S - 0.5, {"HealthcheckConnections:ks.-80.replica": 2})
+    assert verdict(KNOWN, builder) is FAIL
