@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ def rate(shown: int, counted: int) -> Rate:
     return Rate(shown=shown, counted=counted, low=low, high=high, at_most=None if shown else zero_bound(counted))
 
 
+@functools.lru_cache(maxsize=4096)  # scipy also tests what nobody asked for; a night has the same counts many times
 def wilson(shown: int, counted: int) -> tuple[float, float]:
     """Bounds of a rate; (0, 1) where nothing was measured."""
     if not counted:
