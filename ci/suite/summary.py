@@ -89,14 +89,14 @@ def _table(found: Result) -> Iterator[str]:
     for part in found.parts:
         took = f"{part.took_s:.0f}" if part.attempts else "–"
         cells = (part.experiment, part.why, _result(part), took)
-        yield f"| {words.MARKS[part.outcome]} | " + " | ".join(escaped(cell, TEXT) for cell in cells) + " |"
+        yield f"| {words.mark(part)} | " + " | ".join(escaped(cell, TEXT) for cell in cells) + " |"
 
 
 def _result(part: Told) -> str:
     if len(part.attempts) > 1 or part.outcome is not Outcome.PASSED:
         return f"{part.outcome}{_twice(part.attempts)}"
     bugs = [bug.issue for bug in part.bugs if bug.shown]
-    return f"passed; REPRODUCED {', '.join(dict.fromkeys(bugs))}" if bugs else "passed"
+    return f"{words.result(part)}: {', '.join(dict.fromkeys(bugs))}" if bugs else "passed"
 
 
 def _twice(attempts: tuple[Attempt, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ci.suite.values import Attempt, BugSeen, Outcome, Result, Told
+from harness.checks.known_bugs import is_defect
 from harness.facts.words import counted, listed
 
 STYLES: Mapping[Outcome, str] = {
@@ -34,9 +35,25 @@ VERDICTS: Mapping[int, str] = {
 }
 
 
+KNOWN, KNOWN_MARK = "known bug", "🔁"
+
+
+def result(told: Told) -> str:
+    """In one or two words; one that showed a known defect did not simply pass."""
+    return KNOWN if shows_known(told) else told.outcome.value
+
+
+def mark(told: Told) -> str:
+    return KNOWN_MARK if shows_known(told) else MARKS[told.outcome]
+
+
+def shows_known(told: Told) -> bool:
+    return told.outcome is Outcome.PASSED and any(bug.shown and is_defect(bug.issue) for bug in told.bugs)
+
+
 def line(number: int, of: int, told: Told) -> str:
     """One line of progress."""
-    return f"[{number}/{of}] {told.outcome.upper()} {told.experiment} {told.took_s:.0f} s: {came_to(told)}"
+    return f"[{number}/{of}] {result(told).upper()} {told.experiment} {told.took_s:.0f} s: {came_to(told)}"
 
 
 def came_to(told: Told) -> str:
