@@ -12,7 +12,9 @@ from harness.base.errors import RunDirError
 from harness.cli import main
 from harness.model import Verdict
 from harness.nights.files import MOST_NIGHTS, before, read, renewed
+from harness.nights.words import again
 from harness.soak import RUNS, SOAK
+from harness.soak_files import PRUNED
 from tests.unit.nights_made import errors, run, written
 
 RED, GREEN = errors(Verdict.FAIL), errors(Verdict.PASS)
@@ -42,6 +44,18 @@ def test_a_soak_without_a_run_yet_has_a_report(tmp_path: Path) -> None:
     (folder / RUNS).unlink()
     assert renewed(folder).left_out == (f"{read(folder).name}: no run has ended yet",)
     assert (folder / "soak.html").is_file()
+
+
+def test_a_run_whose_recording_was_removed_is_named_and_not_replayed(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", [run(1, RED), run(2, RED)])
+    (folder / "0002").mkdir()
+    (folder / "0002" / PRUNED).write_text("")
+    (finding,) = renewed(folder).findings
+    assert (finding.first.kept, finding.latest.kept) == (True, False)
+    assert again(finding) == (f"vtchaos replay {folder}/0001", f"vtchaos shrink {folder}/0001")
+    page = (folder / "soak.html").read_text()
+    assert 'href="0001/report.html"' in page
+    assert f"{folder}/0002 (its recording was removed)" in page
 
 
 def test_no_soak_is_an_error_of_the_user(tmp_path: Path) -> None:
