@@ -39,6 +39,7 @@ from harness.mysql.session import admin_session
 BUFFERS_WITHIN_S = 10.0
 BURST_WITHIN_S = 30.0
 DEMOTES_WITHIN_S = 10.0
+SERVES_WITHIN_S = 20.0
 _DEMOTING = "SET GLOBAL super_read_only"
 DEADLINE_S = 300.0
 RESTORED = ("clients/served-again", "processes/crashes", "buffering/conservation")
@@ -124,7 +125,7 @@ async def demotion_past_its_deadline(stage: Stage) -> None:
             await stage.until("the demotion waits for the lock", demoting, timeout_s=DEMOTES_WITHIN_S)
             await stage.hold(stage.plan.params["waits_s"])
             vttablet = replace(_primary_of_first(stage), role=Role.VTTABLET)
-            await paused.enter_async_context(stage.inject(Paused(targets=vttablet)))
+            await paused.enter_async_context(stage.inject(Paused(targets=vttablet, serve_within_s=SERVES_WITHIN_S)))
         read_only = partial(_read_only, stage, server)
         await stage.until("the primary is read-only", read_only, timeout_s=DEMOTES_WITHIN_S)
     await aftermath(stage)
@@ -271,9 +272,10 @@ SHUT_DOWN = KnownBug(
 # 25.0 can bound the wait for the lock (--demote-primary-lock-wait-timeout, off by default).
 DEMOTED_LATE = KnownBug(
     issue="vitess#20160",
-    check="clients/served-again",
+    check="faults/healed",
     component=Role.VTTABLET,
-    also=("faults/healed",),
+    says="(1, 1)",  # read_only and super_read_only of the primary that serves
+    also=("clients/served-again",),
 )
 
 EXPERIMENTS: tuple[Experiment, ...] = (
