@@ -92,7 +92,8 @@ class Lanes:
             text = words.lane_line(lane, known, answers.wrong(lane, known), answers.unsure(lane, known))
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         if self._left_out:
-            self._console.print(f"no time for all of: {', '.join(sorted(self._left_out))}", highlight=False)
+            text = f"no time for all runs of {', '.join(sorted(self._left_out))}"
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         return answers.exit_code(self._lanes, known, self._codes, interrupted=self._stopping.asked)
 
 

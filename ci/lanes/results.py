@@ -23,6 +23,7 @@ Text = TypeVar("Text", bound=str)
 RECORD = Path(__file__).with_name("results.json")
 RED, GREEN = "red", "green"
 HIT: Mapping[str, Said] = {RED: Said.SHOWN, GREEN: Said.SILENT}
+NOT_COUNTED = (Said.UNKNOWN, Said.STARVED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def total(lane: Lane, arm: str, release: str, known: Iterable[Batch]) -> Total:
     for batch in mine:
         said.update(batch.said)
         causes.update(batch.causes)
-    counted = said.total() - said[Said.UNKNOWN]
+    counted = said.total() - sum(said[each] for each in NOT_COUNTED)
     return Total(release=release, rate=rate(said[HIT[arm]], counted), said=said, causes=causes)
 
 

@@ -10,16 +10,19 @@ from ci.lanes.table import Arm, Lane
 from harness.model import CheckKind, CheckResult, ClusterSpec, Role, RunVerdict, Verdict
 
 CAUSE = "cause_"  # figures of a result that count its causes
+PREMISES = (CheckKind.ASSUMPTION, CheckKind.CONDITION)
 
 
 class Said(enum.StrEnum):
     """SHOWN: red in the named check, and in no other that the bug does not explain. SILENT: the named check passed, and
-    all the others. STRAY: red, but not (or not only) so. UNKNOWN: does not count."""
+    all the others. STRAY: red, but not (or not only) so. UNKNOWN: does not count. STARVED: neither; red as SHOWN is,
+    but a premise did not hold, so that something else may have made it so."""
 
     SHOWN = "shown"
     SILENT = "silent"
     STRAY = "stray"
     UNKNOWN = "unknown"
+    STARVED = "starved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +69,17 @@ def _said(lane: Lane, named: Sequence[CheckResult], results: Sequence[CheckResul
         return Said.STRAY, "; ".join(dict.fromkeys(result.check for result in red))
     unsure = [result for result in others if result.verdict is Verdict.UNKNOWN]
     if unsure and not any(result.kind is CheckKind.SAFETY for result in shown):
-        return Said.UNKNOWN, "; ".join(dict.fromkeys(result.check for result in _premises_first(unsure)))
+        starved = _red_all_the_same(lane, unsure)
+        why = "; ".join(dict.fromkeys(result.check for result in _premises_first(unsure)))
+        return (Said.STARVED if starved else Said.UNKNOWN), why
     return (Said.SHOWN if shown else Said.SILENT), ""
+
+
+def _red_all_the_same(lane: Lane, unsure: Sequence[CheckResult]) -> bool:
+    """In the named check, and in no other that the bug does not explain; only the premises take it away."""
+    promises = [result for result in unsure if result.kind not in PREMISES]
+    red = {result.check for result in promises if result.figures.get("without_assumptions")}
+    return lane.check in red and {result.check for result in promises} <= {lane.check, *lane.known.also}
 
 
 def _reproduces(lane: Lane, result: CheckResult) -> bool:
@@ -80,7 +92,7 @@ def _repeats(lane: Lane, result: CheckResult) -> bool:
 
 
 def _premises_first(unsure: Sequence[CheckResult]) -> Sequence[CheckResult]:
-    premises = [result for result in unsure if result.kind in (CheckKind.ASSUMPTION, CheckKind.CONDITION)]
+    premises = [result for result in unsure if result.kind in PREMISES]
     return premises or unsure
 
 

@@ -80,18 +80,18 @@ def _unlike(arm: Arm) -> str:
 
 
 def _rate_words(total: Total) -> str:
-    found, release = total.rate, total.release
-    if not found.counted:
-        unsure = total.said.get(Said.UNKNOWN, 0)
-        return f"{release}: {f'{unsure} proved nothing' if unsure else NOT_MEASURED}"
-    words = f"{release}: {found.shown} of {found.counted} ({found.low:.0%} to {found.high:.0%})".replace("%", " %")
-    return "".join((words, *_besides(total)))
+    found = total.rate
+    rate = f"{found.shown} of {found.counted} ({found.low:.0%} to {found.high:.0%})".replace("%", " %")
+    words = rate if found.counted else NOT_MEASURED
+    return "".join((f"{total.release}: {words}", *_besides(total)))
 
 
 def _besides(total: Total) -> Iterator[str]:
     """What is no hit, or does not count."""
     if total.said.get(Said.STRAY):
         yield f", {total.said[Said.STRAY]} red elsewhere"
+    if total.said.get(Said.STARVED):
+        yield f", {total.said[Said.STARVED]} more on a starved host, red all the same"
     if total.said.get(Said.UNKNOWN):
         yield f", {total.said[Said.UNKNOWN]} more proved nothing"
     if total.causes:

@@ -66,6 +66,17 @@ def test_a_run_that_proves_nothing_does_not_count_for_whom_it_concerns() -> None
     assert red(said("vstream/ordered", UNKNOWN), shown()).why == "vstream/ordered"
 
 
+def test_a_red_check_on_a_starved_host_is_told_and_not_counted() -> None:
+    def would_be_red(check: str) -> CheckResult:
+        result = said(check, UNKNOWN, "items-1@vtgate-1")
+        return dataclasses.replace(result, figures={"without_assumptions": "FAIL"})
+
+    vote = red(premise(UNKNOWN), would_be_red(NAMED))
+    assert (vote.said, vote.why) == (Said.STARVED, "assumptions/x")
+    assert red(premise(UNKNOWN), would_be_red(NAMED), would_be_red("vstream/ordered")).said is Said.UNKNOWN
+    assert red(premise(UNKNOWN), said(subject="items-1@vtgate-1"), would_be_red("vstream/ordered")).said is Said.UNKNOWN
+
+
 def test_no_slowness_excuses_what_is_unsafe() -> None:
     assert red(premise(UNKNOWN), dataclasses.replace(shown(), kind=CheckKind.SAFETY)).said is Said.SHOWN
     assert red(premise(UNKNOWN), shown(), said("rows", FAIL, kind=CheckKind.SAFETY)).said is Said.STRAY
