@@ -216,7 +216,7 @@ async def _planned(
     name: str, given: dict[str, Any], *, backend_name: str | None, seed: int | None, cluster_name: str
 ) -> tuple[Plan, Experiment]:
     experiment = planning.choose(name, EXPERIMENTS)
-    broken = given.pop("sabotage") or ""
+    broken = given.pop("sabotage", None) or ""
     wanted = overrides(given)
     if backend_name is not None:
         placement.require_known(backend_name, BACKENDS)

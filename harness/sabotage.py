@@ -81,16 +81,11 @@ def _without_ledger(plan: Plan, experiment: Experiment) -> str:
     return next(filter(None, (_asks(plan, check) for check in LEDGER)), "")
 
 
-def _without_single_rows(plan: Plan, experiment: Experiment) -> str:
-    """Writes and reads of one row each."""
-    if plan.load is not None and plan.load.mode is ConnectionMode.TRANSACTION:
-        return "its clients work in transactions"
-    return _without_ledger(plan, experiment)
-
-
 def _without_reads(plan: Plan, experiment: Experiment) -> str:
-    alone = plan.load is not None and plan.load.write_share >= 1
-    return "its clients only write" if alone else _without_single_rows(plan, experiment) or _asks(plan, READS)
+    load = plan.load
+    if load is not None and (load.mode is ConnectionMode.TRANSACTION or load.write_share >= 1):
+        return "its clients only write"
+    return _without_ledger(plan, experiment) or _asks(plan, READS)
 
 
 def _without_streams(plan: Plan, experiment: Experiment) -> str:
@@ -237,7 +232,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         why="a write is told to have failed that is stored",
         sees=(FAILED,),
         red=Verdict.FAIL,
-        unfit=_without_single_rows,
+        unfit=_without_ledger,
         record=spoiling.an_operation("was told as failed", spoiling.acknowledged_writes, outcome=Outcome.FAIL),
     ),
     "unread-row": Sabotage(

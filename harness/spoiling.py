@@ -118,7 +118,7 @@ def an_operation(what: str, fits: Callable[[Ops], Flags], **fields: int) -> Spoi
 
 
 def acknowledged_writes(ops: Ops) -> Flags:
-    found: Flags = (ops["kind"] == OpKind.WRITE) & (ops["outcome"] == Outcome.OK)
+    found: Flags = np.isin(ops["kind"], (OpKind.WRITE, OpKind.TRANSACTION)) & (ops["outcome"] == Outcome.OK)
     return found
 
 

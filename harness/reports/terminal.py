@@ -265,5 +265,6 @@ def _again(console: Console, history: History, verdict: RunVerdict, folder: Path
     page = folder / "report.html"
     for index, words in enumerate(reproduce(history).splitlines()):
         copyable(console, "" if index else "reproduce", words)
+    copyable(console, "exactly", f"vtchaos replay {folder}")
     copyable(console, "report", str(page) if page.is_file() else f"vtchaos report {folder} writes report.html")
     copyable(console, "run", str(folder))
