@@ -209,7 +209,9 @@ def test_ten_thousand_runs_make_a_page_that_opens(tmp_path: Path) -> None:
 
     found = report([night("runs/n1", soak(1), (made(number) for number in range(1, 10_001)))])
     assert sum(len(trend.points) for trend in found.trends) > 20_000
-    assert len(page.render(found, tmp_path / "soak.html").read_bytes()) < 8_000_000
+    whole = page.render(found, tmp_path / "soak.html").read_text()
+    assert len(whole.encode()) < 8_000_000
+    assert whole.count('class="item new"') == page.MOST_TOLD < len(found.findings)
     assert len(markdown.page(found).encode()) <= 60_000
     assert len(text.plain(found, tmp_path).splitlines()) < 300
 
@@ -222,9 +224,11 @@ def test_a_long_series_is_drawn_in_medians(tmp_path: Path) -> None:
 
 
 def test_a_cut_summary_closes_its_block() -> None:
-    many = [replace(FOUND, about="x" * 250 + str(number)) for number in range(300)]
-    shown = {item: counted(9, 1, 1, item).shown[item] for item in many}
-    found = report([replace(counted(9, 1, 1), shown=shown)])
+    many = [replace(FOUND, about=f"{number} went wrong") for number in range(40)]
+    seen = counted(9, 1, 1).shown[FOUND]
+    far = replace(seen, first=replace(seen.first, folder="x" * 600), last=replace(seen.last, folder="y" * 600))
+    found = report([replace(counted(9, 1, 1), shown=dict.fromkeys(many, far))])
     summary = markdown.page(found)
     assert len(summary.encode()) <= MOST_BYTES
-    assert summary.count("```") % 2 == 0
+    assert summary.endswith("```\n… more is in soak.html.\n")
+    assert summary.count("```") == 2
