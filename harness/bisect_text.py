@@ -50,7 +50,8 @@ def _chance(tally: Tally) -> str:
 
 def show(found: Bisection, console: Console, *, file: Path) -> None:
     """Everything."""
-    console.rule(f"{found.asked.experiment}: {found.asked.sought.name}", characters="─")
+    console.rule(found.asked.experiment, characters="─")
+    console.print(Text(found.asked.sought.name, style="dim"))
     console.print(Text(found.answer, style="bold"))
     title(console, f"Releases of {found.asked.component}, {counted(len(found.runs), 'run')}")
     rows = table("release", ">runs", ">show it", "95 % interval", "bad?", ">proved nothing")

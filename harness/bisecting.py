@@ -263,5 +263,7 @@ def _doubts(asked: Asked, runs: Sequence[BisectRun], row: Sequence[Seen], bad: i
     uncounted = Counter(vote.why for run in runs for vote in run.votes.values() if vote.shown is None)
     if uncounted:
         why, often = uncounted.most_common(1)[0]
-        found.append(f"{counted(uncounted.total(), 'result')} proved nothing and do not count, {often} because: {why}")
+        found.append(
+            f"{counted(uncounted.total(), 'result')} proved nothing, and did not count; {often} of them: {why}"
+        )
     return found

@@ -49,7 +49,8 @@ def _outcome(tried: Tried) -> str:
 
 def show(found: Shrink, console: Console, *, folder: Path) -> None:
     """Everything."""
-    console.rule(f"{found.asked.source}: {found.asked.sought.name}", characters="─")
+    console.rule(found.asked.source, characters="─")
+    console.print(Text(found.asked.sought.name, style="dim"))
     console.print(Text(found.answer, style="bold"))
     if found.smaller:
         title(console, "From what to what")

@@ -161,7 +161,7 @@ def test_runs_that_prove_nothing_do_not_count_and_are_told() -> None:
     found = walked(asked("21.0.2", "22.0.0"), shows, why="the host was starved")
     assert found.last_bad == "21.0.2"
     assert found.tallies[0].uncounted == 1
-    assert found.doubts[-1] == "1 result proved nothing and do not count, 1 because: the host was starved"
+    assert found.doubts[-1] == "1 result proved nothing, and did not count; 1 of them: the host was starved"
 
 
 def test_side_by_side_the_bad_end_is_in_every_run() -> None:
