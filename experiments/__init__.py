@@ -11,6 +11,7 @@ from experiments import (
     movetables,
     mysql,
     network,
+    pool,
     process,
     random,
     reparent,
@@ -19,6 +20,7 @@ from experiments import (
     switching,
     topology,
     vstream,
+    vstream_resume,
 )
 from harness.contracts import Experiment
 
@@ -30,10 +32,12 @@ FAMILIES: tuple[tuple[Experiment, ...], ...] = (
     disk.EXPERIMENTS,
     process.EXPERIMENTS,
     vstream.EXPERIMENTS,
+    vstream_resume.EXPERIMENTS,
     movetables.EXPERIMENTS,
     mysql.EXPERIMENTS,
     network.EXPERIMENTS,
     random.EXPERIMENTS,
+    pool.EXPERIMENTS,
     health.EXPERIMENTS,
     topology.EXPERIMENTS,
     rollout.EXPERIMENTS,

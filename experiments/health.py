@@ -22,6 +22,7 @@ from experiments.reparent import reparent_together
 from experiments.serving import SETTLED_WITHIN_S, aftermath, until_settled
 from harness import anchors
 from harness.checks import HEALTH as CHECKS
+from harness.checks.promotions import BufferUpdates
 from harness.contracts import Check, Experiment, Fault, Stage
 from harness.faults.churn import RoutingRule
 from harness.faults.logs import SlowLog
@@ -107,10 +108,11 @@ async def while_hindered(stage: Stage, fault: Fault) -> None:
 async def topology_slow(stage: Stage) -> None:
     """vtgates hear of a change of the routing rules, and what they ask the topology server for then is not answered.
 
-    They had rules before: a message whose receipt the cut hides is sent again and again, and nothing after it comes.
+    They had the rule before: a message whose receipt the cut hides is sent again and again, and nothing after it comes.
     """
+    await _baseline(stage)
     async with stage.inject(RoutingRule()):
-        await _baseline(stage)
+        await stage.hold(stage.plan.params["ruled_s"])
         stage.phase("storm")
         async with stage.inject(Partition(targets=Targets(role=Role.ETCD), direction=REQUESTS)):
             await _every_vtgate_is_told(stage)
@@ -230,8 +232,14 @@ TOPOLOGY = replace(
     affected_from="21.0.3",
 )
 UNCERTAIN = (replace(LATE, certain=False), DROPPED)
+# The same in the check that knows no other cause.
+LOST = replace(
+    DROPPED, check="buffering/updates", says="was dropped", also=(*DROPPED.also, "clients/errors"), certain=True
+)
 # A vtgate that is hindered throughout may find all reparents over. Then it has buffered nothing: an answer too.
 HINDERED = tuple(check for check in CHECKS if check.name != "assumptions/buffering")
+# How long the watcher itself stood still is not asked.
+UPDATES = (*(check for check in HINDERED if check.name != "buffering/promotions"), BufferUpdates())
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     _member(
@@ -288,10 +296,20 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         )
     ),
     _member(
+        "dropped",
+        "Is a new primary lost between vtgate's health check and its buffer, while the watcher between them waits for "
+        "etcd (#17629)?",
+        topology_slow,
+        params={"baseline_s": 3.0, "ruled_s": 1.0, "late_s": 0.5, "recovery_s": 2.0, "quiet_s": 2.0},
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        known_bugs=(LOST,),
+        checks=UPDATES,
+    ),
+    _member(
         "topology-slow",
         "Routing rules exist, and vtgate's requests to etcd get no answer during a reparent: do its clients feel it?",
         topology_slow,
-        params={"late_s": 10.0},
+        params={"ruled_s": 1.0, "late_s": 10.0},
         known_bugs=(replace(DROPPED, certain=True, says="was dropped"), TOPOLOGY),
     ),
 )

@@ -46,16 +46,16 @@ NEVER = "1h"  # vttablet's default
 
 async def copy(stage: Stage) -> None:
     """All streams begin together and copy; then they replicate for a while."""
-    await _baseline(stage)
+    await baseline(stage)
     stage.phase("copy")
     await stage.streams.begin()
     await until_copied(stage)
-    await _replicate(stage)
+    await replicate(stage)
 
 
 async def reparents(stage: Stage) -> None:
     """Every shard is reparented while it is being copied, one after the other."""
-    await _baseline(stage)
+    await baseline(stage)
     stage.phase("copy")
     await stage.streams.begin()
     for shard in stage.cluster.spec.shard_names:
@@ -63,7 +63,7 @@ async def reparents(stage: Stage) -> None:
         async with stage.inject(PlannedReparent(shard=shard)):
             pass
     await until_copied(stage)
-    await _replicate(stage)
+    await replicate(stage)
 
 
 async def killed(stage: Stage) -> None:
@@ -80,7 +80,7 @@ async def killed_between_tables(stage: Stage) -> None:
 
 
 async def _killed_after(stage: Stage, rows: int) -> None:
-    await _baseline(stage)
+    await baseline(stage)
     stage.phase("copy")
     await stage.streams.begin()
     await until_rows(stage, rows)
@@ -89,7 +89,7 @@ async def _killed_after(stage: Stage, rows: int) -> None:
     async with stage.inject(Killed(targets=read)):
         await stage.hold(stage.plan.params["down_s"])
     await until_copied(stage)
-    await _replicate(stage)
+    await replicate(stage)
 
 
 async def caught_up(stage: Stage) -> None:
@@ -145,12 +145,12 @@ async def until_rows(stage: Stage, more: int) -> None:
         stage.note("the copy did not go on", why=str(error))
 
 
-async def _baseline(stage: Stage) -> None:
+async def baseline(stage: Stage) -> None:
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
 
 
-async def _replicate(stage: Stage) -> None:
+async def replicate(stage: Stage) -> None:
     stage.phase("replicate")
     await stage.hold(stage.plan.params["replicate_s"])
 
@@ -213,7 +213,7 @@ NEVER_COPIED = KnownBug(
 # ---------------------------------------------------------------- the family
 
 
-def _member(
+def member(
     name: str,
     why: str,
     timeline: Callable[[Stage], Awaitable[None]] = copy,
@@ -262,27 +262,27 @@ OLD_AND_NEW = (
 )  # where the bug is, and beside it what is right
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    _member(
+    member(
         "control",
         "The same streams, tables and writers with a copy that is never cut.",
         copy_phase=NEVER,
         suites=frozenset({Suite.CI, Suite.NIGHTLY}),
     ),
-    _member(
+    member(
         "copy-cycles",
         "Does a client get every row when its copy is cut every 300 ms (vitess#17778)?",
         suites=frozenset({Suite.SMOKE, Suite.CI}),
     ),
-    _member(
+    member(
         "copy-5s",
         "The copy is cut every 5 s; a slow reader makes it last longer than that.",
         copy_phase="5s",
         stream=replace(STREAM, pause_ms=50.0),
         load=replace(LOAD, rate_per_shard=1.0),
     ),
-    _member("copy-1s", "The copy is cut every second.", copy_phase="1s", items=replace(ITEMS, rows=600_000)),
-    _member("copy-50ms", "The copy is cut every 50 ms.", copy_phase="50ms"),
-    _member(
+    member("copy-1s", "The copy is cut every second.", copy_phase="1s", items=replace(ITEMS, rows=600_000)),
+    member("copy-50ms", "The copy is cut every 50 ms.", copy_phase="50ms"),
+    member(
         "copy-shorter-than-packet",
         "The copy is cut before its first packet is full: does vtgate's limit of three failures end the stream?",
         copy_phase="5ms",
@@ -290,21 +290,21 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         params={"copied_within_s": 20.0, "settled_within_s": 5.0},
         known_bugs=(COPY_CUT, NO_PROGRESS),
     ),
-    _member(
+    member(
         "slow-reader",
         "A slow reader: MySQL's clock runs while the rows wait to be read.",
         stream=replace(STREAM, pause_ms=50.0),
         load=replace(LOAD, rate_per_shard=1.0),  # more, and the reader could not even keep up with the changes
     ),
-    _member("shards-1", "The same with one shard.", shards=1),
-    _member("shards-8", "The same with eight shards.", shards=8, items=replace(ITEMS, rows=800_000)),
-    _member(
+    member("shards-1", "The same with one shard.", shards=1),
+    member("shards-8", "The same with eight shards.", shards=8, items=replace(ITEMS, rows=800_000)),
+    member(
         "many-tables",
         "Twenty small tables: none is large enough to be cut.",
         items=ItemsSpec(tables=20, rows=10_000),
         must_be_cut=False,
     ),
-    _member(
+    member(
         "catch-up",
         "Several tables are copied while they are changed, and never cut: does a catch-up end the stream "
         "(vitess#18119)? Old vttablets: --vitess 21.0.3 --mysql 8.0 --durability none.",
@@ -312,7 +312,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         items=ItemsSpec(tables=4, rows=20_000),
         known_bugs=(STALE_STOP,),
     ),
-    _member(
+    member(
         "tables-cut",
         "Two tables, each cut in its middle: is what was complete left alone?",
         items=ItemsSpec(tables=2, rows=60_000),
@@ -320,24 +320,24 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         load=replace(LOAD, rate_per_shard=10.0),
         known_bugs=(COPY_CUT, COPIED_AGAIN),
     ),
-    _member("many-streams", "Eight clients at once.", stream=replace(STREAM, count=8)),
-    _member("idle", "The same without writers: nothing but the copy itself.", load=None),
-    _member("from-replicas", "The streams are read from replicas.", stream=replace(STREAM, tablet_type="replica")),
-    _member(
+    member("many-streams", "Eight clients at once.", stream=replace(STREAM, count=8)),
+    member("idle", "The same without writers: nothing but the copy itself.", load=None),
+    member("from-replicas", "The streams are read from replicas.", stream=replace(STREAM, tablet_type="replica")),
+    member(
         "small-packets",
         "Packets of 2 kB: a response for every dozen rows.",
         vttablet_flags={"vstream-packet-size": "2000"},
         items=replace(ITEMS, rows=100_000),
     ),
-    _member("reparent", "Every shard is reparented while it is copied.", reparents, copy_phase="1s", must_be_cut=False),
-    _member(
+    member("reparent", "Every shard is reparented while it is copied.", reparents, copy_phase="1s", must_be_cut=False),
+    member(
         "killed-vttablet",
         "The vttablet that is read is killed in the middle of the copy and started again.",
         killed,
         load=replace(LOAD, abrupt=True),
         params={"after_rows": 20_000.0, "down_s": 2.0, "faults": 1.0},
     ),
-    _member(
+    member(
         "killed-replica",
         "The streams are read from replicas, and one is killed in the middle of the copy.",
         killed,
@@ -345,7 +345,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         load=replace(LOAD, abrupt=True),
         params={"after_rows": 20_000.0, "down_s": 2.0, "faults": 1.0},
     ),
-    _member(
+    member(
         "killed-between-tables",
         "The vttablet that is read is killed just when a table is complete: are the others copied at all?",
         killed_between_tables,
@@ -356,43 +356,26 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         params={"down_s": 1.0, "settled_within_s": 10.0, "faults": 1.0},
         known_bugs=(NEVER_COPIED,),
     ),
-    _member(
-        "resume",
-        "The client ends its stream again and again in the middle of a table and resumes from its checkpoint.",
-        copy_phase=NEVER,
-        stream=replace(STREAM, leave_after=12, resume=Resume.CHECKPOINT, attempts=15),
-    ),
-    _member(
-        "resume-everywhere",
-        "The client ends its stream after every response, also between two tables, and resumes from its checkpoint.",
-        copy_phase="1s",
-        load=None,  # a step is a packet of the copy, not a change
-        items=ItemsSpec(tables=2, rows=12_000),
-        stream=replace(STREAM, leave_after=1, resume=Resume.CHECKPOINT),
-        params={"copied_within_s": 40.0, "settled_within_s": 10.0},
-        must_be_cut=False,
-        known_bugs=(NEVER_COPIED,),
-    ),
     # ------------------------------------------------ what people do about it, on a vtgate that has the bug
-    _member(
+    member(
         "workaround-longer-duration",
         "A copy phase longer than the copy takes.",
         copy_phase=NEVER,
         vtgates=OLD_AND_NEW,
     ),
-    _member(
+    member(
         "workaround-checkpoint",
         "The client goes on from its checkpoint.",
         vtgates=OLD_AND_NEW,
         stream=replace(STREAM, resume=Resume.CHECKPOINT),
     ),
-    _member(
+    member(
         "workaround-scratch",
         "The client begins again from scratch: does it ever come to an end?",
         vtgates=OLD_AND_NEW,
         stream=replace(STREAM, resume=Resume.SCRATCH, attempts=20),
     ),
-    _member(
+    member(
         "workaround-one-by-one",
         "The tables are copied one by one, each from scratch until it is whole: enough if each fits in a copy phase.",
         vtgates=OLD_AND_NEW,

@@ -37,7 +37,7 @@ class Release:
 
 # 22.0.0 does not build with Go 1.26 (a guard on Swiss maps): each series gets the Go of its own time.
 _GO_OF_SERIES = {"21": "1.23.12", "22": "1.24.13", "23": "1.25.11", "24": "1.26.8"}
-_VERSIONS = ("24.0.3", "24.0.0", "23.0.5", "22.0.4", "22.0.0", "21.0.3", "21.0.2", "21.0.1", "21.0.0")
+_VERSIONS = ("24.0.3", "24.0.0", "23.0.5", "23.0.0", "22.0.4", "22.0.0", "21.0.3", "21.0.2", "21.0.1", "21.0.0")
 
 RELEASES: Mapping[str, Release] = {
     version: Release(version=version, go=_GO_OF_SERIES[version.partition(".")[0]]) for version in _VERSIONS

@@ -21,8 +21,10 @@ from harness.checks.explained import ClientsExplained
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.links import LinkBystanders, LinkCost, LinkServedAgain
+from harness.checks.plans import PlansKept
+from harness.checks.pools import PoolDeadlines
 from harness.checks.processes import NoCrash
-from harness.checks.promotions import BufferPromotions
+from harness.checks.promotions import BufferPromotions, BufferUpdates
 from harness.checks.reads import AcknowledgedReadable
 from harness.checks.results import Check
 from harness.checks.stops import BufferStops
@@ -125,6 +127,9 @@ WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and whe
 NARROW: tuple[Check, ...] = (  # what single experiments ask for
     ServesOn(),
     KnownToAll(),
+    BufferUpdates(),
+    PlansKept(),
+    PoolDeadlines(),
 )
 
 

@@ -48,6 +48,7 @@ VTGATE_VARS = (
     "VtgateApiErrorCounts",
     "VttabletCallErrorCount",
     "MysqlServerConnCount",
+    "VtgateVSchemaCounts",
     "VStreamsCreated",
     "VStreamsLag",
     "VStreamsCount",  # 22 and later, as the next two

@@ -195,3 +195,38 @@ def test_who_begins_to_buffer_shows_that_the_watcher_goes_on(ended_s: float, cau
     assert result.verdict is Verdict.FAIL
     assert result.figures[f"cause_{cause}"] == 1
     assert result.figures["longest_s"] == ended_s - 5.5
+
+
+# ---------------------------------------------------------------- buffering/updates: a dropped promotion alone
+
+
+def lost(*lines: Line) -> CheckResult:
+    (result,) = CHECKS["buffering/updates"].check(logged(*lines))
+    return result
+
+
+HEARD_LATE: tuple[Line, ...] = (  # who was let in to begin buffering: the watcher goes on, and buffering does too
+    (5.1, STOPS.format(OLD, "-80")),
+    (5.5, NEW.format("-80", YOUNG)),
+    (8.0, BEGINS.format("-80")),
+)
+
+
+def test_a_promotion_that_only_the_next_health_message_repeats_was_dropped() -> None:
+    result = lost(*HEARD_LATE, (25.5, ENDS.format("-80", IN_TIME)))
+    assert result.verdict is Verdict.FAIL
+    assert (result.figures["held"], result.figures["longest_s"]) == (1, 20.0)
+    assert "was dropped" in result.summary
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        A_PLAIN_REPARENT,
+        (*HEARD_LATE, (8.1, ENDS.format("-80", IN_TIME))),  # the watcher stood still, and then it knew
+        (*A_PLAIN_REPARENT, (9.0, BEGINS.format("-80")), (29.0, ENDS.format("-80", TIMED_OUT))),  # a late error
+    ],
+)
+def test_what_else_holds_the_buffer_is_not_its_business(lines: tuple[Line, ...]) -> None:
+    assert lost(*lines).verdict is Verdict.PASS
