@@ -131,7 +131,7 @@ def _needs(found: Report) -> Iterator[str]:
             (each.need.title, *needed_words(each)[:3], needed_words(each)[3] + (" **grows**" if each.grows else ""))
             for each in found.needed
         ]
-        yield from _table(("resource", ">first", ">last", ">most (available: least)", "trend, 95 %"), rows)
+        yield from _table(("resource", ">first", ">last", ">most or least", "trend, 95 %"), rows)
 
 
 def _nights(found: Report) -> Iterator[str]:

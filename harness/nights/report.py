@@ -203,7 +203,7 @@ def _canaries(canaries: Sequence[Canary]) -> Iterator[str]:
     elif all(canary.caught for canary in tried):
         lost = len(canaries) - len(tried)
         rest = f"; {counted(lost, 'other')} came to nothing" if lost else ""
-        yield f"{counted(len(tried), 'canary', 'canaries')} caught of {len(tried)}{rest}."
+        yield f"{len(tried)} of {counted(len(tried), 'canary', 'canaries')} caught{rest}."
 
 
 def percent(share: float) -> str:

@@ -187,7 +187,8 @@ class Need:
     title: str
     unit: str
     scale: float = 1.0
-    better: int = -1  # -1: it must not rise; 1: it must not fall; 0: it may do as it likes
+    better: int = -1  # -1: less is; 1: more is
+    flat: bool = True  # it must stay as it is; False: --keep bounds it
 
 
 NEEDS = (
@@ -197,10 +198,10 @@ NEEDS = (
     Need(name="handles", title="open files with all that it started", unit=""),
     Need(name="children", title="processes that it started", unit=""),
     Need(name="available_bytes", title="the host's available memory", unit="GiB", scale=1 / GIB, better=1),
-    Need(name="folder_bytes", title="its folder", unit="GiB", scale=1 / GIB, better=0),
-    Need(name="free_bytes", title="free on the disk", unit="GiB", scale=1 / GIB, better=0),
+    Need(name="folder_bytes", title="its folder", unit="GiB", scale=1 / GIB, flat=False),
+    Need(name="free_bytes", title="free on the disk", unit="GiB", scale=1 / GIB, better=1, flat=False),
 )
-GROWTH_A_DAY = 0.1  # of what it usually is: a soak of a week stays below twice that
+GROWN = 0.1  # of what it usually is, over the night: less may be what the first runs load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,16 +214,17 @@ class Needed:
     least: float
     most: float
     median: float
+    hours: float  # from the first run to the last
     per_hour: Slope | None  # None: too few runs to tell
 
     @property
     def grows(self) -> bool:
-        """Surely, and enough for a soak of days to notice; available memory: it falls."""
-        if self.per_hour is None or not self.need.better:
+        """Surely, and by enough to matter; available memory: it falls."""
+        if self.per_hour is None or not self.need.flat:
             return False
         rising, falling = max(self.per_hour.low, 0.0), max(-self.per_hour.high, 0.0)
         surely = rising if self.need.better < 0 else falling
-        return 24 * surely > GROWTH_A_DAY * abs(self.median)
+        return surely * self.hours > GROWN * abs(self.median)
 
 
 def needed(levels: Sequence[Level]) -> tuple[Needed, ...]:
@@ -243,5 +245,6 @@ def _needed(need: Need, levels: Sequence[Level], some: Sequence[Level]) -> Neede
         least=values[0],
         most=values[-1],
         median=values[len(values) // 2],
+        hours=levels[-1].hours - levels[0].hours,
         per_hour=slope([level.values[need.name] * need.scale for level in some], [level.hours for level in some]),
     )

@@ -90,7 +90,7 @@ def turn_basis(turn: Turn) -> str:
 
 
 def needed_words(each: Needed) -> tuple[str, str, str, str]:
-    """First, last, most (of what must not fall: least), and how it went."""
+    """First, last, most (of what is to be had: least), and how it went."""
     unit = each.need.unit
     extreme = each.least if each.need.better > 0 else each.most
     slope = each.per_hour

@@ -46,7 +46,7 @@ def test_a_first_night_says_that_everything_is_new() -> None:
 
 def test_a_quiet_night() -> None:
     found = reported(run(1, GREEN), canary(2, caught=True), before=[counted(1, 0, 10)])
-    assert said(found) == "Nothing new in 1 run, against 1 earlier night. 1 canary caught of 1."
+    assert said(found) == "Nothing new in 1 run, against 1 earlier night. 1 of 1 canary caught."
     assert (found.alarm, found.exit_code) == ("", 0)
 
 
