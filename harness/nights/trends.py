@@ -188,7 +188,7 @@ class Need:
     unit: str
     scale: float = 1.0
     better: int = -1  # -1: less is; 1: more is
-    flat: bool = True  # it must stay as it is; False: --keep bounds it
+    flat: bool = True  # it must stay as it is; False: --keep bounds it, or others use it as well
 
 
 NEEDS = (
@@ -197,7 +197,7 @@ NEEDS = (
     Need(name="own_handles", title="open files of the soak's process", unit=""),
     Need(name="handles", title="open files with all that it started", unit=""),
     Need(name="children", title="processes that it started", unit=""),
-    Need(name="available_bytes", title="the host's available memory", unit="GiB", scale=1 / GIB, better=1),
+    Need(name="available_bytes", title="the host's available memory", unit="GiB", scale=1 / GIB, better=1, flat=False),
     Need(name="folder_bytes", title="its folder", unit="GiB", scale=1 / GIB, flat=False),
     Need(name="free_bytes", title="free on the disk", unit="GiB", scale=1 / GIB, better=1, flat=False),
 )
@@ -219,12 +219,10 @@ class Needed:
 
     @property
     def grows(self) -> bool:
-        """Surely, and by enough to matter; available memory: it falls."""
+        """Surely, and by enough to matter."""
         if self.per_hour is None or not self.need.flat:
             return False
-        rising, falling = max(self.per_hour.low, 0.0), max(-self.per_hour.high, 0.0)
-        surely = rising if self.need.better < 0 else falling
-        return surely * self.hours > GROWN * abs(self.median)
+        return self.per_hour.low * self.hours > GROWN * self.median
 
 
 def needed(levels: Sequence[Level]) -> tuple[Needed, ...]:

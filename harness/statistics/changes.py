@@ -90,11 +90,6 @@ class Slope:
     low: float
     high: float
 
-    @property
-    def rises(self) -> bool:
-        """Surely: the whole interval is above 0."""
-        return self.low > 0
-
 
 def slope(figures: Sequence[float], at: Sequence[float]) -> Slope | None:
     """The median of the slopes between every two (Theil and Sen): one run that needed much does not tilt it. None of
