@@ -10,6 +10,7 @@ and files that a CI system shows: summary.md, junit.xml, index.html, result.json
 | `deciding.py` | pure: may it begin, is it run again, what does it all come to |
 | `making.py` | the runs, one after the other, each a `vtchaos run` of its own |
 | `judging.py` | from a run's folder to what the suite keeps of it |
+| `command.py` | the command line |
 | `junit.py`, `summary.py`, `page.py`, `words.py` | how it is told |
 | `installing.py` | the software that the runs need, before the clock starts |
 """

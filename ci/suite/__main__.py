@@ -1,167 +1,22 @@
-"""`ci/regression`, or `python -m ci.suite` where everything is installed: see docs/how-to/ci.md."""
+"""`python -m ci.suite`. What goes wrong in the suite's own code is exit code 4 and never 1, which Python would give."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+import traceback
 
-from rich.console import Console
-from rich.text import Text
-
-from ci.suite import deciding, installing, words
-from ci.suite.making import Suite, refusal
-from ci.suite.table import SUITE, Part
-from ci.suite.values import Asked, Result, Strictness
-from clusters import BACKENDS, software
-from experiments import EXPERIMENTS
-from harness.base import jsonio
-from harness.base.errors import RunDirError, UsageError, VtchaosError
-from harness.base.goduration import duration_s
-from harness.placement import DEFAULT_BACKEND
-
-ASKED = "suite.json"
-CODES = """\
-exit codes: 0 every experiment passed, or showed the known bugs of these versions and nothing else; 1 a finding;
-2 usage; 3 no finding and no whole answer (a run proved nothing, or was not begun); 4 the harness or its host failed,
-which says nothing about Vitess; 130 interrupted"""
+EXIT_HARNESS = 4
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    words_given = _parser().parse_args(given)
-    console = Console()
+def guarded() -> int:
     try:
-        return _run(words_given, console)
-    except VtchaosError as error:
-        print(f"ci/regression: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("ci/regression: interrupted", file=sys.stderr)
-        return deciding.EXIT_INTERRUPTED
+        from ci.suite.command import main  # here, so that a broken installation is seen too
 
-
-def _run(given: argparse.Namespace, console: Console) -> int:
-    parts = deciding.chosen(SUITE, given.only)
-    if not parts:
-        raise UsageError(f"no experiment of the suite is named {' or '.join(given.only)}; --list shows them")
-    if given.list:
-        _show(parts, console)
-        return 0
-    asked, budget_s, strictness = _asked(given), _seconds(given.budget), _strictness(given)
-    folder = (given.out or Path("runs/regression")).absolute()
-    _taken(folder, asked)
-    if given.install and (asked.backend or DEFAULT_BACKEND) == DEFAULT_BACKEND:
-        asyncio.run(installing.installed(asked, parts))
-    refused = refusal(asked.words(parts[0], len(EXPERIMENTS[parts[0].experiment].cluster.vtgates)))
-    if refused:
-        raise UsageError(refused)
-    jsonio.save(folder / ASKED, asked)
-    console.print(Text(f"{asked.title}: {len(parts)} experiments into {folder}, seed {asked.seed}"), soft_wrap=True)
-    found = Suite(folder, asked, parts, strictness, budget_s=budget_s, console=console).run()
-    _told(found, folder, console)
-    return found.exit_code
-
-
-def _asked(given: argparse.Namespace) -> Asked:
-    vitess = str(Path(given.vitess).expanduser().absolute()) if "/" in given.vitess else given.vitess
-    if given.backend and given.backend not in BACKENDS:
-        raise UsageError(f"--backend takes {', '.join(BACKENDS)}, not {given.backend}")
-    if given.image and (given.backend or DEFAULT_BACKEND) == DEFAULT_BACKEND:
-        raise UsageError("--image goes with --backend docker or kubernetes")
-    return Asked(
-        vitess=vitess, vtgate=given.vtgate, mysql=given.mysql, image=given.image, backend=given.backend, seed=given.seed
-    )
-
-
-def _strictness(given: argparse.Namespace) -> Strictness:
-    issues = {bug.issue for experiment in EXPERIMENTS.values() for bug in experiment.known_bugs}
-    strange = [issue for issue in given.fixed if issue not in issues]
-    if strange:
-        raise UsageError(f"--fixed {strange[0]}: no known bug has this name; docs/reference/experiments.md lists them")
-    return Strictness(every=given.strict, fixed=tuple(given.fixed))
-
-
-def _seconds(text: str) -> float:
-    try:
-        found = duration_s(text)
-    except ValueError as error:
-        raise UsageError(f"--budget: {error}") from None
-    if found <= 0:
-        raise UsageError(f"--budget {text}: it takes a time above 0")
-    return found
-
-
-def _taken(folder: Path, asked: Asked) -> None:
-    """The folder is there, and holds nothing or runs of the same Vitess. Raises RunDirError."""
-    there = jsonio.load_if_whole(folder / ASKED, Asked)
-    if there is None and folder.is_dir() and any(folder.iterdir()):
-        raise RunDirError(f"{folder} exists and is not empty, and holds no suite; give another --out")
-    if there is not None and there != asked:
-        raise RunDirError(f"{folder} has a suite of `{there.command}`, not of `{asked.command}`; give another --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirError(f"{folder} cannot be made ({error.strerror}); give another --out") from None
-
-
-def _show(parts: Sequence[Part], console: Console) -> None:
-    for part in parts:
-        console.print(Text(f"{part.experiment:30} {part.takes_s:3.0f} s  {part.why}"), soft_wrap=True)
-    console.print(Text(f"{len(parts)} experiments, about {sum(part.takes_s for part in parts) / 60:.0f} minutes"))
-
-
-def _told(found: Result, folder: Path, console: Console) -> None:
-    style = {0: "bold green", 1: "bold red", 4: "bold magenta"}.get(found.exit_code, "bold yellow")
-    verdict = words.VERDICTS.get(found.exit_code, str(found.exit_code))
-    console.print(Text(f"\n{verdict}: {found.answer}", style=style), soft_wrap=True)
-    console.print(Text(f"{words.budget(found)} {folder}/index.html, summary.md, junit.xml"), soft_wrap=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ci/regression",
-        description="Does this Vitess still protect its clients? Runs the experiments of ci/suite/table.py against it.",
-        epilog=CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add(
-        "--vitess",
-        default=software.DEFAULT_RELEASE,
-        metavar="RELEASE|DIR",
-        help="of all components (default: %(default)s)",
-    )
-    add("--vtgate", default="", metavar="RELEASE|DIR[,…]", help="of the vtgates alone")
-    add("--mysql", default="", metavar="SERIES|DIR", help="MySQL server, e.g. 8.0 for vttablets before 22")
-    add(
-        "--image", default="", metavar="REF", help="image of all Vitess components, with --backend docker or kubernetes"
-    )
-    add(
-        "--backend",
-        default="",
-        metavar="|".join(BACKENDS),
-        help=f"where the clusters stand (default: {DEFAULT_BACKEND})",
-    )
-    add("--budget", default="30m", metavar="TIME", help="what would not end in it is not begun (default: %(default)s)")
-    add(
-        "--only", action="append", default=[], metavar="PATTERN", help="experiments with this in their name; repeatable"
-    )
-    add("--seed", type=int, default=1, help="every run's seed is drawn from it (default: %(default)s)")
-    add("--strict", action="store_true", help="known bugs that show are findings, unless they are designs")
-    add(
-        "--fixed",
-        action="append",
-        default=[],
-        metavar="ISSUE",
-        help="this known bug is a finding if it shows; repeatable",
-    )
-    add("--out", type=Path, metavar="DIR", help="runs that it has are not made again (default: runs/regression)")
-    add("--list", action="store_true", help="show the experiments")
-    add("--install", action="store_true", help=argparse.SUPPRESS)  # ci/regression's
-    return parser
+        return main()
+    except Exception:  # noqa: BLE001  the border of the suite: whatever it is, it is no finding
+        traceback.print_exc()
+        return EXIT_HARNESS
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded())

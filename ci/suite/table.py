@@ -71,11 +71,6 @@ SUITE: tuple[Part, ...] = (
         why="a primary's vttablet is killed and comes back",
     ),
     Part(
-        experiment="topology/watches-broken",
-        takes_s=45,
-        why="etcd is gone for 15 s: vtgate keeps its query plans (#18433)",
-    ),
-    Part(
         experiment="topology/killed",
         takes_s=65,
         why="etcd is gone for half a minute: clients do not notice",

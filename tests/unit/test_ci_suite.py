@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
-from ci.suite import __main__ as command
-from ci.suite import deciding, making, summary
+from ci.suite import __main__ as program
+from ci.suite import command, deciding, making, summary
 from ci.suite.deciding import answer, chosen, exit_code, pace
 from ci.suite.table import LEFT_OUT, SUITE, Part
 from ci.suite.values import Asked, Attempt, BugSeen, Outcome, Result, Strictness, Told
@@ -349,6 +349,17 @@ def test_usage_is_refused_before_anything_is_made(tmp_path: Path, capsys: pytest
     ):
         assert command.main(words) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_suite_itself_is_no_finding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> int:
+        raise KeyError("reparent/storm-3")
+
+    monkeypatch.setattr(command, "main", broken)
+    assert program.guarded() == 4
+    assert "KeyError: 'reparent/storm-3'" in capsys.readouterr().err
 
 
 def test_what_servers_say_does_nothing_in_a_summary() -> None:

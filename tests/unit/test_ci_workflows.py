@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from ci.suite.__main__ import _parser
+from ci.suite.command import _parser
 from ci.suite.deciding import EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
