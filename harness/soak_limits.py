@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from harness.findings import findings
 from harness.model import CheckKind, Clean, Verdict
-from harness.run_records import RunRecord, without_particulars
+from harness.run_records import RunRecord, Said, without_particulars
 from harness.sabotage import SABOTAGES
 from harness.soak import SoakRun
 
@@ -149,14 +149,19 @@ def removable(runs: Iterable[SoakRun], first: Mapping[str, list[int]]) -> list[s
 # ---------------------------------------------------------------- the kept cluster
 
 
+def _leaves_doubt(said: Said) -> bool:
+    """What a starved host makes unsure is no less broken for the next run: a shard may be read-only for good."""
+    red = said.verdict is Verdict.FAIL and said.kind is CheckKind.SAFETY
+    return red or (said.check == SERVED_AGAIN and said.verdict is not Verdict.PASS)
+
+
 def why_replaced(exit_code: int, record: RunRecord, clean: Clean | None) -> str:
     """Why no other run may use the cluster that this one was on; "" = it is healthy."""
     if exit_code not in _JUDGED or not record.run_id:
         return f"the run ended with exit code {exit_code}"
-    red = [said for said in record.results if said.verdict is Verdict.FAIL]
-    bad = next((said for said in red if said.kind is CheckKind.SAFETY or said.check == SERVED_AGAIN), None)
+    bad = next((said for said in record.results if _leaves_doubt(said)), None)
     if bad is not None:
-        return f"{bad.check} failed on it"
+        return f"{bad.check} {'failed on it' if bad.verdict is Verdict.FAIL else 'is not sure of it'}"
     if clean is None:
         return "nobody looked what the run left"
     left = [f"{kind}: {', '.join(things)}" for kind, things in clean.found.items() if things]

@@ -25,7 +25,8 @@ class FaultsFelt:
     """As many faults as were asked for (parameter `faults`) came into force, each with evidence of its own.
 
     Faults that overlap may hide each other's evidence (nobody answers what a second fault has taken away), so half of
-    them is enough, and every kind without any evidence is named.
+    them is enough, and every kind without any evidence is named. One may also make an operation fail (a reparent
+    whose vtctld was killed): that was asked for, and answered, and counts as long as half of all came into force.
     """
 
     name: str = "faults/felt"
@@ -39,9 +40,16 @@ def _felt(history: History) -> Finding:
     wanted = int(history.plan.params.get("faults", 0))
     acted = [span for span in history.faults if span.active_ns and not span.error]
     observed = [span for span in acted if span.observed]
+    refused = [span for span in history.faults if span.begin_ns and span.error]
     unseen = [_line(history, span, "no evidence") for span in acted if not span.observed]
-    figures: dict[str, str | int | float] = {"wanted": wanted, "in_force": len(acted), "observed": len(observed)}
-    if len(acted) < wanted:
+    unseen += [_line(history, span, f"failed: {span.error}") for span in refused]
+    figures: dict[str, str | int | float] = {
+        "wanted": wanted,
+        "in_force": len(acted),
+        "failed": len(refused),
+        "observed": len(observed),
+    }
+    if len(acted) + len(refused) < wanted or 2 * len(acted) < wanted:
         return unknown(f"Only {len(acted)} of {counted(wanted, 'fault')} came into force.", unseen, figures)
     if 2 * len(observed) < len(acted):
         return unknown(f"Only {len(observed)} of {counted(len(acted), 'fault')} showed evidence.", unseen, figures)

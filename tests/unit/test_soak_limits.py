@@ -202,6 +202,8 @@ def test_a_cluster_goes_that_is_not_what_it_was() -> None:
     assert "durability/acknowledged failed" in why_replaced(1, record(Verdict.FAIL, red), CLEAN)
     again = said("clients/served-again", Verdict.FAIL)
     assert "served-again" in why_replaced(1, record(Verdict.FAIL, again), CLEAN)
+    unsure = said("clients/served-again", Verdict.UNKNOWN)  # on a starved host
+    assert "not sure" in why_replaced(3, record(Verdict.UNKNOWN, unsure), CLEAN)
     assert "nobody looked" in why_replaced(0, record(Verdict.PASS), None)
     left = Clean(at_ns=1, found={"nodes that do not run": ("vttablet-101",), "faults in force": ()})
     assert why_replaced(0, record(Verdict.PASS), left) == "nodes that do not run: vttablet-101"
