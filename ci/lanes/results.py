@@ -47,9 +47,10 @@ class Batch:
     folder: str  # its id: the same folder is the same batch
     lane: str
     arm: str
+    experiment: str
     release: str
     said: Mapping[Said, int]
-    causes: Mapping[str, int] = field(default_factory=dict)
+    causes: Mapping[str, int] = field(default_factory=dict)  # of the runs that showed the bug
     date: str  # of its last run
     commit: str
     shown: str = ""  # date of the last run that showed the bug
@@ -86,29 +87,30 @@ class Total:
 
 def batches(lane: Lane, runs: Sequence[Run], *, folder: str, machine: str) -> tuple[Batch, ...]:
     """Of the runs of one folder, for each release of each arm that has any."""
-    of_arms = {name: [run for run in runs if run.arm == name] for name in lane.arms}
+    runs_of = {name: [run for run in runs if run.arm == name] for name in lane.arms}
     return tuple(
-        _batch(lane, name, release, of_arms[name], folder=folder, machine=machine)
+        _batch(lane, name, release, runs_of[name], folder=folder, machine=machine)
         for name, arm in lane.arms.items()
-        for release in (arm.releases if of_arms[name] else ())
+        for release in (arm.releases if runs_of[name] else ())
     )
 
 
 def _batch(lane: Lane, arm: str, release: str, runs: Sequence[Run], *, folder: str, machine: str) -> Batch:
     voted = [(run, vote) for run in runs for vote in run.votes if vote.release == release]
-    shown = [run for run, vote in voted if vote.said is Said.SHOWN]
+    shown = [(run, vote) for run, vote in voted if vote.said is Said.SHOWN]
     last = max(runs, key=lambda run: run.date)
     return Batch(
         folder=folder,
         lane=lane.name,
         arm=arm,
+        experiment=lane.experiment_of(lane.arms[arm]),
         release=release,
         said=_counts(vote.said for _, vote in voted),
-        causes=_counts(cause for _, vote in voted for cause in vote.causes),
+        causes=_counts(cause for _, vote in shown for cause in vote.causes),
         date=last.date,
         commit=last.commit,
-        shown=max((run.date for run in shown), default=""),
-        shown_by=max(shown, key=lambda run: run.date).commit if shown else "",
+        shown=max((run.date for run, _ in shown), default=""),
+        shown_by=max((run for run, _ in shown), key=lambda run: run.date).commit if shown else "",
         machine=machine,
         took_s=round(median(run.took_s for run in runs), 1),
     )
@@ -130,7 +132,7 @@ def merged(before: Iterable[Batch], new: Iterable[Batch]) -> tuple[Batch, ...]:
 
 def total(lane: Lane, arm: str, release: str, known: Iterable[Batch]) -> Total:
     """A run that proved nothing counts in no rate."""
-    mine = [batch for batch in known if (batch.lane, batch.arm, batch.release) == (lane.name, arm, release)]
+    mine = [batch for batch in of_arm(lane, arm, known) if batch.release == release]
     said: Counter[Said] = Counter()
     causes: Counter[str] = Counter()
     for batch in mine:
@@ -140,15 +142,21 @@ def total(lane: Lane, arm: str, release: str, known: Iterable[Batch]) -> Total:
     return Total(release=release, rate=rate(said[HIT[arm]], counted), said=said, causes=causes)
 
 
+def of_arm(lane: Lane, arm: str, known: Iterable[Batch]) -> list[Batch]:
+    """What another experiment came to, before the table was changed, stays on record and says nothing of this one."""
+    experiment = lane.experiment_of(lane.arms[arm])
+    return [batch for batch in known if (batch.lane, batch.arm, batch.experiment) == (lane.name, arm, experiment)]
+
+
 def last_shown(lane: Lane, known: Iterable[Batch]) -> Batch | None:
     """The batch with the latest reproduction."""
-    mine = [batch for batch in known if batch.lane == lane.name and batch.arm == RED and batch.shown]
+    mine = [batch for batch in of_arm(lane, RED, known) if batch.shown]
     return max(mine, key=lambda batch: batch.shown, default=None)
 
 
 def took_s(lane: Lane, arm: str, known: Iterable[Batch]) -> float | None:
     """How long a run of it takes, where that was measured."""
-    mine = [batch for batch in known if (batch.lane, batch.arm) == (lane.name, arm) and batch.took_s]
+    mine = [batch for batch in of_arm(lane, arm, known) if batch.took_s]
     return max(mine, key=lambda batch: batch.date).took_s if mine else None
 
 

@@ -20,6 +20,7 @@ HEADER = (
     "commit",
 )
 NOT_MEASURED = "not measured"
+NONE_COUNTS = "no run that counts"
 
 
 def listed(lanes: Iterable[Lane], known: Sequence[Batch]) -> Iterator[str]:
@@ -53,7 +54,7 @@ def lane_line(lane: Lane, known: Sequence[Batch], wrong: Sequence[str], unsure: 
 def table(lanes: Iterable[Lane], known: Sequence[Batch]) -> str:
     """Markdown: the lanes that were measured."""
     rows = [_row(HEADER), _row("---" for _ in HEADER)]
-    rows += [_row(_cells(lane, known)) for lane in lanes if any(batch.lane == lane.name for batch in known)]
+    rows += [_row(_cells(lane, known)) for lane in lanes if any(results.of_arm(lane, arm, known) for arm in lane.arms)]
     return "\n".join(rows)
 
 
@@ -82,7 +83,7 @@ def _unlike(arm: Arm) -> str:
 def _rate_words(total: Total) -> str:
     found = total.rate
     rate = f"{found.shown} of {found.counted} ({found.low:.0%} to {found.high:.0%})".replace("%", " %")
-    words = rate if found.counted else NOT_MEASURED
+    words = rate if found.counted else NONE_COUNTS if total.said else NOT_MEASURED
     return "".join((f"{total.release}: {words}", *_besides(total)))
 
 

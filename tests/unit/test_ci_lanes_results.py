@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def test_the_last_reproduction_is_told_with_its_commit() -> None:
     assert (last.shown, last.shown_by) == ("2026-11-22", "new")
 
 
+def test_runs_of_another_experiment_do_not_add_up() -> None:
+    known = of_folder("a", *reds(3))
+    moved = dataclasses.replace(STREAMS, experiment="vstream/tables-cut")
+    assert results.total(STREAMS, RED, "21.0.2", known).rate.counted == 3
+    assert results.total(moved, RED, "21.0.2", known).rate.counted == 0
+
+
+def test_causes_are_those_of_the_runs_that_showed_it() -> None:
+    seen = run(RED, "21.0.2", Said.SHOWN, "late-error"), run(RED, "21.0.2", Said.STARVED, "late-error")
+    assert results.total(STREAMS, RED, "21.0.2", of_folder("a", *seen)).causes == {"late-error": 1}
+
+
 def test_the_record_survives_its_file(tmp_path: Path) -> None:
     known = of_folder("a", *reds(2), run(GREEN, "24.0.3", Said.SILENT, "late-error"))
     results.record(known, tmp_path / "results.json")
@@ -84,7 +97,7 @@ def test_an_arm_that_was_not_measured_says_so() -> None:
     assert "21.0.2: not measured" in row
     assert row.endswith("| never | - |")
     unproven = of_folder("a", *reds(2, Said.UNKNOWN), *reds(1, Said.STARVED))
-    expected = "21.0.2: not measured, 1 more on a starved host, red all the same, 2 more proved nothing"
+    expected = "21.0.2: no run that counts, 1 more on a starved host, red all the same, 2 more proved nothing"
     assert expected in words.table(LANES, unproven)
 
 
