@@ -13,10 +13,12 @@ import click.testing
 import pytest
 from rich.console import Console
 
+from clusters import BACKENDS
 from experiments import EXPERIMENTS
-from harness import planning, replay_text
+from harness import one_run, planning, replay_text
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
+from harness.base.rundir import RunDir
 from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.cli import main
@@ -215,3 +217,61 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs" / PLAN).write_text("{")
     with pytest.raises(UsageError, match="holds no replays"):
         replays(tmp_path, plan).run()
+
+
+# ---------------------------------------------------------------- the command
+
+
+def a_run(folder: Path, name: str = "own-reparent") -> RunDir:
+    folder.mkdir(parents=True)
+    return unpack(FOLDER / f"{name}.tar.zst", folder)
+
+
+def as_if_run(monkeypatch: pytest.MonkeyPatch, *, exit_code: int = 0) -> list[Plan]:
+    """Plans that would have been run; what they left is a recorded run."""
+    asked: list[Plan] = []
+
+    def made(plan: Plan, _: object, folder: RunDir, **more: object) -> int:
+        asked.append(plan)
+        unpack(FOLDER / "own-reparent.tar.zst", folder.path)
+        return exit_code
+
+    async def no_refusals(*_: object) -> tuple[str, ...]:
+        return ()
+
+    monkeypatch.setattr(one_run, "made", made)
+    monkeypatch.setattr(type(BACKENDS["local"]), "refusals", no_refusals)
+    return asked
+
+
+def test_a_run_is_issued_again_and_told_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = a_run(tmp_path / "first")
+    asked = as_if_run(monkeypatch, exit_code=3)
+    done = click.testing.CliRunner().invoke(
+        main, ["replay", str(first.path), "--out", str(tmp_path / "again"), "--plain"]
+    )
+    assert done.exit_code == 3, done.output
+    (plan,) = asked
+    assert (plan.seed, plan.cluster) == (load(first).plan.seed, load(first).plan.cluster)
+    assert "1 fault, on the same targets at the same time." in done.output
+    found = jsonio.load(tmp_path / "again" / "replay.json", Compared)
+    assert (found.source, found.same, found.same_faults) == (load(first).plan.run_id, True, True)
+
+
+def test_a_plan_alone_is_issued_and_compared_with_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jsonio.save(tmp_path / PLAN, a_plan("reparent/storm-2"))
+    asked = as_if_run(monkeypatch)
+    words = ["replay", str(tmp_path / PLAN), "--out", str(tmp_path / "run"), "--plain"]
+    assert click.testing.CliRunner().invoke(main, words).exit_code == 0
+    assert len(asked) == 1
+    assert not (tmp_path / "run" / "replay.json").exists()
+
+
+def test_a_sabotaged_run_is_sabotaged_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jsonio.save(tmp_path / PLAN, a_plan("reparent/storm-2", sabotage="lost-row"))
+    asked = as_if_run(monkeypatch)
+    words = ["replay", str(tmp_path / PLAN), "--out", str(tmp_path / "run"), "--plain"]
+    done = click.testing.CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert asked[0].sabotage == "lost-row"
+    assert "SABOTAGED on purpose: lost-row" in done.output
