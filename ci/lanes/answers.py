@@ -18,7 +18,7 @@ def wrong(lane: Lane, known: Sequence[Batch]) -> tuple[str, ...]:
         stray, missed = total.said.get(Said.STRAY, 0), total.said.get(_miss(name), 0)
         if stray:
             found.append(f"{release}: red elsewhere in {stray} of {total.rate.counted} runs")
-        if missed and (name == GREEN or lane.known.certain):
+        if missed and (name == GREEN or lane.certain):
             what = "did not show" if name == RED else "showed"
             found.append(f"{release}: the bug {what} in {missed} of {total.rate.counted} runs")
     return tuple(found)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from experiments import EXPERIMENTS, emergency, movetables, mysql, process, reparent, resharding, switching, vstream
-from harness.model import KnownBug
+from harness.facts.versions import affected
+from harness.model import KnownBug, Role
 
 NEWEST = "24.0.3"
 VTGATE = "--vtgate"
@@ -40,15 +41,27 @@ class Lane:
     green: Arm
 
     @property
-    def known(self) -> KnownBug:
-        """As the experiment has it: component, releases. Raises LookupError when it has it no longer."""
+    def known(self) -> tuple[KnownBug, ...]:
+        """As the experiment has it, once for each range of releases. Raises LookupError when it has it no longer."""
         experiment = EXPERIMENTS.get(self.experiment)
         if experiment is None:
             raise LookupError(f"lane {self.name}: there is no experiment {self.experiment}")
-        for bug in experiment.known_bugs:
-            if bug.issue == self.issue:
-                return bug
-        raise LookupError(f"lane {self.name}: {self.experiment} has no known bug {self.issue!r}")
+        found = tuple(bug for bug in experiment.known_bugs if bug.issue == self.issue)
+        if not found:
+            raise LookupError(f"lane {self.name}: {self.experiment} has no known bug {self.issue!r}")
+        return found
+
+    @property
+    def component(self) -> Role:
+        return self.known[0].component
+
+    @property
+    def certain(self) -> bool:
+        return all(bug.certain for bug in self.known)
+
+    def has(self, release: str) -> bool:
+        """Whether a release has the bug."""
+        return any(affected(bug, release) for bug in self.known)
 
     @property
     def arms(self) -> Mapping[str, Arm]:

@@ -42,7 +42,7 @@ def votes(lane: Lane, arm: Arm, verdict: RunVerdict, cluster: ClusterSpec) -> tu
 
 def _about(lane: Lane, release: str, verdict: RunVerdict, cluster: ClusterSpec) -> tuple[CheckResult, ...]:
     """The results that concern it: all, unless the bug is vtgate's, and there are several."""
-    if lane.known.component is not Role.VTGATE:
+    if lane.component is not Role.VTGATE:
         return verdict.results if release == cluster.vitess else ()
     subjects = {
         f"vtgate-{index + 1}" for index in range(len(cluster.vtgates)) if cluster.vtgate_version(index) == release
@@ -79,7 +79,8 @@ def _red_all_the_same(lane: Lane, unsure: Sequence[CheckResult]) -> bool:
     """In the named check, and in no other that the bug does not explain; only the premises take it away."""
     promises = [result for result in unsure if result.kind not in PREMISES]
     red = {result.check for result in promises if result.figures.get("without_assumptions")}
-    return lane.check in red and {result.check for result in promises} <= {lane.check, *lane.known.also}
+    also = {check for bug in lane.known for check in bug.also}
+    return lane.check in red and {result.check for result in promises} <= {lane.check, *also}
 
 
 def _reproduces(lane: Lane, result: CheckResult) -> bool:

@@ -10,6 +10,7 @@ from ci.lanes.results import GREEN, RED, Batch, Run, Total
 from ci.lanes.table import Arm, Lane
 from ci.lanes.votes import Said
 from harness.facts.words import seconds
+from harness.model import KnownBug
 
 BEGIN, END = "<!-- lanes -->", "<!-- /lanes -->"
 HEADER = (
@@ -26,15 +27,19 @@ NONE_COUNTS = "no run that counts"
 def listed(lanes: Iterable[Lane], known: Sequence[Batch]) -> Iterator[str]:
     """What there is, and about how long a run takes."""
     for lane in lanes:
-        bug = lane.known
-        since = f"since {bug.affected_from}" if bug.affected_from != "0" else "in every release"
-        until = f", fixed in {bug.fixed_in}" if bug.fixed_in else ", not fixed"
+        ranges = " and ".join(_range(bug) for bug in lane.known)
         yield f"{lane.name}: {lane.bug}"
-        yield f"    {lane.check} of {bug.component.value}, {since}{until}{'' if bug.certain else '; need not show'}"
+        yield f"    {lane.check} of {lane.component.value}, {ranges}{'' if lane.certain else '; need not show'}"
         for line in lines(lane):
             took = results.took_s(lane, line.arms[0], known)
             time = f"about {took:.0f} s a run" if took else NOT_MEASURED
             yield f"    {' and '.join(line.arms)}, {time}: vtchaos run {' '.join(line.words)}"
+
+
+def _range(bug: KnownBug) -> str:
+    if bug.affected_from == "0":
+        return f"before {bug.fixed_in}" if bug.fixed_in else "in every release"
+    return f"since {bug.affected_from}, {f'fixed in {bug.fixed_in}' if bug.fixed_in else 'not fixed'}"
 
 
 def run_line(lane: Lane, run: Run) -> str:

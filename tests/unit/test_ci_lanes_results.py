@@ -15,7 +15,7 @@ from ci.lanes.votes import Said, Vote
 from harness.facts.words import counted
 from tests.unit.lane_runs import STREAMS
 
-RACE = next(lane for lane in LANES if not lane.known.certain)
+RACE = next(lane for lane in LANES if not lane.certain)
 
 
 def run(arm: str, release: str, said: Said, *causes: str, date: str = "2026-11-21", commit: str = "abc") -> Run:
