@@ -17,6 +17,7 @@ from harness.attribution.reach import GET_OVER_NS, evidence_of, lanes_of, spans_
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts.buffering import SETTLED_NS, Buffering, bufferings, pendings
+from harness.facts.pools import full_pools
 from harness.facts.storm import REPARENTS
 from harness.facts.tablet_states import unserved, without
 from harness.facts.words import counted
@@ -138,6 +139,37 @@ class Backlog:
                 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolHeld:
+    """Clients of all shards share one pool of connections, and those of one shard, which waits, have them all."""
+
+    name: str = "pool-held"
+    title: str = "waited for a connection of the pool, which clients of another shard held"
+    blame: Blame = Blame.RUN
+    rank: int = Rank.NOTHING_ELSE
+    advice: str = "a pool a shard, or a shorter time limit for a statement: one shard's wait is every shard's otherwise"
+
+    def claims(self, history: History) -> Iterator[Claim]:
+        for pool in full_pools(history):
+            seen = Evidence(
+                source="ops",
+                subject=pool.holder,
+                at_ns=pool.from_ns,
+                text=f"all {pool.connections} connections to {pool.vtgate} were taken, {pool.share:.0%} of the time by "
+                f"operations of {pool.holder}",
+            )
+            for shard in pool.shards:
+                if shard != pool.holder:
+                    yield Claim(
+                        vtgate=pool.vtgate,
+                        shard=shard,
+                        from_ns=pool.from_ns,
+                        to_ns=pool.to_ns + GET_OVER_NS,
+                        evidence=(seen,),
+                        errors=GAVE_UP,
+                    )
+
+
 # ---------------------------------------------------------------- shared
 
 
@@ -205,4 +237,4 @@ def _lines(stretch: Buffering) -> tuple[Evidence, ...]:
     )
 
 
-WAITING: tuple[Signature, ...] = (NothingToWaitFor(), PastTheSwitch(), HeldByAnotherShard(), Backlog())
+WAITING: tuple[Signature, ...] = (NothingToWaitFor(), PastTheSwitch(), HeldByAnotherShard(), Backlog(), PoolHeld())
