@@ -17,6 +17,7 @@ from experiments import EXPERIMENTS
 from harness import planning, sabotage
 from harness.base import jsonio
 from harness.base.errors import PlanError
+from harness.base.rundir import RunDir
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.contracts import Fault
@@ -29,8 +30,10 @@ from harness.planning import Overrides
 from harness.reports import junit, markdown, terminal
 from harness.reports.html import view
 from harness.sabotage import SABOTAGES, LeftOut
+from harness.stage import EventLog, RunStage
 from tests.fakes import calm
-from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, a_stage, spans, steps
+from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, Watcher, a_stage, spans, steps
+from tests.unit.run_fakes import plan as a_plan
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "canaries.md"
 
@@ -110,6 +113,18 @@ async def test_only_the_act_is_left_out(observed: bool, tmp_path: Path) -> None:
     assert (span.fault, span.observed, span.error) == ("Diary", observed, "")
     notes = [str(line["subject"]) for line in jsonio.read_lines(tmp_path / "run" / "events.jsonl")]
     assert notes == ["sabotage: the act of Diary was left out"]
+
+
+async def test_a_runs_stage_issues_what_the_sabotage_makes_of_a_fault(tmp_path: Path) -> None:
+    diary: Diary = []
+    run = RunDir.create(tmp_path / "run")
+    events = EventLog(run, Watcher())
+    acting = sabotage.acting(planned("reparent/storm-2", "no-op"))
+    made = RunStage(FakeCluster(), run, events, plan=a_plan(), acting=acting)
+    async with made as stage, stage.inject(DiaryFault(diary)):
+        pass
+    events.close()
+    assert "act" not in diary
 
 
 def test_evidence_is_false_only_where_somebody_else_knows_better() -> None:
