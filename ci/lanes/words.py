@@ -24,8 +24,10 @@ NOT_MEASURED = "not measured"
 NONE_COUNTS = "no run that counts"
 
 
-def listed(lanes: Iterable[Lane], known: Sequence[Batch]) -> Iterator[str]:
+def listed(lanes: Sequence[Lane], known: Sequence[Batch]) -> Iterator[str]:
     """What there is, and about how long a run takes."""
+    times = [results.took_s(line.lane, line.arms[0], known) for lane in lanes for line in lines(lane)]
+    measured = [time for time in times if time]
     for lane in lanes:
         ranges = " and ".join(_range(bug) for bug in lane.known)
         yield f"{lane.name}: {lane.bug}"
@@ -34,6 +36,7 @@ def listed(lanes: Iterable[Lane], known: Sequence[Batch]) -> Iterator[str]:
             took = results.took_s(lane, line.arms[0], known)
             time = f"about {took:.0f} s a run" if took else NOT_MEASURED
             yield f"    {' and '.join(line.arms)}, {time}: vtchaos run {' '.join(line.words)}"
+    yield f"one run of each takes {sum(measured) / 60:.0f} min, without {len(times) - len(measured)} {NOT_MEASURED}"
 
 
 def _range(bug: KnownBug) -> str:

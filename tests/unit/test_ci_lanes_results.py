@@ -123,6 +123,7 @@ def test_the_list_tells_what_a_run_takes() -> None:
     text = "\n".join(words.listed((STREAMS,), of_folder("a", *reds(1), *greens(1))))
     assert "red and green, about 14 s a run: vtchaos run vstream/copy-cycles --vtgate 21.0.2,24.0.3" in text
     assert "fixed in 22.0.0" in text
+    assert text.endswith("one run of each takes 0 min, without 0 not measured")
     assert "not measured" in "\n".join(words.listed((STREAMS,), ()))
 
 
