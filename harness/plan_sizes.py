@@ -136,7 +136,7 @@ def _vtgates(plan: Plan, number: float, keep: VtgateSpec | None) -> Plan:
 
 def _shards(plan: Plan, number: float) -> Plan:
     """What is done to more shards than there are is done to all of them."""
-    params = {name: min(value, number) if name in COUNTED else value for name, value in plan.params.items()}
+    params = {name: min(value, float(number)) if name in COUNTED else value for name, value in plan.params.items()}
     return replace(plan, cluster=replace(plan.cluster, shards=int(number)), params=params)
 
 
@@ -146,7 +146,7 @@ def _tablets(plan: Plan, number: float) -> Plan:
 
 def _rate(plan: Plan, number: float) -> Plan:
     assert plan.load is not None
-    return replace(plan, load=replace(plan.load, rate_per_shard=number))
+    return replace(plan, load=replace(plan.load, rate_per_shard=float(number)))
 
 
 def _connections(plan: Plan, number: float) -> Plan:
@@ -178,4 +178,4 @@ def _quicker(plan: Plan, seconds: float) -> Plan:
 
 
 def _param(name: str) -> Change:
-    return lambda plan, value: replace(plan, params={**plan.params, name: value})
+    return lambda plan, value: replace(plan, params={**plan.params, name: float(value)})

@@ -102,7 +102,7 @@ def _sizes(found: Shrink, plan: Plan) -> Iterator[str]:
         yield f"It shows in {found.rate.shown} of {counted(found.rate.counted, 'run')} made for this ({bounds})."
     if found.run_s is not None:
         yield f"A run takes about {found.run_s:.0f} s, with its cluster's start and end."
-    yield f"Vitess {spec.vitess}, vtgate {vtgates}, on {plan.backend}; seed {plan.seed}."
+    yield f"Vitess {spec.vitess}, vtgate {vtgates}, on {plan.backend}. All moments are drawn from seed {plan.seed}."
     yield ""
     yield "| what | found with | here |"
     yield "|---|---|---|"

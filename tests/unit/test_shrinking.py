@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from experiments import EXPERIMENTS
+from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.checks.judge import judge
 from harness.model import CheckKind, CheckResult, Drawn, KnownBug, Plan, Role, RunVerdict, Verdict, VtgateSpec
@@ -148,6 +150,13 @@ def test_the_vtgate_that_showed_it_stays() -> None:
     old = VtgateSpec(version="21.0.2")
     found = shrunk(start, World(lambda made: old in made.cluster.vtgates), keep=old)
     assert found.cluster.vtgates == (old,)
+
+
+def test_a_plan_that_was_written_and_read_is_the_same() -> None:
+    """Its folder and its command line are found by it."""
+    for start in (plan(shards=8, params={"reparents": 6.0}), plan("vstream/tables-cut")):
+        made = least_of(start)
+        assert key(jsonio.structure(orjson.loads(jsonio.dumps(made)), Plan)) == key(made)
 
 
 def test_reparents_follow_the_shards() -> None:
