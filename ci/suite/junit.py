@@ -23,21 +23,25 @@ REPRODUCED = "REPRODUCED "
 def render(found: Result, folder: Path, strictness: Strictness) -> Path:
     """Write junit.xml beside result.json, from those of the runs."""
     xml = JUnitXml("vtchaos")
-    for part in found.parts:
-        for suite in suites(part, folder, strictness):
-            xml.add_testsuite(suite)
-    xml.update_statistics()
+    made = [row for part in found.parts for row in suites(part, folder, strictness)]
+    for _, suite in made:
+        xml.add_testsuite(suite)
+    xml.update_statistics()  # adds the cases' times, of which checks have none
+    xml.time = round(found.took_s, 3)
+    for took_s, suite in made:
+        suite.time = round(took_s, 3)
     with replaced(folder / JUNIT) as out:
         xml.write(str(out), pretty=True)
     return folder / JUNIT
 
 
-def suites(part: Told, folder: Path, strictness: Strictness) -> Iterator[TestSuite]:
-    """One for each attempt; for what was not begun one that says so."""
+def suites(part: Told, folder: Path, strictness: Strictness) -> Iterator[tuple[float, TestSuite]]:
+    """Seconds and suite, one for each attempt; for what was not begun one that says so."""
     if not part.attempts:
-        yield _suite(part.experiment, _case(part.experiment, Skipped(clean(f"{part.outcome}: {part.left}"))))
+        yield 0.0, _suite(part.experiment, _case(part.experiment, Skipped(clean(f"{part.outcome}: {part.left}"))))
     for made in part.attempts:
-        yield from _of_attempt(part, made, folder, strictness)
+        for suite in _of_attempt(part, made, folder, strictness):
+            yield made.took_s, suite
 
 
 def _of_attempt(part: Told, made: Attempt, folder: Path, strictness: Strictness) -> Iterator[TestSuite]:
@@ -90,7 +94,7 @@ def _reason(made: Attempt) -> str:
 def _suite(name: str, *cases: TestCase, like: TestSuite | None = None) -> TestSuite:
     made = TestSuite(clean(name))
     if like is not None:
-        made.timestamp, made.time = like.timestamp, like.time
+        made.timestamp = like.timestamp
         for each in like.properties():
             made.add_property(each.name, each.value)
     for case in cases:

@@ -11,7 +11,7 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 from ci.suite import __main__ as program
-from ci.suite import command, deciding, making, summary
+from ci.suite import command, deciding, junit, making, summary
 from ci.suite.deciding import answer, chosen, exit_code, pace
 from ci.suite.table import LEFT_OUT, SUITE, Part
 from ci.suite.values import Asked, Attempt, BugSeen, Outcome, Result, Strictness, Told
@@ -226,6 +226,14 @@ def suite(out: Path, *words: str) -> tuple[int, Result]:
 
 def cases(out: Path) -> list[TestCase]:
     return [case for each in JUnitXml.fromfile(str(out / "junit.xml")) for case in each]
+
+
+def test_a_suite_of_cases_takes_as_long_as_its_run(tmp_path: Path) -> None:
+    made = dataclasses.replace(attempts(HARNESS)[0], took_s=12.5)
+    part = Told(experiment="e/x", why="", outcome=HARNESS, attempts=(made,))
+    found = Result(asked=Asked(), answer="so", exit_code=4, budget_s=60, took_s=12.5, parts=(part,))
+    (of_run,) = JUnitXml.fromfile(str(junit.render(found, tmp_path, Strictness())))
+    assert (of_run.time, of_run.errors) == (12.5, 1)
 
 
 def marks(out: Path) -> set[type]:
