@@ -36,13 +36,16 @@ def drawing(seed: int, number: int, weights: Weights) -> Drawing:
 
 
 def _sabotage(seed: int, block: int, place: int, weights: Weights) -> str:
-    """The kind of canary that stands at this place of this block; "" = none."""
+    """The kind of canary that stands at this place of this block; "" = none. Every kind comes once before one comes
+    again."""
     own = weights.block - weights.kept_in_block
     if not weights.sabotages or own < 1:
         return ""
-    dice = child(seed, f"block {block}: canary")
-    there = weights.kept_in_block + dice.randrange(own)
-    return dice.choice(sorted(weights.sabotages)) if place == there else ""
+    there = weights.kept_in_block + child(seed, f"block {block}: canary").randrange(own)
+    kinds = sorted(weights.sabotages)
+    turn, nth = divmod(block, len(kinds))
+    child(seed, f"canaries {turn}").shuffle(kinds)
+    return kinds[nth] if place == there else ""
 
 
 def _lot(dice: Random, weights: Weights, *, kept: bool, kind: str) -> Lot:

@@ -42,6 +42,13 @@ def test_every_block_has_one_canary_on_a_cluster_of_its_own(seed: int) -> None:
         assert canary.words[-2:] == ("--sabotage", canary.sabotage)
 
 
+@given(seed=SEEDS, turn=st.integers(min_value=0, max_value=20))
+def test_every_kind_of_canary_comes_once_before_one_comes_again(seed: int, turn: int) -> None:
+    runs = WEIGHTS.block * len(WEIGHTS.sabotages)
+    drawn = [drawing(seed, turn * runs + number, WEIGHTS).sabotage for number in range(1, runs + 1)]
+    assert sorted(filter(None, drawn)) == sorted(WEIGHTS.sabotages)
+
+
 @given(seed=SEEDS)
 def test_the_first_runs_of_a_block_share_one_cluster_and_say_nothing_of_it(seed: int) -> None:
     drawn = [drawing(seed, number, WEIGHTS) for number in range(1, 6)]
