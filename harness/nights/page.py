@@ -17,7 +17,7 @@ from harness.base.files import replaced
 from harness.nights import words
 from harness.nights.report import Report, series_name
 from harness.nights.standings import Standing, Standings
-from harness.nights.trends import Trend
+from harness.nights.trends import ITSELF, Trend
 from harness.sweep_page import json_in_script
 
 Values = dict[str, Any]
@@ -84,7 +84,7 @@ def _charted(found: Report) -> list[Trend]:
     first = _turned(found)
     others = sorted(
         (trend for trend in found.trends if trend not in first),
-        key=lambda trend: (not trend.turns, -len(trend.points), trend.series),
+        key=lambda trend: (not trend.turns, trend.series.experiment == ITSELF, -len(trend.points), trend.series),
     )
     return [*first, *others[: MOST_SERIES - len(first)]]
 

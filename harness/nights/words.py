@@ -105,7 +105,7 @@ def needed_words(each: Needed) -> tuple[str, str, str, str]:
 
 
 def _signed(value: float, unit: str) -> str:
-    return f"{value:+.3f}{' ' if unit else ''}{unit}"
+    return f"{value:+.3g}{' ' if unit else ''}{unit}"
 
 
 def stamp(begin: str) -> str:
