@@ -104,6 +104,20 @@ def test_runs_of_which_none_comes_to_a_result_end_it(runs: Runs, tmp_path: Path)
     assert len(runs.made) == 1
 
 
+def test_ctrl_c_ends_it_after_the_running_run(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked_to_stop(stopping: Stopping, command: Sequence[str], turn: str, within_s: float) -> int:
+        stopping.asked = True
+        return runs(command, turn)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stopping, "ran", asked_to_stop)
+        done = bisected(*ENDS, "--alone", "--out", tmp_path / "bisect")
+    assert done.exit_code == 130, done.output
+    assert len(runs.made) == 1
+    assert jsonio.load(tmp_path / "bisect" / "bisect.json", Bisection).tallies[0].rate.shown == 1
+    assert bisected(*ENDS, "--alone", "--out", tmp_path / "bisect").exit_code == 0
+
+
 def test_a_bisection_is_bounded(runs: Runs, tmp_path: Path) -> None:
     done = bisected(*ENDS, "--alone", "--most-runs", "2", "--out", tmp_path / "bisect")
     assert done.exit_code == 3

@@ -141,6 +141,23 @@ def test_a_budget_ends_it_with_what_it_has(runs: Runs, source: Path, place: Path
     assert whole.exit_code == 0, whole.output
 
 
+def test_ctrl_c_ends_it_with_what_it_has(
+    runs: Runs, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked_to_stop(stopping: Stopping, command: Sequence[str], turn: str) -> int:
+        stopping.asked = len(runs.made) >= 7
+        return runs(command)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stopping, "ran", asked_to_stop)
+        done = shrunk(source, "--out", place / "shrink")
+    assert done.exit_code == 130, done.output
+    assert len(runs.made) == 8
+    found = jsonio.load(place / "shrink" / "shrink.json", Shrink)
+    assert (found.smallest.startswith("tried/the-run-s-own-plan-"), found.rate) == (True, None)
+    assert shrunk(source, "--out", place / "shrink").exit_code == 0
+
+
 def test_what_cannot_be_shrunk_is_refused(runs: Runs, source: Path, place: Path) -> None:
     assert "durability/acknowledged is not red" in shrunk(source, "--check", "durability/acknowledged").stderr
     out = place / "shrink"
