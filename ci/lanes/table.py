@@ -249,6 +249,15 @@ LANES: tuple[Lane, ...] = (
         green=HERE,
     ),
     Lane(
+        name="18938",
+        bug="#18938: a stream that names its tables to copy copies them again at every resume, and loses deletes",
+        issue="vitess#18938",
+        experiment="vstream/resume-complete",
+        check="vstream/resumable",
+        red=Arm(releases=("23.0.0",), words=(VITESS, "23.0.0")),
+        green=HERE,
+    ),
+    Lane(
         name="stream-never-copied",
         bug="a stream that is resumed between two tables never copies the rest",
         issue=vstream.NEVER_COPIED.issue,
