@@ -18,8 +18,9 @@ from harness.nights.night import Canary
 from harness.nights.report import Report
 from harness.nights.standings import SHOWN, Standing, Standings
 from harness.nights.words import again, named, told
-from harness.reports.words import EXIT_MEANING, clean
+from harness.reports.words import EXIT_MEANING, clean, shorten
 
+NAME = 160  # characters of a testcase that is called by a reason; all of it is in its text
 PASSED_OVER = (Standing.UNSEEN, Standing.GONE)
 
 
@@ -30,9 +31,12 @@ def render(found: Report, out: Path) -> None:
         "known bugs": (_known(each) for each in found.known if each.standing not in PASSED_OVER),
         "canaries": (_canary(canary) for canary in found.canaries),
         "harness": (
-            _problem(why, Error(clean(_runs(runs)), "harness error")) for why, runs in found.why_broken.items()
+            _problem(shorten(why, NAME), Error(clean(_runs(runs)), "harness error"), why)
+            for why, runs in found.why_broken.items()
         ),
-        "unknown": (_problem(why, Skipped(clean(_runs(runs)))) for why, runs in found.why_unknown.items()),
+        "unknown": (
+            _problem(shorten(why, NAME), Skipped(clean(_runs(runs)))) for why, runs in found.why_unknown.items()
+        ),
         "soak": (_whole(found),),
     }
     xml = JUnitXml("vtchaos soak")
