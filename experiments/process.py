@@ -170,6 +170,7 @@ FORGOTTEN = KnownBug(
 )
 FORGOTTEN_PRIMARY = replace(
     FORGOTTEN,
+    says="knows 1 of the 2 tablets",
     also=(
         "clients/errors",
         "clients/stall",
@@ -247,10 +248,16 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     ),
     _member(
         "taken-primary-address",
-        "The same with the primary's address, which a replica takes for a while: the primary is back and serves, and "
-        "vtgate has nobody to send writes to.",
-        while_taken(TakenAddress(targets=PRIMARY, by=FIRST_REPLICAS, serve_within_s=20.0)),
-        cluster=ONE_SHARD,
+        "The same with a primary's address, which a tablet of another shard takes for a while: the primary is back and "
+        "serves, and vtgate has nobody to send writes to.",
+        while_taken(
+            TakenAddress(
+                targets=replace(PRIMARY, shards=("-80",)),
+                by=replace(FIRST_REPLICAS, shards=("80-",)),
+                serve_within_s=20.0,
+            )
+        ),
+        cluster=replace(ONE_SHARD, shards=2, tablets_per_shard=2),
         checks=(*NOT_COUNTED, KnownToAll()),
         after_load=vtgates_anew,
         params={"recovery_s": 12.0, "heard_within_s": 30.0},

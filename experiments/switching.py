@@ -11,25 +11,34 @@ back as always: none that was acknowledged on either side may be missing. The co
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
+import aiohttp
+
+from clusters.common.commands import TOPO_ROOT
 from experiments.family import Family
 from experiments.serving import aftermath
 from harness.checks import FAULTS, STANDARD
 from harness.contracts import Experiment, Stage
+from harness.faults.missing import Missing
 from harness.faults.process import Killed
 from harness.faults.switching import SwitchedTraffic
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KeyspaceSpec, KnownBug, LoadSpec, Role, Suite
 from harness.vitess import workflows
-from harness.vitess.vtctld import vtctld_of
+from harness.vitess.vtctld import VtctldError, vtctld_of
 from harness.vitess.workflows import MoveTables
 
 DEADLINE_S = 400.0
 CHECKS = (*STANDARD, *FAULTS)
 COPIED_WITHIN_S = 60.0
+DENIED_WITHIN_S = 20.0
+THROUGH_WITHIN_S = 60.0
+REMOVED_WITHIN_S = 5.0
 WORKFLOW = "move"
 TARGET = "target"
 MOVE = MoveTables(workflow=WORKFLOW, source="ks", target=TARGET, tables=("ledger",))
@@ -89,6 +98,58 @@ async def killed_on_the_way_back(stage: Stage) -> None:
     await aftermath(stage)
 
 
+async def vtctld_killed(stage: Stage) -> None:
+    """vtctld dies in the middle of SwitchTraffic, when the table is denied where it still is, and is back at once. An
+    operator calls again, in vain; then the locks are removed from etcd by hand, and the next call gets through."""
+    await _copied(stage)
+    stage.phase("over")
+    vtctld = await stage.shared(vtctld_of)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_switched_over(stage))
+        denied = partial(workflows.denied, vtctld, MOVE.source)
+        await stage.until("the table is denied where it is", denied, timeout_s=DENIED_WITHIN_S)
+        async with stage.inject(Killed(targets=Targets(role=Role.VTCTLD))):
+            pass
+    await stage.hold(stage.plan.params["denied_s"])
+    stage.phase("again")
+    stage.note("a second call", missing=repr(await _through(stage)))
+    stage.phase("by-hand")
+    await _remove_locks(stage)
+    await stage.until("a call gets through", partial(_through, stage), timeout_s=THROUGH_WITHIN_S)
+    await stage.hold(stage.plan.params["there_s"])
+    stage.phase("back")
+    await _switched_back(stage)
+    await aftermath(stage)
+
+
+async def _remove_locks(stage: Stage) -> None:
+    """Of the workflow and both keyspaces; etcd's own API, as `etcdctl del --prefix` asks it."""
+    host, port = stage.cluster.address(stage.cluster.nodes(Role.ETCD)[0], "client")
+    names = (f"internal/named_locks/{TARGET}/{WORKFLOW}", f"keyspaces/{MOVE.source}", f"keyspaces/{TARGET}")
+    timeout = aiohttp.ClientTimeout(total=REMOVED_WITHIN_S)
+    async with aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session:
+        for key in (f"{TOPO_ROOT}/{name}/locks/" for name in names):
+            last = key[:-1] + chr(ord(key[-1]) + 1)
+            span = {name: b64encode(text.encode()).decode() for name, text in (("key", key), ("range_end", last))}
+            async with session.post(f"http://{host}:{port}/v3/kv/deleterange", json=span) as answer:
+                stage.note("locks removed", key=key, number=(await answer.json()).get("deleted", "0"))
+
+
+async def _through(stage: Stage) -> Missing:
+    """What the routing rules say after another call."""
+    try:
+        async with stage.inject(SwitchedTraffic()) as aim:
+            routed = await SwitchedTraffic().observed(stage, aim)
+    except VtctldError as error:  # it may just have been started
+        return Missing(str(error))
+    return Missing() if routed else Missing("the table is where it was")
+
+
+async def _switched_over(stage: Stage) -> None:
+    async with stage.inject(SwitchedTraffic()):
+        pass
+
+
 async def _switched_back(stage: Stage) -> None:
     async with stage.inject(SwitchedTraffic(back=True)):
         pass
@@ -125,6 +186,7 @@ def _member(
     suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
     params: Mapping[str, float] | None = None,
     switches: int = 2,
+    known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
     return FAMILY.member(
         name,
@@ -133,7 +195,7 @@ def _member(
         load=load,
         suites=suites,
         params={"faults": float(switches), **(params or {})},
-        known_bugs=(HELD_ON, ENDED_EARLY) if switches else (),
+        known_bugs=(*known_bugs, HELD_ON, ENDED_EARLY) if switches else (),
     )
 
 
@@ -163,6 +225,16 @@ ENDED_EARLY = KnownBug(
     also=("buffering/evictions", "buffering/stops"),
     certain=False,
 )
+# SwitchTraffic takes back what it has begun when a step fails, and nobody does when vtctld is no more: the table is
+# denied where the routing rules send it. No other call gets through: each waits --lock-timeout (45 s) for the lock of
+# the workflow, which the dead vtctld holds for 24 hours (NamedLockTTL, go/vt/topo/locks.go, v0.24.3).
+DENIED_FOR_LONG = KnownBug(
+    issue="vitess#17326",
+    check="clients/stall",
+    component=Role.VTCTLD,
+    says="stalled for longer than the buffer window",
+    also=("clients/errors", "buffering/evictions", "buffering/stops", "buffering/keyspace-consistency"),
+)
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     _member(
@@ -187,6 +259,16 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Over and back five times: does every switch find its way?",
         params={"times": 5.0, "there_s": 2.0},
         switches=10,
+    ),
+    _member(
+        "vtctld-killed",
+        "vtctld dies in the middle of SwitchTraffic (vitess#17326) and is back at once: is the table denied where it "
+        "still is, and does another call get through? Not for 24 hours, unless a lock is removed by hand.",
+        vtctld_killed,
+        load=replace(LOAD, rate_per_shard=5.0),
+        params={"denied_s": 15.0},
+        switches=3,
+        known_bugs=(DENIED_FOR_LONG,),
     ),
     _member(
         "killed-on-the-way-back",

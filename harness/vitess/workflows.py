@@ -193,6 +193,14 @@ async def routes(vtctld: VtctldClient) -> Mapping[str, str]:
     return {rule.from_table: ", ".join(rule.to_tables) for rule in answer.routing_rules.rules}
 
 
+async def denied(vtctld: VtctldClient, keyspace: str) -> tuple[str, ...]:
+    """Tables that shards of a keyspace deny to queries, by their records. Raises VtctldError."""
+    request = vtctldata_pb2.FindAllShardsInKeyspaceRequest(keyspace=keyspace)
+    answer = await vtctld.call("FindAllShardsInKeyspace", request, timeout_s=CALL_TIMEOUT_S)
+    controls = [control for found in answer.shards.values() for control in found.shard.tablet_controls]
+    return tuple(sorted({table for control in controls for table in control.denied_tables}))
+
+
 async def status(vtctld: VtctldClient, keyspace: str, workflow: str) -> WorkflowStatus:
     """How vtctld sees a workflow. Raises VtctldError."""
     request = vtctldata_pb2.WorkflowStatusRequest(keyspace=keyspace, workflow=workflow)
