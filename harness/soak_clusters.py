@@ -32,7 +32,7 @@ class KeptCluster:
     """Of one soak, with its name."""
 
     def __init__(self, soak: str, *, ran: Ran, most_runs: int) -> None:
-        self._prefix = f"{PREFIX}{soak}-"
+        self.prefix = f"{PREFIX}{soak}-"  # of their names
         self._ran = ran
         self._most_runs = most_runs
         self._stands: _Stands | None = None
@@ -47,7 +47,7 @@ class KeptCluster:
             stands.runs += 1
             return stands.name, "reused"
         self.removed()
-        self._stands = _Stands(name=f"{self._prefix}{drawing.number}", words=drawing.cluster, runs=1)
+        self._stands = _Stands(name=f"{self.prefix}{drawing.number}", words=drawing.cluster, runs=1)
         code = self._ran(("up", self._stands.name, *drawing.cluster), f"run {drawing.number}", UP_WITHIN_S)
         if code:
             self.removed()
@@ -68,10 +68,10 @@ class KeptCluster:
             self._down(self._stands.name)
             self._stands = None
 
-    def leftovers_removed(self) -> list[str]:
-        """The names of all that this soak ever made and that are still there, and are not now."""
-        names = [row.name for row in asyncio.run(kept.listed(KEEPERS)) if row.name.startswith(self._prefix)]
-        return [name for name in names if self._down(name)]
+    def leftovers_removed(self) -> dict[str, bool]:
+        """All that this soak ever made and that is still there: name → whether it is gone now."""
+        rows = asyncio.run(kept.listed(KEEPERS))
+        return {row.name: self._down(row.name) for row in rows if row.name.startswith(self.prefix)}
 
     def _down(self, name: str) -> bool:
         if not kept.folder_of(name).is_dir():

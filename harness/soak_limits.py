@@ -20,7 +20,8 @@ FAILED_IN_A_ROW = 5  # so many runs that the harness failed in, and the rest of 
 FAILED_SHARE, FAILED_AT_LEAST = 0.2, 3  # above that the soak is a failure of the harness
 UNKNOWN_SHARE = 0.5  # above that it proves nothing
 LEAST_FREE_BYTES = 5_000_000_000
-STARTS_AND_ENDS_S = 60.0  # beside the bound of its timeline, while nothing is known of how long a run takes
+STARTS_AND_ENDS_S = 60.0  # of a run, beside its timeline
+FIRST_RUN_S = 120.0  # taken for the first run's length: most runs take 20 to 90 s, far less than their bounds
 SERVED_AGAIN = "clients/served-again"  # not a safety check, but it says that the cluster is not what it was
 
 EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
@@ -116,8 +117,8 @@ def worth_keeping(run: SoakRun) -> tuple[str, ...]:
 def expected_s(lot: str, timeout_s: float, longest_s: Mapping[str, float]) -> float:
     """How long a run of this lot may well take: as its longest so far, else as the longest of any lot, but never more
     than its experiment permits."""
-    bound_s = timeout_s + STARTS_AND_ENDS_S
-    return min(longest_s.get(lot) or max(longest_s.values(), default=bound_s), bound_s)
+    usual_s = longest_s.get(lot) or max(longest_s.values(), default=FIRST_RUN_S)
+    return min(usual_s, timeout_s + STARTS_AND_ENDS_S)
 
 
 def why_end(tally: Tally, *, left_s: float, needed_s: float, free_bytes: int, most_runs: int) -> str:

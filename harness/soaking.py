@@ -80,6 +80,7 @@ class Soaking:
             self._cleared()
             ended = self._made()
             self._kept.removed()
+            self._none_left()
         self._console.print(soak_text.answer(self._tally, ended=ended), highlight=False, soft_wrap=True)
         if self._tally.runs:
             self._reported(told=True)
@@ -179,12 +180,15 @@ class Soaking:
     def _cleared(self) -> None:
         """What a soak that was killed has left: a run that goes on, faults of one that does not, kept clusters."""
         folder = self._folder / f"{self._tally.last + 1:04d}"
-        if folder.exists():
-            asyncio.run(_until_nobody_is_at(folder, self._stopping))
-            if (folder / "plan.json").is_file() and not is_whole(folder):
-                self._ran(("heal", str(folder)), "", HEAL_WITHIN_S)
-        for name in self._kept.leftovers_removed():
-            self._console.print(f"removed: the kept cluster {name}", highlight=False)
+        asyncio.run(_until_nobody_is_at(folder, self._kept.prefix, self._stopping))
+        if (folder / "plan.json").is_file() and not is_whole(folder):
+            self._ran(("heal", str(folder)), "", HEAL_WITHIN_S)
+        self._none_left()
+
+    def _none_left(self) -> None:
+        for name, gone in self._kept.leftovers_removed().items():
+            told = f"removed: the kept cluster {name}" if gone else f"NOT removed: `vtchaos down {name}` does it"
+            self._console.print(told, highlight=False)
 
     def _pruned(self, after: Resources) -> None:
         if after.folder_bytes > self._soak.keep_bytes:
@@ -231,14 +235,16 @@ def _found(folder: Path) -> _Made | None:
     )
 
 
-async def _until_nobody_is_at(folder: Path, stopping: Stopping) -> None:
-    """A run, or its watchdog, outlives a soak that is killed. Raises WaitTimeout."""
+async def _until_nobody_is_at(folder: Path, clusters: str, stopping: Stopping) -> None:
+    """A run, its watchdog, or what makes a kept cluster outlives a soak that is killed. Raises WaitTimeout."""
 
     async def nobody() -> bool:
-        return stopping.asked or not any(_is_at(process, folder) for process in psutil.process_iter(["cmdline"]))
+        everybody = (process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"]))
+        return stopping.asked or not any(_is_at(words, folder, clusters) for words in everybody)
 
     await wait.until(f"nobody is at work in {folder}", nobody, timeout_s=ORPHAN_WITHIN_S, poll_s=1.0)
 
 
-def _is_at(process: psutil.Process, folder: Path) -> bool:
-    return process.pid != psutil.Process().pid and str(folder) in (process.info["cmdline"] or ())
+def _is_at(words: Sequence[str], folder: Path, clusters: str) -> bool:
+    ours = any("harness" in word for word in words)  # and not a pager's
+    return ours and any(word == str(folder) or word.startswith(clusters) for word in words)

@@ -132,7 +132,8 @@ def test_it_ends_when_there_is_no_time_room_or_sense() -> None:
 
 
 def test_how_long_a_run_may_take_is_learned() -> None:
-    assert expected_s("storms", 600, {}) == 660
+    assert expected_s("storms", 600, {}) == 120
+    assert expected_s("storms", 30, {}) == 90
     assert expected_s("storms", 600, {"other": 90.0, "third": 30.0}) == 90
     assert expected_s("storms", 600, {"other": 90.0, "storms": 40.0}) == 40
     assert expected_s("storms", 20, {"other": 90.0}) == 80

@@ -87,7 +87,8 @@ class Kept:
     """Stands for KeptCluster."""
 
     def __init__(self, soak: str, *, ran: object, most_runs: int) -> None:
-        del soak, ran, most_runs
+        del ran, most_runs
+        self.prefix = f"soak-{soak}-"
 
     def ready(self, drawn: Drawing) -> tuple[str, str]:
         return ("soak-x", "new") if drawn.cluster else ("", "own")
@@ -98,8 +99,8 @@ class Kept:
     def removed(self) -> None:
         return
 
-    def leftovers_removed(self) -> list[str]:
-        return []
+    def leftovers_removed(self) -> dict[str, bool]:
+        return {}
 
 
 class Refusing(Kept):
@@ -144,7 +145,7 @@ def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
         world.step()
         return ""
 
-    async def nobody(folder: Path, stopping: Stopping) -> None:
+    async def nobody(folder: Path, clusters: str, stopping: Stopping) -> None:
         return
 
     with pytest.MonkeyPatch.context() as patch:
@@ -355,3 +356,19 @@ def test_what_it_takes_is_measured(tmp_path: Path) -> None:
     assert before.own_rss_bytes > 10_000_000
     assert before.own_handles > 2
     assert dataclasses.asdict(before).keys() == dataclasses.asdict(after).keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_at"),
+    [
+        (("python", "-m", "harness.cli", "run", "a", "--out", "/soak/0002"), True),
+        (("python", "-c", "from harness import lease", "/soak/0002"), True),
+        (("less", "/soak/0002"), False),
+        (("python", "-m", "harness.cli", "up", "soak-abc-2", "--shards", "1"), True),
+        (("python", "-m", "harness.cli", "run", "a", "--out", "/soak/0001"), False),
+        (("mysqld", "--datadir=/clusters/soak-abc-2/data"), False),
+        ((), False),
+    ],
+)
+def test_who_is_still_at_work(words: tuple[str, ...], is_at: bool) -> None:
+    assert soaking._is_at(words, Path("/soak/0002"), "soak-abc-") is is_at
