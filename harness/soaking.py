@@ -82,12 +82,13 @@ class Soaking:
             self._kept.removed()
             self._none_left()
         self._console.print(soak_text.answer(self._tally, ended=ended), highlight=False, soft_wrap=True)
-        if self._tally.runs:
-            self._reported(told=True)
         return self._exit_code()
 
     def _exit_code(self) -> int:
-        code = self._tally.exit_code if self._tally.runs or not self._stopping.asked else EXIT_INTERRUPTED
+        """What the report says; unless that is good, and the soak did not end as it should."""
+        if not self._tally.runs:
+            return EXIT_INTERRUPTED if self._stopping.asked else EXIT_HARNESS
+        code = self._reported(told=True)
         if code not in (EXIT_PASS, EXIT_UNKNOWN):
             return code
         if self._tally.failed_in_a_row >= FAILED_IN_A_ROW or self._free_bytes() < LEAST_FREE_BYTES:
@@ -196,29 +197,33 @@ class Soaking:
             gone += removable(soak_files.runs(self._folder), self._tally.first)
             soak_files.prune(self._folder, gone, taken=after.folder_bytes, keep_bytes=self._soak.keep_bytes)
 
-    def _reported(self, *, told: bool) -> None:
-        """Renew soak.html and the rest: a soak that is killed leaves what was new until then."""
-        problem = report(self._folder, told=told)
+    def _reported(self, *, told: bool) -> int:
+        """Renew soak.html and the rest; the nights before are only read in the end, they do not change meanwhile.
+        What the soak comes to, as an exit code."""
+        code, problem = report(self._folder, told=told)
         if problem:
             self._console.print(f"the report could not be written: {problem}", style="yellow", soft_wrap=True)
+        return EXIT_HARNESS if problem else code
 
     def _ran(self, words: Sequence[str], turn: str, within_s: float) -> int:
         return self._stopping.ran(command(words), turn, within_s)
 
 
-def report(folder: Path, *, told: bool) -> str:
-    """`vtchaos nights` in a process of its own: what draws a page holds much memory. Why it failed; "" = it did not."""
-    words = command(("nights", str(folder)))
+def report(folder: Path, *, told: bool) -> tuple[int, str]:
+    """`vtchaos nights` in a process of its own: what draws a page holds much memory. Its exit code, which is the
+    soak's, and why it failed ("" = it did not)."""
+    words = command(("nights", str(folder), *(() if told else ("--nights", "0"))))
     out = None if told else subprocess.DEVNULL
     try:
         done = subprocess.run(
             words, stdout=out, stderr=subprocess.PIPE, text=True, check=False, timeout=REPORT_WITHIN_S, process_group=0
         )
     except subprocess.TimeoutExpired:
-        return f"not within {REPORT_WITHIN_S:g} s"
-    said = done.stderr.strip().rpartition("\n")[2]
-    ended = done.returncode in (EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS)
-    return said or ("" if ended else f"exit code {done.returncode}")
+        return EXIT_HARNESS, f"not within {REPORT_WITHIN_S:g} s"
+    told_all = done.returncode in (EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS)
+    if told_all and "Traceback" not in done.stderr:  # which ends with 1, as a finding does
+        return done.returncode, ""
+    return EXIT_HARNESS, done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
 
 
 def _found(folder: Path) -> _Made | None:

@@ -56,6 +56,7 @@ class World:
     bulk: int = 0  # bytes of a run's recording
     said: str = ""
     reports: list[bool] = field(default_factory=list)  # told or not
+    report: tuple[int, str] = (0, "")
 
     def step(self) -> None:
         if self.lives is not None:
@@ -139,11 +140,11 @@ def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
         world.step()
         return prune(*given, **more)  # type: ignore[arg-type]
 
-    def report(folder: Path, *, told: bool) -> str:
+    def report(folder: Path, *, told: bool) -> tuple[int, str]:
         assert (folder / RUNS).is_file()
         world.reports.append(told)
         world.step()
-        return ""
+        return world.report
 
     async def nobody(folder: Path, clusters: str, stopping: Stopping) -> None:
         return
@@ -332,6 +333,24 @@ def test_the_folder_is_kept_small(template: Path, tmp_path: Path) -> None:
     assert left == [*uncaught, 8]
     assert soak_files.taken_bytes(tmp_path) < 1_300_000  # one run is made before there is room for it
     assert "removed by the soak" in (tmp_path / "0001" / "pruned.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("report", "code"), [((0, ""), 0), ((1, ""), 1), ((3, ""), 3), ((4, ""), 4), ((0, "no room"), 4)]
+)
+def test_the_exit_code_is_that_of_the_report(
+    report: tuple[int, str], code: int, template: Path, tmp_path: Path
+) -> None:
+    world = World(template, report=report)
+    with replacing(world):
+        assert lived(world, tmp_path, soak(1)) == code
+    assert ("could not be written: no room" in world.said) is (report[1] != "")
+
+
+def test_a_finding_is_said_of_a_soak_that_was_broken_off_too(template: Path, tmp_path: Path) -> None:
+    world = World(template, asks={1: lambda: signal.raise_signal(signal.SIGTERM)}, report=(1, ""))
+    with replacing(world):
+        assert lived(world, tmp_path, soak(2)) == 1
 
 
 def test_two_soaks_do_not_share_a_folder(tmp_path: Path) -> None:
