@@ -22,14 +22,17 @@ from experiments.serving import aftermath
 from harness import anchors
 from harness.checks import FAULTS, STANDARD
 from harness.checks.elsewhere import ClientsElsewhere
-from harness.contracts import Experiment, Fault, Stage
+from harness.checks.plans import PlansKept
+from harness.contracts import Check, Experiment, Fault, Stage
+from harness.faults.cells import LostCell
 from harness.faults.network import Partition, SlowLink
-from harness.faults.process import Killed
+from harness.faults.process import Killed, Restarted
 from harness.faults.reparent import Gate, HeldTransaction, PlannedReparent
 from harness.faults.slowness import Paused
 from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite, VtgateSpec
+from harness.vitess.etcd import compact
 
 DEADLINE_S = 300.0
 BUFFERS_WITHIN_S = 20.0
@@ -77,6 +80,19 @@ async def outage(stage: Stage, making: Making) -> None:
     await _baseline(stage)
     stage.phase("outage")
     async with stage.inject(making(stage)):
+        await stage.hold(stage.plan.params["outage_s"])
+    await aftermath(stage)
+
+
+async def cell_lost(stage: Stage, *, stranger: bool) -> None:
+    """The global topology server names another address for the cell's. Nobody notices who has a watch there; but etcd
+    has thrown its history away, so that with its restart every watch is broken, and is begun anew at that address."""
+    await _baseline(stage)
+    stage.phase("outage")
+    (etcd,) = stage.cluster.nodes(Role.ETCD)
+    await compact(stage.cluster.address(etcd, "client"))
+    async with stage.inject(LostCell(stranger=stranger)):
+        await _done(stage, Restarted(targets=ETCD, abrupt=True))
         await stage.hold(stage.plan.params["outage_s"])
     await aftermath(stage)
 
@@ -171,14 +187,22 @@ def _member(
     suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
     params: Mapping[str, float] | None = None,
     vttablet_flags: Mapping[str, str] | None = None,
+    vtgate_flags: Mapping[str, str] | None = None,
     vtorc: bool = False,
+    checks: tuple[Check, ...] = CHECKS,
     known_bugs: tuple[KnownBug, ...] = (),
 ) -> Experiment:
     return FAMILY.member(
         name,
         why,
         timeline,
-        cluster=replace(CLUSTER, vttablet_flags=vttablet_flags or {}, vtorc=vtorc),
+        cluster=replace(
+            CLUSTER,
+            vtgate_flags={**CLUSTER.vtgate_flags, **(vtgate_flags or {})},
+            vttablet_flags=vttablet_flags or {},
+            vtorc=vtorc,
+        ),
+        checks=checks,
         suites=suites,
         params=params,
         known_bugs=known_bugs,
@@ -195,6 +219,31 @@ UNSERVED = KnownBug(
     component=Role.VTGATE,
     says="reparent-in-progress",
     also=("clients/stall", "buffering/stops", "buffering/evictions", "clients/served-again"),
+)
+# A watch of SrvVSchema that failed is begun anew every --srv-topo-cache-refresh (a second), and each time that this
+# fails all who listen are told so, with the VSchema that is known: vtgate builds it again and clears all plans
+# (srvtopo/watch.go, update; vschema_manager.go, VSchemaUpdate; PR #18434). An etcd that merely dies does not break a
+# watch: etcd's client waits for it and resumes.
+PLANS_CLEARED = KnownBug(
+    issue="vitess#18433", check="plans/kept", component=Role.VTGATE, says="cleared its query plans", fixed_in="21.0.6"
+)
+PLANS_CLEARED_22 = replace(PLANS_CLEARED, affected_from="22.0.0", fixed_in="22.0.2")
+# ConnForCell closes the connection to the old address, and keeps it when there is none to the new one: who asks next
+# closes it again, and a channel that is closed twice ends the process ("panic: close of closed channel", go/vt/topo/
+# server.go and etcd2topo/server.go, v0.22.0 to v0.24.3). vttablets ask as well. The issue has another panic, of consul.
+CLOSED_TWICE = KnownBug(
+    issue="vitess#17560",
+    check="faults/healed",  # what ended is not running afterwards; the rows cannot be read back then
+    component=Role.VTGATE,
+    says="is not running: it ended",
+    also=(
+        "processes/crashes",
+        "clients/errors",
+        "clients/stall",
+        "clients/served-again",
+        "clients/elsewhere",
+        "clients/explained",
+    ),
 )
 REFUSED: Mapping[str, float] = {"reparents": 1.0, "expect_reparent_errors": 1.0}
 
@@ -216,6 +265,24 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "paused",
         "etcd hangs for half a minute with its connections open: do clients notice?",
         partial(outage, making=paused),
+    ),
+    _member(
+        "cell-strange",
+        "The cell's topology server answers every question with an error, and nobody changes anything: does a vtgate "
+        "keep its query plans (#18433)?",
+        partial(cell_lost, stranger=True),
+        suites=frozenset({Suite.CI, Suite.NIGHTLY}),
+        params={"outage_s": 15.0, "recovery_s": 2.0, "faults": 2.0},
+        checks=(*CHECKS, PlansKept()),
+        known_bugs=(PLANS_CLEARED, PLANS_CLEARED_22),
+    ),
+    _member(
+        "cell-unreachable",
+        "At the address that the topology names for the cell nobody listens: what becomes of those who have to ask?",
+        partial(cell_lost, stranger=False),
+        suites=frozenset({Suite.MANUAL}),
+        params={"outage_s": 15.0, "recovery_s": 2.0, "faults": 2.0},
+        known_bugs=(CLOSED_TWICE,),
     ),
     _member(
         "killed-with-reparent",

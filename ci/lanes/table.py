@@ -114,6 +114,15 @@ LANES: tuple[Lane, ...] = (
         green=vtgates("21.0.2", "21.0.3", NEWEST, judged=("21.0.3", NEWEST)),
     ),
     Lane(
+        name="18433",
+        bug="#18433: a vtgate clears its query plans every second while its cell's topology server answers with errors",
+        issue="vitess#18433",
+        experiment="topology/cell-strange",
+        check="plans/kept",
+        red=vtgates("22.0.0", "22.0.4", NEWEST, judged=("22.0.0",)),
+        green=vtgates("22.0.0", "22.0.4", NEWEST, judged=("22.0.4", NEWEST)),
+    ),
+    Lane(
         name="16438",
         bug="#16438: a read-only primary is taken for a new one when another shard is reparented",
         issue="vitess#16438",

@@ -18,6 +18,7 @@ from harness.contracts import Fault
 from harness.faults import (
     addresses,
     candidates,
+    cells,
     churn,
     disk,
     emergency,
@@ -52,6 +53,7 @@ FAMILIES: tuple[tuple[type[Fault], ...], ...] = (
     logs.FAULTS,
     pods.FAULTS,
     churn.FAULTS,
+    cells.FAULTS,
     rollout.FAULTS,
 )
 

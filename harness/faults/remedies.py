@@ -17,6 +17,7 @@ from harness.contracts import Ground
 from harness.faults import (
     addresses,
     broken_off,
+    cells,
     churn,
     disk,
     emergency,
@@ -60,6 +61,7 @@ REMEDIES: Mapping[str, Undo] = {
     **emergency.REMEDIES,
     **tablet_types.REMEDIES,
     **churn.REMEDIES,
+    **cells.REMEDIES,
 }
 
 
