@@ -1,4 +1,4 @@
-"""What bounds a soak: time, disk, failures of the harness itself; what its runs came to. Pure.
+"""What bounds a soak: time, disk, failures of the harness itself; and what it comes to. Pure.
 
 What is remembered of the runs does not grow with their number.
 """
@@ -17,6 +17,8 @@ from harness.soak import SoakRun
 
 FIRST_RUNS = 3  # of every finding, whose recordings are never removed
 FAILED_IN_A_ROW = 5  # so many runs that the harness failed in, and the rest of the night would as well
+FAILED_SHARE, FAILED_AT_LEAST = 0.2, 3  # above that the soak is a failure of the harness
+UNKNOWN_SHARE = 0.5  # above that it proves nothing
 LEAST_FREE_BYTES = 5_000_000_000
 STARTS_AND_ENDS_S = 60.0  # of a run, beside its timeline
 FIRST_RUN_S = 120.0  # taken for the first run's length: most runs take 20 to 90 s, far less than their bounds
@@ -88,6 +90,16 @@ class Tally:
     @property
     def runs(self) -> int:
         return sum(self.came.values())
+
+    @property
+    def exit_code(self) -> int:
+        """Of the soak, if nobody broke it off. An uncaught canary: nothing else that it says can be trusted."""
+        if self.came[Came.UNCAUGHT] or self.came[Came.FOUND]:
+            return EXIT_FINDING
+        if not self.runs or (self.failed >= FAILED_AT_LEAST and self.failed > FAILED_SHARE * self.runs):
+            return EXIT_HARNESS
+        nothing = self.came[Came.UNKNOWN] + self.came[Came.UNSURE] + self.came[Came.FAILED]
+        return EXIT_UNKNOWN if nothing > UNKNOWN_SHARE * self.runs else EXIT_PASS
 
 
 def worth_keeping(run: SoakRun) -> tuple[str, ...]:

@@ -58,6 +58,25 @@ def test_what_a_run_came_to(run: SoakRun, came: Came) -> None:
 
 
 @pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        ([], 4),
+        ([soak_run(1), soak_run(2, Verdict.UNKNOWN)], 0),
+        ([soak_run(1), canary(2, caught=True)], 0),
+        ([soak_run(1), canary(2, caught=False, verdict=Verdict.PASS)], 1),
+        ([soak_run(1), soak_run(2), found(3)], 1),
+        ([soak_run(1), soak_run(2, Verdict.UNKNOWN), soak_run(3, Verdict.UNKNOWN)], 3),
+        ([soak_run(1), broken(2)], 0),  # one failure is no rate
+        ([*(soak_run(number) for number in range(1, 10)), *(broken(number) for number in range(10, 13))], 4),
+        ([*(soak_run(number) for number in range(1, 20)), *(broken(number) for number in range(20, 23))], 0),
+        ([found(1), *(broken(number) for number in range(2, 6))], 1),
+    ],
+)
+def test_the_exit_code(runs: list[SoakRun], code: int) -> None:
+    assert tally(*runs).exit_code == code
+
+
+@pytest.mark.parametrize(
     ("verdict", "row", "code", "expected"),
     [
         (Verdict.FAIL, Verdict.FAIL, 1, True),
