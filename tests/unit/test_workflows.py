@@ -137,6 +137,18 @@ def test_an_atomic_copy_is_of_all_tables() -> None:
     assert list(request.tablet_types) == [topodata_pb2.REPLICA, topodata_pb2.PRIMARY]
 
 
+async def test_what_shards_deny_is_told_once(sidecar: Sidecar, client: VtctldClient) -> None:
+    control = topodata_pb2.Shard.TabletControl(tablet_type=topodata_pb2.PRIMARY, denied_tables=["ledger"])
+    shards = {
+        name: vtctldata_pb2.Shard(keyspace="ks", name=name, shard=topodata_pb2.Shard(tablet_controls=[control]))
+        for name in ("-80", "80-")
+    }
+    sidecar.answers["FindAllShardsInKeyspace"] = vtctldata_pb2.FindAllShardsInKeyspaceResponse(shards=shards)
+    assert await workflows.denied(client, "ks") == ("ledger",)
+    sidecar.answers["FindAllShardsInKeyspace"] = vtctldata_pb2.FindAllShardsInKeyspaceResponse()
+    assert await workflows.denied(client, "ks") == ()
+
+
 async def test_a_refusal_names_the_call(sidecar: Sidecar, client: VtctldClient) -> None:
     sidecar.answers["MoveTablesCreate"] = (grpc.StatusCode.FAILED_PRECONDITION, "no tables to move")
     with pytest.raises(VtctldError, match="MoveTablesCreate: FAILED_PRECONDITION: no tables to move"):
