@@ -149,6 +149,18 @@ def _shards(stage: Stage) -> tuple[str, ...]:
 FAMILY = Family(name="reparent", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
 
 
+# Found here, a race (9 of 12 storms of 32 shards, one of some 15 of two; vtgate 24.0.3). A request found no tablet, and
+# the next moment its primary serves: TabletGateway.withRetry tries again at once, --retry-count times, and then tells
+# the client (go/vt/vtgate/tabletgateway.go, v0.24.3). With any other error beside it it stays a finding.
+GIVES_UP = KnownBug(
+    issue="vtgate gives up a request that meets its new primary too early",
+    check="clients/errors",
+    component=Role.VTGATE,
+    says=": inconsistent-state.",
+    certain=False,
+)
+
+
 def _member(
     name: str,
     why: str,
@@ -157,7 +169,7 @@ def _member(
     shards: int = 32,
     suites: frozenset[Suite] = frozenset({Suite.NIGHTLY}),
     params: dict[str, float] | None = None,
-    known_bugs: tuple[KnownBug, ...] = (),
+    known_bugs: tuple[KnownBug, ...] = (GIVES_UP,),
     vtgate_flags: dict[str, str] | None = None,
     vttablet_flags: dict[str, str] | None = None,
 ) -> Experiment:
@@ -201,6 +213,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         shards=8,
         suites=frozenset({Suite.CI, Suite.NIGHTLY}),
         params={"hold_s": 5.0},
+        known_bugs=(),
     ),
     _member(
         "storm",
