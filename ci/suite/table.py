@@ -71,6 +71,11 @@ SUITE: tuple[Part, ...] = (
         why="a primary's vttablet is killed and comes back",
     ),
     Part(
+        experiment="topology/cell-lost",
+        takes_s=45,
+        why="a cell's topology server is lost to a vtgate: it keeps its query plans (#18433)",
+    ),
+    Part(
         experiment="topology/killed",
         takes_s=65,
         why="etcd is gone for half a minute: clients do not notice",
