@@ -71,9 +71,9 @@ SUITE: tuple[Part, ...] = (
         why="a primary's vttablet is killed and comes back",
     ),
     Part(
-        experiment="topology/cell-lost",
+        experiment="topology/cell-strange",
         takes_s=45,
-        why="a cell's topology server is lost to a vtgate: it keeps its query plans (#18433)",
+        why="a cell's topology server answers with errors: vtgate keeps its query plans (#18433)",
     ),
     Part(
         experiment="topology/killed",
