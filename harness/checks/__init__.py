@@ -22,7 +22,6 @@ from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.links import LinkBystanders, LinkCost, LinkServedAgain
 from harness.checks.plans import PlansKept
-from harness.checks.pools import PoolDeadlines
 from harness.checks.processes import NoCrash
 from harness.checks.promotions import BufferPromotions, BufferUpdates
 from harness.checks.reads import AcknowledgedReadable
@@ -129,7 +128,6 @@ NARROW: tuple[Check, ...] = (  # what single experiments ask for
     KnownToAll(),
     BufferUpdates(),
     PlansKept(),
-    PoolDeadlines(),
 )
 
 
