@@ -13,7 +13,7 @@ from harness.model import CheckKind, CheckResult, FaultSpan, Node, Role, Verdict
 
 STATE = "TabletStateName"
 SERVING = "SERVING"
-CONNECTIONS = "HealthcheckConnections"
+KNOWN = "known tablets"  # in the samples of a vtgate (harness/probes/variables.py)
 KNOWN_WITHIN_S = 5.0
 
 
@@ -66,7 +66,7 @@ def _pauses(history: History, span: FaultSpan, name: str, series: Series) -> Ite
 class KnownToAll:
     """When all is over every vtgate has a health check of every tablet that has served for `KNOWN_WITHIN_S`.
 
-    `HealthcheckConnections` counts the tablets that serve by their own word and whose last message was no error
+    Its `HealthcheckConnections` count the tablets that serve by their own word and whose last message was no error
     (go/vt/discovery/healthcheck.go, v0.24.3). A vtgate asks nothing of a tablet that it does not count.
     """
 
@@ -81,13 +81,12 @@ def _known(history: History, vtgate: Node) -> Finding:
     end_ns = history.phases.get("quiet", (0, history.end_ns))[1]
     serving = [node for node in history.nodes if node.role is Role.VTTABLET and _serves(history, node, end_ns)]
     seen = history.series.get(vtgate.name)
-    if not serving or seen is None or not any(True for _ in seen.labels(CONNECTIONS)):
+    if not serving or seen is None or not seen.labels(KNOWN):
         return unknown(f"Nobody saw what {vtgate.name} or the vttablets said in the end.")
     finding = Finding(figures={"serving": len(serving)})
     for keyspace, shard in dict.fromkeys((node.keyspace, node.shard) for node in serving):
         mine = [node.name for node in serving if (node.keyspace, node.shard) == (keyspace, shard)]
-        labels = [label for label in seen.labels(CONNECTIONS) if label.startswith(f"{keyspace}.{shard}.")]
-        known = int(sum(seen.number(f"{CONNECTIONS}:{label}", end_ns) or 0 for label in labels))
+        known = int(seen.number(f"{KNOWN}:{keyspace}.{shard}", end_ns) or 0)
         if known < len(mine):
             whose = f"{len(mine)} tablets of {keyspace}/{shard} that serve ({listed(mine)})"
             finding.add(Verdict.FAIL, f"{vtgate.name} knows {known} of the {whose}")

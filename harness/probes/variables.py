@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from harness.base.clock import now_ns
 from harness.base.rundir import RunDir
 from harness.base.wait import hold_until
 from harness.contracts import Stage
-from harness.model import Node, Role
+from harness.model import Node, Role, Scalar
 from harness.probes.samples import SampleLog
 from harness.vitess.debug_vars import VarsClient, flatten
 
 PERIOD_S = 0.23  # a little faster than 4 Hz, so that 4 Hz are kept when a round is late
 MOST_PER_S = 70.0  # answers of all processes of a role together
+CONNECTIONS = "HealthcheckConnections"
+KNOWN_TABLETS = "known tablets"  # ours: the sum of a shard's labels
 CPU_SHARE = 0.35  # of one core, for everything that the harness's loop does
 
 # go/vt/vtgate/buffer/variables.go, go/vt/discovery/healthcheck.go, go/vt/vtgate/{vtgate,executor}.go (v0.19 to v0.24)
@@ -111,19 +114,33 @@ class VarsProbe:
     async def _follow(
         self, client: VarsClient, address: tuple[str, int], log: SampleLog, pace: _Pace, next_ns: int
     ) -> None:
+        shards: set[str] = set()
         while True:
             await hold_until(next_ns)
-            await self._one(client, address, log)
+            await self._one(client, address, log, shards)
             next_ns = max(next_ns + int(pace.period_s * 1e9), now_ns())
 
-    async def _one(self, client: VarsClient, address: tuple[str, int], log: SampleLog) -> None:
+    async def _one(self, client: VarsClient, address: tuple[str, int], log: SampleLog, shards: set[str]) -> None:
         began_ns = now_ns()
         try:
             variables = await client.read(address)
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             log.failed(f"{type(error).__name__}: {error}", began_ns=began_ns)
             return
-        log.add(flatten(variables, self.keep), began_ns=began_ns)
+        values = flatten(variables, self.keep)
+        log.add({**values, **known_tablets(values, shards)}, began_ns=began_ns)
+
+
+def known_tablets(values: Mapping[str, Scalar], shards: set[str]) -> dict[str, Scalar]:
+    """Of how many tablets of each shard a vtgate has a health check that works; `shards`: where it has had one. vtgate
+    leaves out a label that counts none (servingConnStats, go/vt/discovery/healthcheck.go, v0.24.3)."""
+    found: Counter[str] = Counter()
+    for key, number in values.items():
+        name, _, label = key.partition(":")
+        if name == CONNECTIONS:
+            found[label.rpartition(".")[0]] += int(number)
+    shards.update(found)
+    return {f"{KNOWN_TABLETS}:{shard}": found[shard] for shard in shards}
 
 
 class _Pace:

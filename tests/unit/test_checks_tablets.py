@@ -48,7 +48,7 @@ KNOWN = "tablets/known"
 
 
 def three(*, known: int, third: str = "SERVING") -> HistoryBuilder:
-    """A primary and two replicas; vtgate counts so many of the latter in the end."""
+    """A primary and two replicas; vtgate knows so many of the latter in the end."""
     builder = calm(storm=False)
     for uid, kind in ((100, "primary"), (101, "replica"), (102, "replica")):
         name = f"vttablet-{uid}"
@@ -56,8 +56,7 @@ def three(*, known: int, third: str = "SERVING") -> HistoryBuilder:
             Node(name=name, role=Role.VTTABLET, version="24.0.3", keyspace="ks", shard="-80", tablet_uid=uid)
         )
         builder.set(name, 0.0, {"TabletType": kind, "TabletStateName": third if uid == 102 else "SERVING"})
-    counted = {"HealthcheckConnections:ks.-80.primary": 1, "HealthcheckConnections:ks.-80.replica": known}
-    builder.set("vtgate-1", 0.0, counted)
+    builder.set("vtgate-1", 0.0, {"known tablets:ks.-80": 1 + known})
     return builder
 
 
@@ -89,12 +88,12 @@ def test_a_tablet_that_is_silent_in_the_end_need_not_be_known() -> None:
 
 def test_nobody_saw_what_a_vtgate_knows() -> None:
     builder = three(known=1)
-    builder.drop("vtgate-1", "HealthcheckConnections")
+    builder.drop("vtgate-1", "known tablets")
     assert verdict(KNOWN, builder) is UNKNOWN
 
 
 def test_what_an_operator_mends_when_all_is_over_was_forgotten_before() -> None:
     builder = three(known=1)
     builder.phase("anew", END_S - 1)
-    builder.set("vtgate-1", END_S - 0.5, {"HealthcheckConnections:ks.-80.replica": 2})
+    builder.set("vtgate-1", END_S - 0.5, {"known tablets:ks.-80": 3})
     assert verdict(KNOWN, builder) is FAIL

@@ -17,7 +17,7 @@ from harness.contracts import Probe
 from harness.history import Series
 from harness.model import Role
 from harness.probes import STANDARD, HostProbe, LogProbe, PauseProbe, VarsProbe, host, loglines, pauses
-from harness.probes.variables import VTGATE_VARS
+from harness.probes.variables import VTGATE_VARS, known_tablets
 from harness.vitess import debug_vars
 from tests.unit.recorded import payload
 from tests.unit.run_fakes import FakeCluster, a_stage
@@ -91,6 +91,17 @@ async def test_a_process_that_does_not_answer_is_a_sample_and_not_the_end(tmp_pa
     assert "503" in series(tmp_path / "run", "vtgate-1").failures()[0].error
     refused = lines(RunDir(tmp_path / "run").samples("vtgate-2"))
     assert all("ClientConnectorError" in line["error"] and not line["values"] for line in refused)
+
+
+def test_a_shard_of_which_no_tablet_is_known_any_more_is_counted_on() -> None:
+    shards: set[str] = set()
+    stem = "HealthcheckConnections:ks.-80"
+    assert known_tablets({f"{stem}.primary": 1, f"{stem}.replica": 2, "Uptime": 7}, shards) == {
+        "known tablets:ks.-80": 3
+    }
+    assert known_tablets({f"{stem}.replica": 2}, shards) == {"known tablets:ks.-80": 2}
+    assert known_tablets({"Uptime": 8}, shards) == {"known tablets:ks.-80": 0}
+    assert known_tablets({"TabletType": "replica"}, set()) == {}
 
 
 async def test_one_process_that_hangs_does_not_hold_up_the_others(
