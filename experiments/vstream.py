@@ -209,6 +209,9 @@ NEVER_COPIED = KnownBug(
     affected_from="21.0.0",
 )
 
+# On a slow host a table is cut, or the time between two: 132,183 of 200,000 rows never came in a soak.
+MAY_BE_CUT = tuple(replace(bug, certain=False) for bug in (NEVER_COPIED, COPIED_AGAIN))
+
 
 # ---------------------------------------------------------------- the family
 
@@ -303,6 +306,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "Twenty small tables: none is large enough to be cut.",
         items=ItemsSpec(tables=20, rows=10_000),
         must_be_cut=False,
+        known_bugs=(COPY_CUT, *MAY_BE_CUT),
     ),
     member(
         "catch-up",

@@ -21,7 +21,7 @@ from harness.base.errors import RunDirError
 from harness.checks import CHECKS
 from harness.checks.assumptions import RunComplete
 from harness.checks.headline import headline
-from harness.checks.known_bugs import settle
+from harness.checks.known_bugs import WITHOUT_ASSUMPTIONS, settle
 from harness.checks.results import Check
 from harness.facts.interruptions import was_interrupted
 from harness.history import History
@@ -96,5 +96,5 @@ def _weighed(result: CheckResult, broken: Sequence[CheckResult]) -> CheckResult:
         result,
         verdict=Verdict.UNKNOWN,
         summary=f"Would be a finding, but {names} did not hold: {result.summary}",
-        figures={**result.figures, "without_assumptions": Verdict.FAIL.name},
+        figures={**result.figures, WITHOUT_ASSUMPTIONS: Verdict.FAIL.name},
     )

@@ -96,6 +96,15 @@ def test_a_finding_without_its_assumptions_keeps_what_it_would_have_been() -> No
     assert verdict.headline.endswith("This proves nothing: a said so.")
 
 
+def test_a_known_bug_that_a_starved_host_made_unsure_still_explains_what_it_lost() -> None:
+    checks = Says("p", PROMISE, (FAIL,)), Says("s", SAFETY, (FAIL,)), Says("a", ASSUMPTION, (UNKNOWN,))
+    bug = KnownBug(issue="#1", check="p", also=("s",), component=Role.VTGATE)
+    verdict = judged(*checks, bugs=(bug,))
+    assert (verdict.exit_code, verdict.reproduced) == (3, ())
+    assert of(verdict, "s").figures["known_bug"] == "#1"
+    assert judged(*checks, bugs=(dataclasses.replace(bug, also=()),)).exit_code == 1
+
+
 def test_an_interrupted_run_is_unknown_but_what_is_lost_is_lost() -> None:
     builder = calm()
     builder.event("interrupt", "SIGINT", 13.0)
