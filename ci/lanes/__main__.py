@@ -1,7 +1,7 @@
 """`python -m ci.lanes`: run the known-bug lanes, and keep what they come to.
 
     python -m ci.lanes --list                        what there is, and how long a run takes
-    python -m ci.lanes 17778 16438 --runs 20         these two, 20 runs of each command line
+    python -m ci.lanes 17778 16438 --runs 20         these two, until 20 runs of each command line count (at most 30)
     python -m ci.lanes --runs 5 --budget 2h          all, one run of each after the other, as long as there is time
     python -m ci.lanes --write                       what is in --out into results.json and docs/track-record.md
 
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ci.lanes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("bugs", nargs="*", metavar="BUG", help="lanes by name or a part of it; all by default")
-    parser.add_argument("--runs", type=int, default=20, help="of each command line  [%(default)s]")
+    parser.add_argument("--runs", type=int, default=20, help="of each command line, that count  [%(default)s]")
     parser.add_argument("--out", type=Path, default=Path("runs/lanes"), help="a folder for each lane  [%(default)s]")
     parser.add_argument(
         "--budget", type=duration_s, default=float("inf"), metavar="2h", help="begin no run that would end later"

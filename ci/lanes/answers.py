@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ci.lanes import results
-from ci.lanes.results import GREEN, RED, Batch, Run, Total
+from ci.lanes.folders import Line
+from ci.lanes.results import GREEN, RED, Batch, Total
 from ci.lanes.table import Lane
 from ci.lanes.votes import Said
 from harness.repeats import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, WORST_FIRST
@@ -42,10 +43,17 @@ def exit_code(lanes: Iterable[Lane], known: Sequence[Batch], codes: Iterable[int
     return next(code for code in WORST_FIRST if code in found)
 
 
-def given_up(runs: Sequence[Run], after: int) -> bool:
-    """So many in a row failed in the harness itself: the next one would, too."""
-    last = runs[-after:]
-    return len(last) == after and all(run.exit_code == EXIT_HARNESS for run in last)
+def counted(line: Line, known: Sequence[Batch]) -> int:
+    """How many runs of a command line count, for the release of which fewest do."""
+    arms = {name: line.lane.arms[name].releases for name in line.arms}
+    totals = [results.total(line.lane, name, release, known) for name, releases in arms.items() for release in releases]
+    return min(total.rate.counted for total in totals)
+
+
+def given_up(codes: Sequence[int], after: int) -> bool:
+    """So many runs in a row failed in the harness itself."""
+    last = codes[-after:]
+    return len(last) == after and all(code == EXIT_HARNESS or code < 0 for code in last)
 
 
 def _miss(arm: str) -> Said:

@@ -64,6 +64,10 @@ class Line:
     arms: tuple[str, ...]
 
     @property
+    def key(self) -> str:
+        return f"{self.lane.name} {self.name}"
+
+    @property
     def arm(self) -> Arm:
         return self.lane.arms[self.arms[0]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from harness.base import jsonio
 from harness.child_runs import EXIT_USAGE, Stopping, is_whole, seed_of, set_aside
 
 BESIDES_S = 600.0  # of a run, beside its experiment's own limit: standing up, judging, reporting
-GIVEN_UP_AFTER = 3
+GIVEN_UP_AFTER = 3  # runs of a command line in a row that the harness failed in: the next one would, too
+MORE = 1.5  # so many times the runs that were asked for are made, when some prove nothing
 
 
 class Lanes:
@@ -30,47 +32,48 @@ class Lanes:
         self._stopping = Stopping(console)
         self._ends_s = time.monotonic() + budget_s
         self._record = results.recorded()
-        self._codes: list[int] = []
+        self._codes: dict[str, list[int]] = {}  # of a command line's runs that were made now
         self._left_out: set[str] = set()
 
     def run(self, runs: int) -> int:
-        """Exit code."""
-        missing = [
-            (line, number)
-            for number in range(1, runs + 1)
-            for lane in self._lanes
-            for line in folders.lines(lane)
-            if not folders.is_of(line, self._folder(line, number))
-        ]
+        """So many runs of each that count, or half as many again of any kind. Exit code."""
+        lines = [line for lane in self._lanes for line in folders.lines(lane)]
         with self._stopping.installed():
-            for line, number in missing:
-                if self._stopping.asked:
-                    break
-                if self._begun(line) and self._made(line, number, runs) == EXIT_USAGE:
-                    return EXIT_USAGE
-        return self._told()
+            while lines and not self._stopping.asked:
+                lines = [line for line in lines if self._another(line, runs)]
+        told = self._told()
+        return EXIT_USAGE if any(EXIT_USAGE in codes for codes in self._codes.values()) else told
 
-    def _begun(self, line: Line) -> bool:
-        """Whether there is time for it. What was never measured is begun as long as there is any."""
-        found = folders.result(line.lane, self._out / line.lane.name)
-        of_line = [run for run in found.runs if run.arm == line.arms[0]]
-        took_s = results.took_s(line.lane, line.arms[0], (*self._record, *found.batches)) or 0.0
-        fits = time.monotonic() + took_s < self._ends_s
-        if not fits or answers.given_up(of_line, GIVEN_UP_AFTER):
-            self._left_out.add(f"{line.lane.name} {line.name}")
+    def _another(self, line: Line, runs: int) -> bool:
+        """A run, unless there are enough, or there is no time. Whether it is to be asked again."""
+        if self._stopping.asked:
             return False
-        return True
+        found = folders.result(line.lane, self._out / line.lane.name)
+        at_most = math.ceil(MORE * runs)
+        due = [number for number in range(1, at_most + 1) if not folders.is_of(line, self._folder(line, number))]
+        tried = self._codes.setdefault(line.key, [])
+        if not due or len(tried) >= at_most or answers.counted(line, found.batches) >= runs:
+            return False
+        if answers.given_up(tried, GIVEN_UP_AFTER) or not self._fits(line, found.batches):
+            self._left_out.add(line.key)
+            return False
+        tried.append(self._made(line, due[0]))
+        return tried[-1] != EXIT_USAGE
 
-    def _made(self, line: Line, number: int, runs: int) -> int:
+    def _fits(self, line: Line, measured: Sequence[Batch]) -> bool:
+        """Whether there is time for it. What was never measured is begun as long as there is any."""
+        took_s = results.took_s(line.lane, line.arms[0], (*self._record, *measured)) or 0.0
+        return time.monotonic() + took_s < self._ends_s
+
+    def _made(self, line: Line, number: int) -> int:
         folder = self._folder(line, number)
         seed = seed_of(folders.kept(self._out / line.lane.name).seed, number)
         limit_s = EXPERIMENTS[line.words[0]].timeout_s + BESIDES_S
         commit, begun = folders.commit(), time.monotonic()
         if is_whole(folder):
             set_aside(folder)  # of another command line: the table has changed
-        turn = f"{line.lane.name} {line.name} {number} of {runs}"
+        turn = f"{line.key} {number}"
         code = self._stopping.made((*line.words, "--plain"), seed=seed, folder=folder, turn=turn, within_s=limit_s)
-        self._codes.append(code)
         if is_whole(folder):
             took_s = round(time.monotonic() - begun, 1)
             jsonio.save(folders.made_of(folder), Made(commit=commit, took_s=took_s, exit_code=code))
@@ -94,7 +97,8 @@ class Lanes:
         if self._left_out:
             text = f"no time for all runs of {', '.join(sorted(self._left_out))}"
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
-        return answers.exit_code(self._lanes, known, self._codes, interrupted=self._stopping.asked)
+        codes = [code for of_line in self._codes.values() for code in of_line]
+        return answers.exit_code(self._lanes, known, codes, interrupted=self._stopping.asked)
 
 
 def measured(lanes: Sequence[Lane], out: Path) -> Iterator[Batch]:

@@ -15,7 +15,7 @@ from ci.lanes.making import Lanes, measured
 from ci.lanes.table import LANES
 from harness.base import jsonio
 from harness.child_runs import Stopping
-from tests.unit.lane_runs import PASS, STREAMS, plan, premise, recorded, said, shown, verdict
+from tests.unit.lane_runs import PASS, STREAMS, UNKNOWN, plan, premise, recorded, said, shown, verdict
 
 WINDOW = next(lane for lane in LANES if lane.name == "9433")  # two command lines
 
@@ -26,12 +26,15 @@ class World:
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
         self.code = 0
+        self.fit = PASS  # the host
+        self.verdicts = True
 
     def make(self, stopping: Stopping, words: Sequence[str], *, seed: int, folder: Path, **_: Any) -> int:
         del stopping
         self.made.append((f"{folder.parts[-3]} {folder.parts[-2]} {folder.name}", seed))
-        results_of = (premise(PASS), shown(), said(subject="items-1@vtgate-2"))
-        recorded(folder, verdict(*results_of), plan(words[0], *words[1:-1]))
+        results_of = (premise(self.fit), shown(), said(subject="items-1@vtgate-2"))
+        if self.verdicts:
+            recorded(folder, verdict(*results_of), plan(words[0], *words[1:-1]))
         return self.code
 
 
@@ -49,7 +52,7 @@ def lanes(tmp_path: Path, *chosen: Any, budget_s: float = 60.0) -> Lanes:
 
 def test_one_run_of_each_command_line_after_the_other(tmp_path: Path, world: World) -> None:
     lanes(tmp_path, WINDOW, STREAMS).run(2)
-    assert [name for name, _ in world.made] == [
+    assert [name for name, _ in world.made][:6] == [
         "9433 red 001", "9433 green 001", "17778 both 001",
         "9433 red 002", "9433 green 002", "17778 both 002",
     ]  # fmt: skip
@@ -66,6 +69,21 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, world: World) -> None:
     (red, green) = measured((STREAMS,), tmp_path)
     assert (red.runs, green.runs) == (3, 3)
     assert red.machine == "2 cores, 24 GiB, a cpu"
+
+
+def test_runs_that_prove_nothing_are_made_up_for_up_to_half_as_many(tmp_path: Path, world: World) -> None:
+    world.fit = UNKNOWN
+    assert lanes(tmp_path).run(4) == 3
+    assert len(world.made) == 6
+    world.fit = PASS
+    assert lanes(tmp_path).run(6) == 0
+    assert [name for name, _ in world.made[6:]] == ["17778 both 007", "17778 both 008", "17778 both 009"]
+
+
+def test_a_run_that_comes_to_no_verdict_is_not_tried_for_ever(tmp_path: Path, world: World) -> None:
+    world.verdicts, world.code = False, 3
+    assert lanes(tmp_path).run(2) == 3
+    assert [name for name, _ in world.made] == ["17778 both 001"] * 3
 
 
 def test_a_run_of_other_words_is_set_aside(tmp_path: Path, world: World) -> None:
@@ -89,10 +107,10 @@ def test_a_lane_that_the_harness_fails_in_is_given_up(tmp_path: Path, world: Wor
     assert len(world.made) == making.GIVEN_UP_AFTER
 
 
-def test_a_command_line_that_is_refused_ends_it(tmp_path: Path, world: World) -> None:
+def test_a_command_line_that_is_refused_is_not_tried_again(tmp_path: Path, world: World) -> None:
     world.code = 2
-    assert lanes(tmp_path).run(9) == 2
-    assert len(world.made) == 1
+    assert lanes(tmp_path, WINDOW, STREAMS).run(9) == 2
+    assert len(world.made) == 3
 
 
 def test_the_command_lists_and_writes(
