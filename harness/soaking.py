@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import datetime
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
 import psutil
 from rich.console import Console
 
 from experiments import EXPERIMENTS
 from harness import soak_files, soak_text
 from harness.base import jsonio, wait
-from harness.base.errors import ClusterError, VtchaosError
-from harness.base.rundir import RunDir
+from harness.base.errors import ClusterError, RunDirError
 from harness.child_runs import EXIT_USAGE, Stopping, is_whole
 from harness.model import Clean, Plan, RunVerdict
-from harness.repeat_command import recorded
 from harness.run_records import RunRecord, broken
 from harness.soak import Drawing, Resources, Soak, SoakRun
 from harness.soak_clusters import KeptCluster, command
@@ -171,8 +171,8 @@ class Soaking:
         why = made.why or ("vtchaos run refused it" if made.exit_code == EXIT_USAGE else "it came to no verdict")
         if (folder / "verdict.json").is_file():
             try:
-                return recorded(RunDir(folder), self._folder)
-            except (VtchaosError, ValueError) as error:
+                return recorded(folder, self._folder)
+            except RunDirError as error:
                 why = f"its record cannot be read: {error}"
         return broken(folder.name, drawn.experiment, drawn.seed, made.exit_code, why)
 
@@ -207,6 +207,19 @@ class Soaking:
 
     def _ran(self, words: Sequence[str], turn: str, within_s: float) -> int:
         return self._stopping.ran(command(words), turn, within_s)
+
+
+def recorded(run: Path, inside: Path) -> RunRecord:
+    """What is kept of a run, read in a process of its own. Raises RunDirError."""
+    words = [sys.executable, "-m", "harness.soak_record", str(run), str(inside)]
+    try:
+        done = subprocess.run(words, capture_output=True, check=False, timeout=REPORT_WITHIN_S, process_group=0)
+    except subprocess.TimeoutExpired:
+        raise RunDirError(f"{run} was not read within {REPORT_WITHIN_S:g} s") from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise RunDirError(said or f"{run}: exit code {done.returncode}")
+    return jsonio.structure(orjson.loads(done.stdout), RunRecord)
 
 
 def report(folder: Path, *, told: bool) -> tuple[int, str]:

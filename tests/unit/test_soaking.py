@@ -24,7 +24,6 @@ from rich.console import Console
 from harness import soak_files, soaking
 from harness.base import jsonio
 from harness.base.errors import ClusterError, RunDirError
-from harness.base.rundir import RunDir
 from harness.checks.judge import judge
 from harness.child_runs import Stopping
 from harness.history import load
@@ -160,11 +159,11 @@ def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
         yield
 
 
-def recorded(run: RunDir, inside: Path) -> RunRecord:
-    verdict = jsonio.load(run.verdict, RunVerdict)
-    seed = jsonio.load(run.plan, Plan).seed
+def recorded(run: Path, inside: Path) -> RunRecord:
+    verdict = jsonio.load(run / "verdict.json", RunVerdict)
+    seed = jsonio.load(run / "plan.json", Plan).seed
     return RunRecord(
-        run_id=verdict.run_id, folder=str(run.path.relative_to(inside)), experiment=verdict.experiment, seed=seed,
+        run_id=verdict.run_id, folder=str(run.relative_to(inside)), experiment=verdict.experiment, seed=seed,
         verdict=Verdict.PASS, exit_code=0, headline="",
     )  # fmt: skip
 
@@ -351,6 +350,15 @@ def test_a_finding_is_said_of_a_soak_that_was_broken_off_too(template: Path, tmp
     world = World(template, asks={1: lambda: signal.raise_signal(signal.SIGTERM)}, report=(1, ""))
     with replacing(world):
         assert lived(world, tmp_path, soak(2)) == 1
+
+
+def test_a_run_is_read_in_a_process_of_its_own(template: Path, tmp_path: Path) -> None:
+    found = soaking.recorded(template, template.parent)
+    assert (found.verdict, found.folder, found.experiment) == (Verdict.PASS, "run", "reparent/all-at-once")
+    shutil.copytree(template, tmp_path / "run")
+    (tmp_path / "run" / "events.jsonl").write_text("no JSON\n")
+    with pytest.raises(RunDirError, match=r"is not whole: ValueError: events\.jsonl, line 1"):
+        soaking.recorded(tmp_path / "run", tmp_path)
 
 
 def test_two_soaks_do_not_share_a_folder(tmp_path: Path) -> None:
