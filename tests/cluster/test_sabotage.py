@@ -15,13 +15,14 @@ from harness.base.rundir import RunDir
 from harness.model import Verdict
 from harness.run_records import record
 from harness.sabotage import SABOTAGES
-from tests.cluster.command import RUN_WITHIN_S, SHORT, verdict_of, vtchaos
+from tests.cluster.command import RUN_WITHIN_S, verdict_of, vtchaos
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(RUN_WITHIN_S + 100)]
 
 
 def test_a_buffer_that_is_off_is_noticed(tmp_path: Path) -> None:
-    words = ("run", "reparent/storm-1", *SHORT, "--sabotage", "no-buffer", "--out", tmp_path / "run")
+    phases = ("--set", "baseline_s=2", "--set", "recovery_s=1", "--set", "quiet_s=1")
+    words = ("run", "reparent/storm-1", "--plain", *phases, "--sabotage", "no-buffer", "--out", tmp_path / "run")
     done = vtchaos(*words, within_s=RUN_WITHIN_S)
     assert done.returncode == 3, done.output
     assert "SABOTAGED on purpose (no-buffer)" in done.output
