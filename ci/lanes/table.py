@@ -366,6 +366,15 @@ LANES: tuple[Lane, ...] = (
         red=HERE,
         green=control("reparent/storm-2", "--set", "reparents=1", unlike="no Reshard"),
     ),
+    Lane(
+        name="17326",
+        bug="#17326: a vtctld that is killed amid SwitchTraffic leaves the table denied, and a lock for 24 hours",
+        issue=switching.DENIED_FOR_LONG.issue,
+        experiment="switching/vtctld-killed",
+        check="clients/stall",
+        red=HERE,
+        green=control("switching/control", unlike="no switch"),
+    ),
     # ------------------------------------------------ disks
     Lane(
         name="20334",
