@@ -173,6 +173,8 @@ def tell(source: Source, folder: Path, console: Console) -> None:
         pairs=compared(issued(source.seen), issued(seen)),
         then=shown(source.then) if source.then is not None else (),
         now=shown(now) if now is not None else (),
+        then_counts=source.then is not None and source.then.counts,
+        now_counts=now is not None and now.counts,
     )
     jsonio.save(folder / COMPARED, found)
     replay_text.show(found, console, judged=source.then is not None)
@@ -247,5 +249,5 @@ class Replays:
         repeat_command.save(found, self._folder)
         repeats_text.show(found, self._console, folder=self._folder)
         if self._source.then is not None:
-            replay_text.show_times(shown(self._source.then), self._runs, self._console)
+            replay_text.show_times(self._source.then, self._runs, self._console)
         return found.exit_code

@@ -71,6 +71,10 @@ def _faults_sentence(pairs: Sequence[Pair]) -> str:
 
 
 def showed_sentence(found: Compared) -> str:
+    if not found.now_counts:
+        return "This run proves nothing, so that nothing could show."
+    if not found.then_counts:
+        return f"That run had proved nothing; now {counted(len(found.now), 'thing')} showed."
     if found.same:
         return "The same showed again." if found.then else "Neither of them showed anything."
     again = set(found.then) & set(found.now)
@@ -81,13 +85,14 @@ def showed_sentence(found: Compared) -> str:
     return f"Of {counted(len(found.then), 'thing')} that had shown {len(again)} showed again{more}."
 
 
-def show_times(then: Sequence[str], runs: Sequence[RunRecord], console: Console) -> None:
-    """How often what the earlier run showed showed again."""
+def show_times(then: RunRecord, runs: Sequence[RunRecord], console: Console) -> None:
+    """How often what the earlier run showed showed again, and what else did."""
     counting = [run for run in runs if run.counts]
-    title(console, "Of what had shown, showed again (95 % confidence)")
-    if not then:
-        line(console, "Nothing had shown.")
-    for name in then:
+    title(console, "How often it showed again (95 % confidence)")
+    if not shown(then):
+        line(console, "Nothing had shown." if then.counts else "That run had proved nothing.")
+    for name in dict.fromkeys((*shown(then), *(each for run in counting for each in shown(run)))):
         seen = sum(name in shown(run) for run in counting)
         found = rate(seen, len(counting))
-        line(console, f"  {seen} of {counted(len(counting), 'run')}, {rate_words(found)}: {name}")
+        new = "" if name in shown(then) else " (had not shown)"
+        line(console, f"  {seen} of {counted(len(counting), 'run')}, {rate_words(found)}: {name}{new}")

@@ -26,10 +26,12 @@ class Compared:
     pairs: tuple[Pair, ...]
     then: tuple[str, ...]  # what showed: names of findings, and known bugs where they were expected
     now: tuple[str, ...]
+    then_counts: bool = True  # False: that run proves nothing, so that nothing could show
+    now_counts: bool = True
 
     @property
     def same(self) -> bool:
-        return set(self.then) == set(self.now)
+        return self.then_counts and self.now_counts and set(self.then) == set(self.now)
 
     @property
     def same_faults(self) -> bool:

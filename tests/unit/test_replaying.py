@@ -26,11 +26,11 @@ from harness.history import load
 from harness.model import Drawn, Plan
 from harness.planning import Overrides
 from harness.replay_command import PLAN, Replays, source_of
-from harness.replaying import Compared, again, is_alike, on_cluster, shown
+from harness.replaying import Compared, again, is_alike, on_cluster
 from harness.run_records import record
 from harness.schedule import Issued, Pair
 from tests.golden.record import FOLDER, unpack
-from tests.unit.test_repeats import FOUND, PASSED
+from tests.unit.test_repeats import FOUND, PASSED, UNSURE
 
 SCHEDULE = (Drawn(number=2, attempt=1, at_s=1.5, hold_s=4.0), Drawn(number=5, attempt=3, at_s=9.0, hold_s=2.0))
 
@@ -180,9 +180,32 @@ def test_what_showed_then_and_now() -> None:
 
 def test_how_often_it_showed_again() -> None:
     text = io.StringIO()
-    (name,) = shown(FOUND)
-    replay_text.show_times((name,), [FOUND, FOUND, PASSED], Console(file=text, width=160))
-    assert "2 of 3 runs, 67% (21% to 94%): reparent/storm clients/stall 24.0.3" in text.getvalue()
+    replay_text.show_times(FOUND, [FOUND, FOUND, PASSED, UNSURE], Console(file=text, width=160))
+    assert text.getvalue().endswith("2 of 3 runs, 67% (21% to 94%): reparent/storm clients/stall 24.0.3\n")
+
+
+def test_what_had_not_shown_is_told_too() -> None:
+    text = io.StringIO()
+    replay_text.show_times(UNSURE, [FOUND, PASSED], Console(file=text, width=160))
+    assert "That run had proved nothing." in text.getvalue()
+    assert "1 of 2 runs, 50% (9% to 91%): reparent/storm clients/stall 24.0.3 (had not shown)" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, "The same showed again."),
+        ({"now": ()}, "Of 1 thing that had shown 0 showed again."),
+        ({"then": (), "now": ()}, "Neither of them showed anything."),
+        ({"then": ()}, "Now something showed that had not."),
+        ({"now": (), "now_counts": False}, "This run proves nothing, so that nothing could show."),
+        ({"then": (), "then_counts": False}, "That run had proved nothing; now 1 thing showed."),
+    ],
+)
+def test_a_run_that_proves_nothing_is_not_one_in_which_nothing_showed(changed: dict[str, Any], said: str) -> None:
+    found = replace(Compared(source="run-1", pairs=(), then=("a",), now=("a",)), **changed)
+    assert replay_text.showed_sentence(found) == said
+    assert found.same is (said in ("The same showed again.", "Neither of them showed anything."))
 
 
 # ---------------------------------------------------------------- several times
