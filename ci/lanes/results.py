@@ -98,7 +98,7 @@ def batches(lane: Lane, runs: Sequence[Run], *, folder: str, machine: str) -> tu
 def _batch(lane: Lane, arm: str, release: str, runs: Sequence[Run], *, folder: str, machine: str) -> Batch:
     voted = [(run, vote) for run in runs for vote in run.votes if vote.release == release]
     shown = [(run, vote) for run, vote in voted if vote.said is Said.SHOWN]
-    last = max(runs, key=lambda run: run.date)
+    last = max(runs, key=_when)
     return Batch(
         folder=folder,
         lane=lane.name,
@@ -110,10 +110,15 @@ def _batch(lane: Lane, arm: str, release: str, runs: Sequence[Run], *, folder: s
         date=last.date,
         commit=last.commit,
         shown=max((run.date for run, _ in shown), default=""),
-        shown_by=max((run for run, _ in shown), key=lambda run: run.date).commit if shown else "",
+        shown_by=max((run for run, _ in shown), key=_when).commit if shown else "",
         machine=machine,
         took_s=round(median(run.took_s for run in runs), 1),
     )
+
+
+def _when(run: Run) -> tuple[str, str]:
+    """A run id begins with the second of its making."""
+    return run.date, run.run_id
 
 
 def _counts(items: Iterable[Text]) -> dict[Text, int]:
@@ -151,7 +156,7 @@ def of_arm(lane: Lane, arm: str, known: Iterable[Batch]) -> list[Batch]:
 def last_shown(lane: Lane, known: Iterable[Batch]) -> Batch | None:
     """The batch with the latest reproduction."""
     mine = [batch for batch in of_arm(lane, RED, known) if batch.shown]
-    return max(mine, key=lambda batch: batch.shown, default=None)
+    return max(mine, key=lambda batch: (batch.shown, not batch.told), default=None)
 
 
 def took_s(lane: Lane, arm: str, known: Iterable[Batch]) -> float | None:
