@@ -108,6 +108,7 @@ FAULTS: tuple[FaultInForce, ...] = (
                 "EvictedPod",
                 "RollingRestart",
                 "RollingUpgrade",
+                "TakenAddress",
             }
         ),
         errors=GONE | STREAM_ENDED,
@@ -172,7 +173,15 @@ FAULTS: tuple[FaultInForce, ...] = (
         name="fault-in-force",
         title="a fault of the run was in force on the way",
         faults=frozenset(
-            {"ChangedTabletType", "ErrantTransaction", "LaggingReplicas", "PurgedBinlogs", "WrongCandidate"}
+            {
+                "BrokenApplier",
+                "ChangedTabletType",
+                "ErrantTransaction",
+                "LaggingReplicas",
+                "LostCell",
+                "PurgedBinlogs",
+                "WrongCandidate",
+            }
         ),
         errors=GONE | STREAM_ENDED,
         others=True,
