@@ -75,7 +75,7 @@ NOTHING_IN_A_ROW = 5  # so many runs that proved nothing, and the rest would pro
     show_default=True,
     help="What is of the release: the vtgate alone, or everything (an old vttablet wants --mysql 8.0).",
 )
-@click.option("--check", default="", metavar="CHECK", help="What must be red; default: that of its known bug, or any.")
+@click.option("--check", default="", metavar="CHECK", help="What must be red; default: its known bug, or any.")
 @click.option("--issue", default="", metavar="ISSUE", help="Which known bug of the experiment, where it has several.")
 @click.option("--any-host", is_flag=True, help=ANY_HOST)
 @click.option(

@@ -75,9 +75,10 @@ def _knobs(plan: Plan, keep: VtgateSpec | None) -> Iterator[Knob]:
 
 
 def _least_tablets(plan: Plan) -> int:
-    """As `harness.planning` has it: one more to reparent to, and one to read from."""
-    beside = "reparents" in plan.params or any(stream.tablet_type != "primary" for stream in plan.streams)
-    return 2 if beside else 1
+    """One more to reparent to or to read from (as `harness.planning` has it), and one that acknowledges: a primary of
+    a policy that wants it is not promoted alone ("won't be able to make forward progress", vtctld 24.0.3)."""
+    read = any(stream.tablet_type != "primary" for stream in plan.streams)
+    return 2 if read or "reparents" in plan.params or plan.cluster.durability_policy != "none" else 1
 
 
 def _params(plan: Plan) -> Iterator[Knob]:

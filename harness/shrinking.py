@@ -129,7 +129,8 @@ def shows_of(
     texts = (first.summary, *first.details)
     bugs = [bug for bug in plan.known_bugs if bug.check == first.check and any(bug.says in text for text in texts)]
     expected = (first.check, first.subject) not in found
-    sought = sought_of(bugs[:1] if expected else (), first.check, any_host=any_host)
+    issue = bugs[0].issue if bugs and expected else ""
+    sought = sought_of(bugs, first.check, issue, any_host=any_host)
     return sought, first.subject.rpartition("@")[2]
 
 

@@ -52,16 +52,19 @@ class Vote:
 
 
 def sought_of(bugs: Sequence[KnownBug], check: str = "", issue: str = "", *, any_host: bool = False) -> Sought:
-    """What the user means. Raises UsageError where that is not clear."""
-    meant = [bug for bug in bugs if (not check or bug.check == check) and issue in ("", bug.issue)]
+    """What the user means: a check that is red for whatever reason, a known bug, or the only one that there is. Raises
+    UsageError where that is not clear."""
+    if check and not issue:
+        return Sought(check=check, any_host=any_host)
+    meant = [bug for bug in bugs if issue in ("", bug.issue) and check in ("", bug.check)]
     if issue and not meant:
         there = listed(dict.fromkeys(bug.issue for bug in bugs)) or "none"
         raise UsageError(f"--issue {issue}: the experiment has no such known bug; it has {there}")
     issues = dict.fromkeys(bug.issue for bug in meant)
     if len(issues) > 1:
-        raise UsageError(f"which of the experiment's known bugs is meant? Give --issue: {listed(issues)}")
+        raise UsageError(f"which of the experiment's known bugs is meant? Give --issue or --check: {listed(issues)}")
     if not meant:
-        return Sought(check=check, any_host=any_host)
+        return Sought(any_host=any_host)
     bug = meant[0]
     return Sought(check=bug.check, says=bug.says, never=bug.never, issue=bug.issue, any_host=any_host)
 

@@ -152,6 +152,11 @@ def test_the_vtgate_that_showed_it_stays() -> None:
     assert found.cluster.vtgates == (old,)
 
 
+def test_a_primary_that_wants_an_acknowledgement_is_never_alone() -> None:
+    assert least_of(plan("vstream/copy-cycles")).cluster.tablets_per_shard == 2
+    assert least_of(plan("vstream/copy-cycles", durability="none")).cluster.tablets_per_shard == 1
+
+
 def test_a_plan_that_was_written_and_read_is_the_same() -> None:
     """Its folder and its command line are found by it."""
     for start in (plan(shards=8, params={"reparents": 6.0}), plan("vstream/tables-cut")):
