@@ -7,7 +7,6 @@ are there are not made again.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import secrets
 import sys
 from collections.abc import Sequence
@@ -23,8 +22,9 @@ from clusters.software import vitess_release
 from experiments import EXPERIMENTS
 from harness import bisect_text, history, planning
 from harness.base import jsonio
-from harness.base.errors import RunDirError, UsageError
+from harness.base.errors import UsageError
 from harness.base.rundir import RUNS, RunDir
+from harness.base.taken_up import new_name, taken_up
 from harness.bisecting import (
     BESIDE_EACH_OTHER,
     Asked,
@@ -114,8 +114,8 @@ def bisect_command(*, experiment: str, seed: int | None, out: Path | None, most_
     answer, 3 without one, 4 where no run came to a result.
     """
     words = words_of(click.get_current_context(), OURS)
-    folder = (out or RUNS / _name(experiment)).absolute()
-    before = bisection_of(folder)
+    folder = (out or RUNS / new_name("bisect", experiment)).absolute()
+    before = taken_up(folder, BISECT, Bisection, what="bisection")
     if seed is None:
         seed = before.asked.seed if before is not None else secrets.randbelow(2**31)
     asked = _asked(planning.choose(experiment, EXPERIMENTS), words, seed, given)
@@ -171,23 +171,6 @@ def _beside(wanted: bool | None, experiment: Experiment, component: str) -> int:
     if wanted and not can:
         raise UsageError("--side-by-side: only vtgates stand side by side, and only in an experiment that has one")
     return BESIDE_EACH_OTHER if can and wanted is not False else 1
-
-
-def _name(experiment: str) -> str:
-    now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-bisect-{experiment.replace('/', '-')}-{secrets.token_hex(2)}"
-
-
-def bisection_of(folder: Path) -> Bisection | None:
-    """What a folder bisects, if it does. Raises RunDirError when that cannot be read, or something else is in it."""
-    if not (folder / BISECT).is_file():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise RunDirError(f"{folder} exists and is not empty, and holds no bisection; give another --out")
-        return None
-    try:
-        return jsonio.load(folder / BISECT, Bisection)
-    except ValueError as error:
-        raise RunDirError(f"{folder / BISECT} does not fit this version of vtchaos: {error}") from None
 
 
 def _require_same(folder: Path, before: Bisection | None, asked: Asked) -> None:

@@ -13,6 +13,7 @@ from harness import compare_text, history
 from harness.base import jsonio
 from harness.base.errors import RunDirError
 from harness.base.rundir import RunDir
+from harness.base.taken_up import fitting
 from harness.checks.judge import judge
 from harness.compare import compare
 from harness.model import Objective
@@ -49,10 +50,7 @@ def compare_command(a: Path, b: Path, as_json: bool, fail_if_worse: bool, object
 def runs_in(folder: Path, objective: Objective | None = None) -> tuple[RunRecord, ...]:
     """The runs of a folder: as its summary has them, or judged now. Raises RunDirError."""
     if objective is None and (folder / SUMMARY).is_file():
-        try:
-            return jsonio.load(folder / SUMMARY, Summary).runs
-        except ValueError as error:
-            raise RunDirError(f"{folder / SUMMARY} does not fit this version of vtchaos: {error}") from None
+        return fitting(folder / SUMMARY, Summary).runs
     if (folder / "plan.json").is_file():
         return (_judged(folder, objective),)
     runs = sorted(plan.parent for plan in folder.glob("*/plan.json") if "-broken-off" not in plan.parent.name)

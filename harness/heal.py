@@ -19,6 +19,7 @@ from harness.base import jsonio
 from harness.base.errors import ClusterError, PlanError, RunDirError, UsageError
 from harness.base.owner import Owner
 from harness.base.rundir import RunDir
+from harness.base.taken_up import fitting
 from harness.contracts import Backend
 from harness.history import fold_ledger
 from harness.model import Event, Plan
@@ -60,10 +61,7 @@ def heal(run_dir: Path, force: bool, keep_images: bool) -> None:
 
 def plan_of(folder: RunDir) -> Plan:
     """Raises RunDirError for a plan that is not whole."""
-    try:
-        return jsonio.load(folder.plan, Plan)
-    except ValueError as error:
-        raise RunDirError(f"{folder.plan} does not fit this version of vtchaos: {error}") from None
+    return fitting(folder.plan, Plan)
 
 
 def require_dead(folder: RunDir, *, force: bool = False) -> None:

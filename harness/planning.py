@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import math
 import secrets
@@ -14,6 +13,7 @@ from typing import TypeVar
 from clusters.kubernetes.operator_manifest import as_it_will_be
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
+from harness.base.taken_up import new_name
 from harness.checks import EVERY_RUN, WITH_LOAD, names
 from harness.contracts import Experiment
 from harness.items import MAX_TABLES, ItemsSpec
@@ -113,7 +113,7 @@ def build(
     if seed is not None and not 0 <= seed <= MAX_SEED:
         raise PlanError(f"--seed {seed}: a seed is a whole number from 0 to {MAX_SEED}")
     return Plan(
-        run_id=run_id_of(experiment.name),
+        run_id=new_name(experiment.name),
         experiment=experiment.name,
         why=experiment.why,
         backend=backend,
@@ -133,12 +133,6 @@ def build(
         notes=_own_flags(experiment.cluster, running, cluster_name) if running is not None else (),
         objective=_given(overrides.objective, Objective()),
     )
-
-
-def run_id_of(experiment: str) -> str:
-    """A new one: when, what, and a few digits that no other run of this second has."""
-    now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{experiment.replace('/', '-')}-{secrets.token_hex(2)}"
 
 
 def refuse_plan(plan: Plan) -> None:

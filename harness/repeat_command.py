@@ -19,6 +19,7 @@ from harness import history, repeats, repeats_text
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.rundir import RunDir
+from harness.base.taken_up import fitting
 from harness.child_runs import EXIT_USAGE, Stopping, is_whole, seed_of
 from harness.model import Plan, RunVerdict
 from harness.repeats import EXIT_HARNESS, Batch, Summary
@@ -156,10 +157,7 @@ def batch_of(folder: Path | None) -> Batch | None:
     """What a folder repeats, if it is one of those. Raises RunDirError when that cannot be read."""
     if folder is None or not (folder / BATCH).is_file():
         return None
-    try:
-        return jsonio.load(folder / BATCH, Batch)
-    except ValueError as error:
-        raise RunDirError(f"{folder / BATCH} does not fit this version of vtchaos: {error}") from None
+    return fitting(folder / BATCH, Batch)
 
 
 def same(folder: Path, batch: Batch) -> None:

@@ -35,6 +35,7 @@ from harness import (
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.rundir import RUNS, RunDir
+from harness.base.taken_up import fitting
 from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.child_runs import EXIT_INTERRUPTED, EXIT_USAGE, TURN, Stopping, is_whole, set_aside
@@ -102,11 +103,9 @@ def source_of(path: Path) -> Source:
         plan = seen.plan if seen.plan.schedule else replace(seen.plan, schedule=_schedule(seen))
         return Source(plan=plan, seen=seen, then=_judged(seen, path.name))
     try:
-        return Source(plan=jsonio.load(run.plan if run is not None else path, Plan))
+        return Source(plan=fitting(run.plan if run is not None else path, Plan))
     except FileNotFoundError:
         raise RunDirError(f"{path} is neither a run directory nor a plan.json") from None
-    except ValueError as error:
-        raise RunDirError(f"{path} does not fit this version of vtchaos: {error}") from None
 
 
 def _schedule(seen: History) -> tuple[Drawn, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from harness.base.errors import PlanError
+from harness.base.taken_up import new_name
 from harness.contracts import Experiment
 from harness.facts.words import counted, listed
 from harness.findings import findings
 from harness.model import ClusterSpec, Plan
-from harness.planning import choose, refuse_plan, run_id_of
+from harness.planning import choose, refuse_plan
 from harness.run_records import RunRecord
 from harness.schedule import Pair
 
@@ -81,7 +82,7 @@ def again(
         )
     made = replace(
         plan,
-        run_id=run_id_of(plan.experiment),
+        run_id=new_name(plan.experiment),
         cluster_name="",
         params=_scheduled_params(plan),
         command_line=tuple(command_line),

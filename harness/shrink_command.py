@@ -7,9 +7,7 @@ so that a folder is taken up by walking the same way again: runs that are there 
 from __future__ import annotations
 
 import asyncio
-import datetime
 import re
-import secrets
 import statistics
 import subprocess
 import sys
@@ -25,9 +23,10 @@ from experiments import EXPERIMENTS
 from harness import history, replay_command, shrink_text, shrinking
 from harness.base import jsonio
 from harness.base.clock import now_ns
-from harness.base.errors import PlanError, RunDirError, UsageError
+from harness.base.errors import PlanError, UsageError
 from harness.base.files import replaced
 from harness.base.rundir import RUNS, RunDir
+from harness.base.taken_up import new_name, taken_up
 from harness.checks.judge import judge
 from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_whole, set_aside
 from harness.history import History
@@ -83,16 +82,11 @@ def shrink_command(
         raise UsageError(f"{run_dir} is a plan; what it showed is in a run directory")
     sought, node = shows_of(source.plan, bare(source.seen), judge(source.seen), check, any_host=any_host)
     asked = Asked(source=source.plan.run_id, sought=sought, rate=least_rate, confidence=confidence, trials=trials)
-    folder = (out or RUNS / _name(source.plan)).absolute()
+    folder = (out or RUNS / new_name("shrink", source.plan.experiment)).absolute()
     _require_same(folder, asked)
     folder.mkdir(parents=True, exist_ok=True)
     keep = _vtgate(source.seen, node)
     sys.exit(Shrinking(folder, asked, source.plan, keep, budget_s=seconds_of(budget, "--budget")).run())
-
-
-def _name(plan: Plan) -> str:
-    now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-shrink-{plan.experiment.replace('/', '-')}-{secrets.token_hex(2)}"
 
 
 def _vtgate(seen: History, node: str) -> VtgateSpec | None:
@@ -102,14 +96,10 @@ def _vtgate(seen: History, node: str) -> VtgateSpec | None:
 
 def _require_same(folder: Path, asked: Asked) -> None:
     """The rate, the trials and the confidence may change. Raises UsageError, RunDirError."""
-    if not (folder / SHRINK).is_file():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise RunDirError(f"{folder} exists and is not empty, and holds no shrinking; give another --out")
+    before = taken_up(folder, SHRINK, Shrink, what="shrinking")
+    if before is None:
         return
-    try:
-        there = jsonio.load(folder / SHRINK, Shrink).asked
-    except ValueError as error:
-        raise RunDirError(f"{folder / SHRINK} does not fit this version of vtchaos: {error}") from None
+    there = before.asked
     if (there.source, there.sought) != (asked.source, asked.sought):
         raise UsageError(f"{folder} shrinks {there.source} for {there.sought.name}; give another --out")
 

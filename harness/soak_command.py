@@ -26,6 +26,7 @@ from harness.base.errors import RunDirError, UsageError
 from harness.base.goduration import duration_s
 from harness.base.hostfacts import host_facts
 from harness.base.rundir import RUNS as RUN_DIRS
+from harness.base.taken_up import new_name, taken_up
 from harness.child_runs import Stopping
 from harness.soak import SOAK, Soak, Weights
 from harness.soak_drawing import drawing
@@ -99,23 +100,11 @@ def _place(out: Path | None, resume: Path | None) -> tuple[Soak | None, Path]:
     """What soaks in the folder already, if there is one. Raises UsageError, RunDirError."""
     if out is not None and resume is not None:
         raise UsageError("give --out for a new soak, --resume for one that is there")
-    folder = (resume or out or RUN_DIRS / f"{_now():%Y%m%d-%H%M%S}-soak-{secrets.token_hex(2)}").absolute()
-    before = soak_of(folder)
+    folder = (resume or out or RUN_DIRS / new_name("soak")).absolute()
+    before = taken_up(folder, SOAK, Soak, what="soak")
     if resume is not None and before is None:
         raise RunDirError(f"{folder} holds no soak ({SOAK})")
     return before, folder
-
-
-def soak_of(folder: Path) -> Soak | None:
-    """Raises RunDirError when that cannot be read, or something else is in the folder."""
-    if not (folder / SOAK).is_file():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunDirError(f"{folder} exists and is not empty, and holds no soak; give another --out")
-        return None
-    try:
-        return jsonio.load(folder / SOAK, Soak)
-    except ValueError as error:
-        raise RunDirError(f"{folder / SOAK} does not fit this version of vtchaos: {error}") from None
 
 
 def _require_same(

@@ -6,7 +6,6 @@ ended early can be taken up, and what it has is there.
 
 from __future__ import annotations
 
-import datetime
 import secrets
 import subprocess
 import sys
@@ -20,8 +19,9 @@ from rich.text import Text
 
 from harness import history, sweep_page, sweep_text
 from harness.base import jsonio
-from harness.base.errors import RunDirError, UsageError
+from harness.base.errors import UsageError
 from harness.base.rundir import RUNS, RunDir
+from harness.base.taken_up import new_name, taken_up
 from harness.causes import UNEXPLAINED
 from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, seed_of, words_of
 from harness.facts.needs import doubts, without_core_s
@@ -114,8 +114,8 @@ def sweep_command(
     axis, text = _one_axis(context.meta[AXES], step)
     _require_whole(context.command, axis, text)
     words = list(words_of(context, OURS))
-    folder = (out or RUNS / _name(experiment)).absolute()
-    before = sweep_of(folder)
+    folder = (out or RUNS / new_name("sweep", experiment)).absolute()
+    before = taken_up(folder, SWEEP, Sweep, what="sweep")
     asked = Asked(
         experiment=experiment,
         words=tuple(words),
@@ -159,27 +159,10 @@ def _place(words: Sequence[str], axis: Axis, text: str) -> int:
     raise UsageError(f"{axis.option} {text}: only an option of `vtchaos run` can be swept")
 
 
-def _name(experiment: str) -> str:
-    now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-sweep-{experiment.replace('/', '-')}-{secrets.token_hex(2)}"
-
-
 def _seed(seed: int | None, before: Sweep | None) -> int:
     if seed is not None:
         return seed
     return before.asked.seed if before is not None else secrets.randbelow(2**31)
-
-
-def sweep_of(folder: Path) -> Sweep | None:
-    """What a folder sweeps, if it does. Raises RunDirError when that cannot be read, or something else is in it."""
-    if not (folder / SWEEP).is_file():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise RunDirError(f"{folder} exists and is not empty, and holds no sweep; give another --out")
-        return None
-    try:
-        return jsonio.load(folder / SWEEP, Sweep)
-    except ValueError as error:
-        raise RunDirError(f"{folder / SWEEP} does not fit this version of vtchaos: {error}") from None
 
 
 def _require_same(folder: Path, before: Sweep | None, asked: Asked) -> None:

@@ -12,6 +12,7 @@ import orjson
 from harness.base import jsonio
 from harness.base.errors import RunDirError
 from harness.base.files import replaced
+from harness.base.taken_up import fitting
 from harness.nights import junit, markdown, page, text
 from harness.nights.night import Night, night
 from harness.nights.report import Report, report
@@ -72,11 +73,9 @@ def read(folder: Path) -> Night:
 def soak_of(folder: Path) -> Soak:
     """Raises RunDirError when it holds none, or one of another version."""
     try:
-        return jsonio.load(folder / SOAK, Soak)
+        return fitting(folder / SOAK, Soak)
     except (FileNotFoundError, NotADirectoryError):
         raise RunDirError(f"{folder} holds no soak: there is no {SOAK} in it") from None
-    except ValueError as error:
-        raise RunDirError(f"{folder / SOAK} does not fit this version of vtchaos: {error}") from None
 
 
 def shown(folder: Path) -> str:
