@@ -44,7 +44,7 @@ from harness.replay_command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
 from harness.shrink_command import shrink_command
-from harness.soak_command import soak_command
+from harness.soak.command import soak_command
 from harness.sweep_command import sweep_command
 from harness.timeline_command import timeline
 

@@ -16,8 +16,8 @@ from harness.base.taken_up import fitting
 from harness.nights import junit, markdown, page, text
 from harness.nights.night import Night, night
 from harness.nights.report import Report, report
-from harness.soak import RUNS, SOAK, Soak, SoakRun
-from harness.soak_files import PRUNED
+from harness.soak.files import PRUNED
+from harness.soak.values import RUNS, SOAK, Soak, SoakRun
 
 REPORT = "soak-report.json"
 PAGE = "soak.html"

@@ -19,8 +19,8 @@ from harness.findings import findings
 from harness.model import Verdict
 from harness.repeats import PREMISES, premises_hold, why_unknown
 from harness.run_records import FIGURES, HOST, RunRecord, Said, without_particulars
-from harness.soak import Soak, SoakRun
-from harness.soak_limits import Tally, failed
+from harness.soak.limits import Tally, failed
+from harness.soak.values import Soak, SoakRun
 
 TRENDS = ("worst_stall_s", "reparent_s", "p99_ms", "availability", "storm_s")  # of run_records.FIGURES
 RESOURCES = (

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from clusters import KEEPERS, kept
-from harness import soak_files
 from harness.base import jsonio
 from harness.base.rundir import RunDir
-from harness.soak import SOAK, Soak
-from harness.soak_drawing import drawing
+from harness.soak import files
+from harness.soak.drawing import drawing
+from harness.soak.values import SOAK, Soak
 from tests.cluster.command import RUN_WITHIN_S, started, until_event, vtchaos
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(RUN_WITHIN_S + 100)]
@@ -50,14 +50,14 @@ def test_a_soak_that_was_killed_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "soak"
     words = ("--seed", "3", "--runs", "2", "--weights", tmp_path / "weights.toml")
     asyncio.run(killed_in_the_second_run(folder, *words, log=tmp_path / "output"))
-    assert [run.number for run in soak_files.runs(folder)] == [1]
+    assert [run.number for run in files.runs(folder)] == [1]
     soak = jsonio.load(folder / SOAK, Soak)
     second = jsonio.load(RunDir(folder / "0002").clock, dict)
 
     ended = vtchaos("soak", "--resume", folder, within_s=RUN_WITHIN_S)
 
     assert ended.returncode in (0, 3), ended.output
-    runs = list(soak_files.runs(folder))
+    runs = list(files.runs(folder))
     assert [run.drawing for run in runs] == [drawing(3, number, soak.weights) for number in (1, 2)]
     assert [run.cluster for run in runs] == ["new", "reused"]
     assert jsonio.load(RunDir(folder / "0002").clock, dict) == second, "the second run was made twice"

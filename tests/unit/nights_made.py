@@ -11,7 +11,7 @@ from harness.base import jsonio
 from harness.model import CheckKind, Verdict
 from harness.nights.night import Item, Night, Shown, Sighting, Watched, night
 from harness.run_records import Said
-from harness.soak import RUNS, SOAK, Soak, SoakRun
+from harness.soak.values import RUNS, SOAK, Soak, SoakRun
 from tests.unit.soak_runs import WEIGHTS, soak_run
 
 ERRORS = Watched(experiment="reparent/storm", check="clients/errors", release="24.0.3")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.model import CheckKind, Verdict
 from harness.run_records import RunRecord, Said
-from harness.soak import Drawing, Lot, Resources, SoakRun, Values, Weights
+from harness.soak.values import Drawing, Lot, Resources, SoakRun, Values, Weights
 
 CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
 LEVEL = Resources(

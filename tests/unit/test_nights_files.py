@@ -13,8 +13,8 @@ from harness.cli import main
 from harness.model import Verdict
 from harness.nights.files import MOST_NIGHTS, before, read, renewed
 from harness.nights.words import again
-from harness.soak import RUNS, SOAK
-from harness.soak_files import PRUNED
+from harness.soak.files import PRUNED
+from harness.soak.values import RUNS, SOAK
 from tests.unit.nights_made import errors, run, written
 
 RED, GREEN = errors(Verdict.FAIL), errors(Verdict.PASS)

@@ -15,7 +15,7 @@ from harness.nights.files import read, renewed
 from harness.nights.night import Night, night
 from harness.nights.report import Report, percent, report
 from harness.reports.markdown import MOST_BYTES
-from harness.soak import SoakRun
+from harness.soak.values import SoakRun
 from tests.unit.nights_made import FOUND, KNOWN, counted, errors, gathered, noisy, run, soak, written
 from tests.unit.soak_runs import broken, canary
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from harness import soak_clusters, soak_command
 from harness.base import jsonio
 from harness.base.errors import ClusterError
 from harness.cli import main
-from harness.soak import Drawing, Soak
-from harness.soak_clusters import KeptCluster
+from harness.soak import clusters as soak_clusters
+from harness.soak import command
+from harness.soak.clusters import KeptCluster
+from harness.soak.values import Drawing, Soak
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def soaked(monkeypatch: pytest.MonkeyPatch) -> list[Soak]:
         made.append(soak)
         return 0
 
-    monkeypatch.setattr(soak_command, "_soaked", ran)
+    monkeypatch.setattr(command, "_soaked", ran)
     return made
 
 
@@ -110,7 +111,7 @@ def test_a_dry_run_shows_what_can_be_typed_and_makes_nothing(soaked: list[Soak],
 
 @pytest.mark.parametrize(("text", "size"), [("20GB", 20 * 10**9), ("500 MB", 5 * 10**8), ("1GiB", 2**30), ("7b", 7)])
 def test_sizes(text: str, size: int) -> None:
-    assert soak_command._bytes(text) == size
+    assert command._bytes(text) == size
 
 
 # ---------------------------------------------------------------- the kept cluster

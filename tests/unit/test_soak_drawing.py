@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.soak import Values
-from harness.soak_drawing import drawing, extremes, words_of_option
+from harness.soak.drawing import drawing, extremes, words_of_option
+from harness.soak.values import Values
 from tests.unit.soak_runs import WEIGHTS
 
 SEEDS = st.integers(min_value=0, max_value=2**31)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.model import CheckKind, Clean, Verdict
-from harness.soak import SoakRun
-from harness.soak_limits import (
+from harness.soak.limits import (
     FAILED_IN_A_ROW,
     FIRST_RUNS,
     Came,
@@ -23,6 +22,7 @@ from harness.soak_limits import (
     why_end,
     why_replaced,
 )
+from harness.soak.values import SoakRun
 from tests.unit.soak_runs import broken, canary, found, record, said, soak_run
 
 CLEAN = Clean(at_ns=1, found={"nodes that do not run": ()})

@@ -11,9 +11,9 @@ import pytest
 from experiments import EXPERIMENTS
 from harness.base.errors import UsageError
 from harness.sabotage import SABOTAGES
-from harness.soak import Values
-from harness.soak_drawing import drawing
-from harness.soak_weights import SHIPPED, planned, read, weights_of
+from harness.soak.drawing import drawing
+from harness.soak.values import Values
+from harness.soak.weights import SHIPPED, planned, read, weights_of
 
 RELEASES = ("21.0.2", "24.0.3")
 

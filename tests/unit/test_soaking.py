@@ -21,7 +21,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness import soak_files, soaking
 from harness.base import jsonio
 from harness.base.errors import ClusterError, RunDirError
 from harness.checks.judge import judge
@@ -29,9 +28,10 @@ from harness.child_runs import Stopping
 from harness.history import load
 from harness.model import Plan, RunVerdict, Verdict
 from harness.run_records import RunRecord
-from harness.soak import RUNS, Drawing, Soak, SoakRun
-from harness.soak_drawing import drawing
-from harness.soaking import Soaking
+from harness.soak import files, soaking
+from harness.soak.drawing import drawing
+from harness.soak.soaking import Soaking
+from harness.soak.values import RUNS, Drawing, Soak, SoakRun
 from tests.fakes import calm
 from tests.unit.soak_runs import WEIGHTS
 
@@ -120,7 +120,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
     """The world in place of the real one."""
-    append, prune = soak_files.append, soak_files.prune
+    append, prune = files.append, files.prune
 
     def appended(folder: Path, run: SoakRun) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -154,8 +154,8 @@ def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
         patch.setattr(soaking, "recorded", recorded)
         patch.setattr(soaking, "report", report)
         patch.setattr(soaking, "_until_nobody_is_at", nobody)
-        patch.setattr(soak_files, "append", appended)
-        patch.setattr(soak_files, "prune", pruned)
+        patch.setattr(files, "append", appended)
+        patch.setattr(files, "prune", pruned)
         yield
 
 
@@ -198,7 +198,7 @@ def lived(world: World, folder: Path, what: Soak) -> int | None:
 
 def complete(folder: Path, count: int) -> None:
     """Every run once, in order, as it would have been drawn anyway."""
-    runs = list(soak_files.runs(folder))
+    runs = list(files.runs(folder))
     assert [run.drawing for run in runs] == [drawing(SEED, number, WEIGHTS) for number in range(1, count + 1)]
     assert [run.folder for run in runs] == [f"{number:04d}" for number in range(1, count + 1)]
     assert all((folder / run.folder / "verdict.json").is_file() for run in runs)
@@ -244,7 +244,7 @@ def test_a_run_that_is_whole_is_taken_over_with_what_it_says(template: Path, tmp
         world.lives = None
         lived(world, tmp_path, soak(1))
     assert world.started == [1]
-    (run,) = soak_files.runs(tmp_path)
+    (run,) = files.runs(tmp_path)
     assert run.exit_code == jsonio.load(template / "verdict.json", RunVerdict).exit_code
     assert run.took_s >= 0
 
@@ -288,7 +288,7 @@ def test_a_run_that_failed_is_on_record_and_is_not_made_again(template: Path, tm
         lived(world, tmp_path, soak(3))
     assert world.started == [1, 2, 3]
     assert world.reports == [False, False, False, True, True]
-    runs = list(soak_files.runs(tmp_path))
+    runs = list(files.runs(tmp_path))
     assert [run.exit_code for run in runs] == [0, 4, 0]
     assert runs[1].record.headline == "it came to no verdict"
 
@@ -305,7 +305,7 @@ def test_a_cluster_that_does_not_start_is_a_failure_of_the_harness(template: Pat
     world = World(template)
     with replacing(world, Refusing):
         lived(world, tmp_path, soak(3))
-    runs = list(soak_files.runs(tmp_path))
+    runs = list(files.runs(tmp_path))
     assert [(run.exit_code, run.record.headline) for run in runs[:2]] == [(4, "it does not serve")] * 2
     assert world.started == [3]
 
@@ -326,11 +326,11 @@ def test_the_folder_is_kept_small(template: Path, tmp_path: Path) -> None:
     with replacing(world):
         lived(world, tmp_path, soak(8, keep_bytes=1_000_000))
     complete(tmp_path, 8)
-    runs = list(soak_files.runs(tmp_path))
+    runs = list(files.runs(tmp_path))
     left = [run.number for run in runs if (tmp_path / run.folder / "ops-0.bin").exists()]
     uncaught = [run.number for run in runs if run.caught is False]
     assert left == [*uncaught, 8]
-    assert soak_files.taken_bytes(tmp_path) < 1_300_000  # one run is made before there is room for it
+    assert files.taken_bytes(tmp_path) < 1_300_000  # one run is made before there is room for it
     assert "removed by the soak" in (tmp_path / "0001" / "pruned.txt").read_text()
 
 
@@ -362,23 +362,23 @@ def test_a_run_is_read_in_a_process_of_its_own(template: Path, tmp_path: Path) -
 
 
 def test_two_soaks_do_not_share_a_folder(tmp_path: Path) -> None:
-    second = soak_files.owned(tmp_path)
-    with soak_files.owned(tmp_path), pytest.raises(RunDirError, match="another soak is at work"):
+    second = files.owned(tmp_path)
+    with files.owned(tmp_path), pytest.raises(RunDirError, match="another soak is at work"):
         second.__enter__()
-    with soak_files.owned(tmp_path):
+    with files.owned(tmp_path):
         pass
 
 
 def test_a_line_of_another_version_is_said(tmp_path: Path) -> None:
     (tmp_path / RUNS).write_text('{"number": 1}\n')
     with pytest.raises(RunDirError, match=r"runs\.jsonl, line 1 is of another version"):
-        list(soak_files.runs(tmp_path))
+        list(files.runs(tmp_path))
 
 
 def test_what_it_takes_is_measured(tmp_path: Path) -> None:
-    before = soak_files.resources(tmp_path)
+    before = files.resources(tmp_path)
     (tmp_path / "bulk").write_bytes(bytes(1_000_000))
-    after = soak_files.resources(tmp_path)
+    after = files.resources(tmp_path)
     assert after.folder_bytes - before.folder_bytes >= 1_000_000
     assert before.own_rss_bytes > 10_000_000
     assert before.own_handles > 2

@@ -1,6 +1,6 @@
 """A soak: runs all night, one after the other, drawn from one seed.
 
-Run number k is a function of the seed, of k and of the weights alone (`harness.soak_drawing`): a soak that was broken
+Run number k is a function of the seed, of k and of the weights alone (`harness.soak.drawing`): a soak that was broken
 off goes on with the runs that it would have made anyway.
 
 SOAK/soak.json    what is drawn from, and what draws it: `Soak`

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from harness.findings import findings
-from harness.soak import Drawing, SoakRun
-from harness.soak_limits import Came, Tally, came_to
+from harness.soak.limits import Came, Tally, came_to
+from harness.soak.values import Drawing, SoakRun
 
 _STYLES = {Came.PASSED: "green", Came.CAUGHT: "green", Came.FOUND: "red", Came.UNCAUGHT: "bold red"}
 

@@ -13,7 +13,7 @@ from harness.findings import findings
 from harness.model import CheckKind, Clean, Verdict
 from harness.run_records import RunRecord, Said, without_particulars
 from harness.sabotage import SABOTAGES
-from harness.soak import SoakRun
+from harness.soak.values import SoakRun
 
 FIRST_RUNS = 3  # of every finding, whose recordings are never removed
 FAILED_IN_A_ROW = 5  # so many runs that the harness failed in, and the rest of the night would as well

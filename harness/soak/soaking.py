@@ -16,16 +16,16 @@ import psutil
 from rich.console import Console
 
 from experiments import EXPERIMENTS
-from harness import soak_files, soak_text
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, RunDirError
 from harness.child_runs import EXIT_USAGE, Stopping, is_whole
 from harness.model import Clean, Plan, RunVerdict
 from harness.run_records import RunRecord, broken
-from harness.soak import Drawing, Resources, Soak, SoakRun
-from harness.soak_clusters import KeptCluster, command
-from harness.soak_drawing import drawing
-from harness.soak_limits import (
+from harness.soak import files
+from harness.soak import text as soak_text
+from harness.soak.clusters import KeptCluster, command
+from harness.soak.drawing import drawing
+from harness.soak.limits import (
     EXIT_FINDING,
     EXIT_HARNESS,
     EXIT_INTERRUPTED,
@@ -40,6 +40,7 @@ from harness.soak_limits import (
     why_end,
     why_replaced,
 )
+from harness.soak.values import Drawing, Resources, Soak, SoakRun
 
 LOG = "runs.log"  # what the runs said, where there is no terminal
 BEYOND_TIMEOUT_S = 900.0  # a run's start, end and judging, beside its timeline
@@ -74,7 +75,7 @@ class Soaking:
 
     def run(self) -> int:
         """Returns the exit code."""
-        for run in soak_files.runs(self._folder):
+        for run in files.runs(self._folder):
             self._tally.add(run)
         with self._stopping.installed():
             self._cleared()
@@ -105,7 +106,7 @@ class Soaking:
             run = self._one(drawn)
             if run is None:
                 break
-            soak_files.append(self._folder, run)
+            files.append(self._folder, run)
             self._tally.add(run)
             self._pruned(run.after)
             self._reported(told=False)
@@ -129,7 +130,7 @@ class Soaking:
     def _one(self, drawn: Drawing) -> SoakRun | None:
         """None: it was broken off, and will be made again."""
         folder = self._folder / f"{drawn.number:04d}"
-        before = soak_files.resources(self._folder)
+        before = files.resources(self._folder)
         made = _found(folder) or self._make(drawn, folder)
         if self._stopping.asked and not is_whole(folder):
             return None
@@ -147,7 +148,7 @@ class Soaking:
             cluster=made.cluster,
             replaced=why,
             before=before,
-            after=soak_files.resources(self._folder),
+            after=files.resources(self._folder),
         )
 
     def _make(self, drawn: Drawing, folder: Path) -> _Made:
@@ -193,9 +194,9 @@ class Soaking:
 
     def _pruned(self, after: Resources) -> None:
         if after.folder_bytes > self._soak.keep_bytes:
-            gone = soak_files.broken_off(self._folder)
-            gone += removable(soak_files.runs(self._folder), self._tally.first)
-            soak_files.prune(self._folder, gone, taken=after.folder_bytes, keep_bytes=self._soak.keep_bytes)
+            gone = files.broken_off(self._folder)
+            gone += removable(files.runs(self._folder), self._tally.first)
+            files.prune(self._folder, gone, taken=after.folder_bytes, keep_bytes=self._soak.keep_bytes)
 
     def _reported(self, *, told: bool) -> int:
         """Renew soak.html and the rest; the nights before are only read in the end, they do not change meanwhile.
@@ -211,7 +212,7 @@ class Soaking:
 
 def recorded(run: Path, inside: Path) -> RunRecord:
     """What is kept of a run, read in a process of its own. Raises RunDirError."""
-    words = [sys.executable, "-m", "harness.soak_record", str(run), str(inside)]
+    words = [sys.executable, "-m", "harness.soak.record", str(run), str(inside)]
     try:
         done = subprocess.run(words, capture_output=True, check=False, timeout=REPORT_WITHIN_S, process_group=0)
     except subprocess.TimeoutExpired:

@@ -15,7 +15,7 @@ import psutil
 from harness.base import jsonio
 from harness.base.errors import RunDirError
 from harness.base.rundir import LineLog
-from harness.soak import RUNS, Resources, SoakRun
+from harness.soak.values import RUNS, Resources, SoakRun
 
 LOCK = "soak.lock"
 PRUNED = "pruned.txt"

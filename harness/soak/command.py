@@ -20,7 +20,6 @@ from rich.console import Console
 
 from clusters.software import RELEASES, Sources, vitess_release
 from clusters.software.releases import release
-from harness import soak_files, soak_text, soak_weights
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.goduration import duration_s
@@ -28,9 +27,12 @@ from harness.base.hostfacts import host_facts
 from harness.base.rundir import RUNS as RUN_DIRS
 from harness.base.taken_up import new_name, taken_up
 from harness.child_runs import Stopping
-from harness.soak import SOAK, Soak, Weights
-from harness.soak_drawing import drawing
-from harness.soaking import LOG, Soaking
+from harness.soak import files
+from harness.soak import text as soak_text
+from harness.soak import weights as soak_weights
+from harness.soak.drawing import drawing
+from harness.soak.soaking import LOG, Soaking
+from harness.soak.values import SOAK, Soak, Weights
 
 BUDGET = "8h"
 KEEP = "20GB"
@@ -81,7 +83,7 @@ def soak_command(
             click.echo(soak_text.drawing_line(drawing(soak.seed, number, soak.weights)))
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with soak_files.owned(folder):
+    with files.owned(folder):
         jsonio.save(folder / SOAK, soak)
         sys.exit(_soaked(folder, soak))
 

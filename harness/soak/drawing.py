@@ -12,7 +12,7 @@ from random import Random
 
 from harness.base.rng import child
 from harness.child_runs import seed_of
-from harness.soak import Drawing, Lot, Values, Weights
+from harness.soak.values import Drawing, Lot, Values, Weights
 
 RELEASE = "RELEASE"
 FLAGS = {"yes": "--", "no": "--no-"}

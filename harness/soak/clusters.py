@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from clusters import KEEPERS, kept
 from harness.base.errors import ClusterError, HarnessError, PlanError
-from harness.soak import Drawing
+from harness.soak.values import Drawing
 
 PREFIX = "soak-"
 UP_WITHIN_S = 900.0  # with programs that are built first

@@ -38,10 +38,10 @@ from harness.base.errors import PlanError, UsageError
 from harness.model import ClusterSpec, Plan
 from harness.options import cluster_options, load_options, overrides
 from harness.sabotage import SABOTAGES
-from harness.soak import Lot, Values, Weights
-from harness.soak_drawing import RELEASE, extremes, released, words_of_option
+from harness.soak.drawing import RELEASE, extremes, released, words_of_option
+from harness.soak.values import Lot, Values, Weights
 
-SHIPPED = Path(__file__).with_name("soak_weights.toml")
+SHIPPED = Path(__file__).with_name("weights.toml")
 BLOCK = 10
 MOST_PLANS = 64  # of one lot: all combinations while they are fewer, else each option by itself
 PLACES = ("kept", "own")

@@ -1,4 +1,4 @@
-"""What is kept of one run, read in a process of its own: `python -m harness.soak_record RUN_DIR SOAK_DIR`.
+"""What is kept of one run, read in a process of its own: `python -m harness.soak.record RUN_DIR SOAK_DIR`.
 
 A recording is tens of megabytes in memory, and what a process once had of them it hardly gives back; a soak lives for
 days. Prints a RunRecord as JSON; a record that cannot be read is a sentence on stderr and exit code 2.
