@@ -22,13 +22,14 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, one_run, placement, plan_words, planning, repeat_command, sabotage
+from harness import history, kept, one_run, placement, plan_words, planning, repeat_command
 from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import PlanError, VtchaosError
 from harness.base.rundir import RUNS, RunDir
 from harness.bisect_command import bisect_command
+from harness.canaries import sabotage
 from harness.checks.judge import judge
 from harness.child_runs import TURN, words_of
 from harness.compare_command import compare_command

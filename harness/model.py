@@ -364,7 +364,7 @@ class Plan:
     objective: Objective = Objective()  # what the clients' availability is held against; judges nothing
     schedule: tuple[Drawn, ...] = ()  # the faults of an earlier run, instead of drawing them; () = draw
     sabotage: str = (
-        ""  # how the harness is broken on purpose, to see its checks red (harness/sabotage.py); "" = it is not
+        ""  # how the harness is broken on purpose, to see its checks red (harness/canaries/sabotage.py); "" = it is not
     )
 
 

@@ -13,12 +13,13 @@ import click
 from rich.console import Console
 
 from clusters import BACKENDS
-from harness import history, kept, sabotage, scratch
+from harness import history, kept, scratch
 from harness.base import jsonio
 from harness.base.errors import HarnessError
 from harness.base.hostfacts import host_facts
 from harness.base.owner import this_process
 from harness.base.rundir import RunDir
+from harness.canaries import sabotage
 from harness.checks.judge import judge
 from harness.clean import Marks
 from harness.contracts import Cluster, Experiment

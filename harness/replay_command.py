@@ -30,12 +30,12 @@ from harness import (
     repeats,
     repeats_text,
     replay_text,
-    sabotage,
 )
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import fitting
+from harness.canaries import sabotage
 from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.child_runs import EXIT_INTERRUPTED, EXIT_USAGE, TURN, Stopping, is_whole, set_aside

@@ -9,10 +9,10 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from harness.canaries.sabotage import SABOTAGES
 from harness.findings import findings
 from harness.model import CheckKind, Clean, Verdict
 from harness.run_records import RunRecord, Said, without_particulars
-from harness.sabotage import SABOTAGES
 from harness.soak.values import SoakRun
 
 FIRST_RUNS = 3  # of every finding, whose recordings are never removed

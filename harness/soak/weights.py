@@ -35,9 +35,9 @@ from experiments import EXPERIMENTS
 from experiments.reparent import CLUSTER
 from harness import planning
 from harness.base.errors import PlanError, UsageError
+from harness.canaries.sabotage import SABOTAGES
 from harness.model import ClusterSpec, Plan
 from harness.options import cluster_options, load_options, overrides
-from harness.sabotage import SABOTAGES
 from harness.soak.drawing import RELEASE, extremes, released, words_of_option
 from harness.soak.values import Lot, Values, Weights
 

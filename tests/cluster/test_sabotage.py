@@ -12,9 +12,9 @@ import pytest
 
 from harness import history
 from harness.base.rundir import RunDir
+from harness.canaries.sabotage import SABOTAGES
 from harness.model import Verdict
 from harness.run_records import record
-from harness.sabotage import SABOTAGES
 from tests.cluster.command import RUN_WITHIN_S, verdict_of, vtchaos
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(RUN_WITHIN_S + 100)]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import sabotage, spoiling
 from harness.base.rundir import RunDir
+from harness.canaries import sabotage, spoiling
+from harness.canaries.sabotage import SABOTAGES
 from harness.checks.judge import judge
 from harness.history import History, load
 from harness.model import FaultSpan, Plan, Verdict
 from harness.run_records import RunRecord, record
-from harness.sabotage import SABOTAGES
 from harness.series import Series
 from tests.golden.record import FOLDER, unpack
 

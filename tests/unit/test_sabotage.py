@@ -14,10 +14,12 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from experiments import EXPERIMENTS
-from harness import planning, sabotage
+from harness import planning
 from harness.base import jsonio
 from harness.base.errors import PlanError
 from harness.base.rundir import RunDir
+from harness.canaries import sabotage
+from harness.canaries.sabotage import SABOTAGES, LeftOut
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.contracts import Fault
@@ -29,7 +31,6 @@ from harness.model import Plan, Role
 from harness.planning import Overrides
 from harness.reports import junit, markdown, terminal
 from harness.reports.html import view
-from harness.sabotage import SABOTAGES, LeftOut
 from harness.stage import EventLog, RunStage
 from tests.fakes import calm
 from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, Watcher, a_stage, spans, steps

@@ -10,7 +10,7 @@ import pytest
 
 from experiments import EXPERIMENTS
 from harness.base.errors import UsageError
-from harness.sabotage import SABOTAGES
+from harness.canaries.sabotage import SABOTAGES
 from harness.soak.drawing import drawing
 from harness.soak.values import Values
 from harness.soak.weights import SHIPPED, planned, read, weights_of

@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from harness import history, spoiling
+from harness import history
 from harness.base import rng
 from harness.base.clock import now_ns
 from harness.base.errors import HarnessError, PlanError
 from harness.base.rundir import LineLog, RunDir
+from harness.canaries import spoiling
+from harness.canaries.spoiling import Spoil
 from harness.contracts import Aim, Experiment, Fault, SpanRecorder, Stage
 from harness.facts.storm import PLANNED_REPARENT, reparents
 from harness.history import History
@@ -33,7 +35,6 @@ from harness.model import (
 )
 from harness.planning import Overrides, build
 from harness.run_records import RunRecord
-from harness.spoiling import Spoil
 
 EVENT = "sabotage"  # kind of the event that says what was broken
 ACKNOWLEDGED, PHANTOMS, FAILED = "durability/acknowledged", "durability/phantoms", "durability/failed"
