@@ -36,8 +36,8 @@ from harness.bisecting import (
     release_key,
     row_of,
 )
-from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, is_whole, seed_of, words_of
 from harness.contracts import Experiment
+from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, is_whole, seed_of, words_of
 from harness.options import cluster_options, load_options, place_options
 from harness.sought import ANY_HOST, Vote, bare, sought_of, vote
 

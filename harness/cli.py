@@ -31,12 +31,12 @@ from harness.base.rundir import RUNS, RunDir
 from harness.bisect_command import bisect_command
 from harness.canaries import sabotage
 from harness.checks.judge import judge
-from harness.child_runs import TURN, words_of
 from harness.compare_command import compare_command
 from harness.contracts import Backend, Experiment
 from harness.fault_commands import fault
 from harness.heal import heal
 from harness.image_commands import image
+from harness.many.children import TURN, words_of
 from harness.model import ClusterSpec, Placement, Plan
 from harness.nights.command import nights_command
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options

@@ -16,11 +16,11 @@ from harness.base.rundir import RunDir
 from harness.base.taken_up import fitting
 from harness.checks.judge import judge
 from harness.compare import compare
+from harness.many.records import RunRecord, record
 from harness.model import Objective
 from harness.options import objective_of, objective_option
 from harness.repeat_command import SUMMARY
 from harness.repeats import Summary
-from harness.run_records import RunRecord, record
 
 EXIT_WORSE = 1
 

@@ -20,10 +20,10 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.rundir import RunDir
 from harness.base.taken_up import fitting
-from harness.child_runs import EXIT_USAGE, Stopping, is_whole, seed_of
+from harness.many.children import EXIT_USAGE, Stopping, is_whole, seed_of
+from harness.many.records import RunRecord, broken, record
 from harness.model import Plan, RunVerdict
 from harness.repeats import EXIT_HARNESS, Batch, Summary
-from harness.run_records import RunRecord, broken, record
 from harness.statistics.stopping import Side, runs_until_clear
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from harness.facts.outages import Spread
 from harness.facts.words import counted, listed
+from harness.many.records import FIGURES, RunRecord, Said
 from harness.model import CheckKind, Verdict
-from harness.run_records import FIGURES, RunRecord, Said
 from harness.statistics.rates import Rate, rate
 from harness.statistics.stopping import Side, always_valid, side
 

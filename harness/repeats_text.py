@@ -12,11 +12,11 @@ from rich.text import Text
 
 from harness.facts.outages import Spread
 from harness.facts.words import counted
+from harness.many.records import FIGURES, RunRecord
 from harness.model import Verdict
 from harness.repeats import CheckRate, FigureSpread, Summary
 from harness.reports.text_parts import copyable, line, table, title
 from harness.reports.words import EXIT_MEANING, clean
-from harness.run_records import FIGURES, RunRecord
 from harness.statistics.rates import Rate
 
 WIDTH = 100

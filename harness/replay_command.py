@@ -38,13 +38,13 @@ from harness.base.taken_up import fitting
 from harness.canaries import sabotage
 from harness.checks import CHECKS
 from harness.checks.judge import judge
-from harness.child_runs import EXIT_INTERRUPTED, EXIT_USAGE, TURN, Stopping, is_whole, set_aside
 from harness.contracts import Experiment
 from harness.history import History
+from harness.many.children import EXIT_INTERRUPTED, EXIT_USAGE, TURN, Stopping, is_whole, set_aside
+from harness.many.records import RunRecord, broken, record
 from harness.model import Drawn, Plan
 from harness.repeats import Batch
 from harness.replaying import Compared, again, on_cluster, shown
-from harness.run_records import RunRecord, broken, record
 from harness.schedule import compared, issued, recorded
 
 PLAN = "plan.json"

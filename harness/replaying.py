@@ -9,10 +9,10 @@ from harness.base.errors import PlanError
 from harness.base.taken_up import new_name
 from harness.contracts import Experiment
 from harness.facts.words import counted, listed
-from harness.findings import findings
+from harness.many.findings import findings
+from harness.many.records import RunRecord
 from harness.model import ClusterSpec, Plan
 from harness.planning import choose, refuse_plan
-from harness.run_records import RunRecord
 from harness.schedule import Pair
 
 AGAIN = "issued again"  # how the notes of a replay begin

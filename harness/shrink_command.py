@@ -28,8 +28,8 @@ from harness.base.files import replaced
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, taken_up
 from harness.checks.judge import judge
-from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_whole, set_aside
 from harness.history import History
+from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_whole, set_aside
 from harness.model import Plan, VtgateSpec
 from harness.plan_options import run_words
 from harness.planning import seconds_of

@@ -23,9 +23,9 @@ from harness.base.errors import UsageError
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, taken_up
 from harness.causes import UNEXPLAINED
-from harness.child_runs import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, seed_of, words_of
 from harness.facts.needs import doubts, without_core_s
 from harness.facts.notice import STALL_S, notice
+from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, seed_of, words_of
 from harness.model import RunVerdict, Verdict
 from harness.options import cluster_options, load_options, place_options
 from harness.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_value, sweep

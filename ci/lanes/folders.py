@@ -19,7 +19,7 @@ from ci.lanes.results import Batch, Run
 from ci.lanes.table import Arm, Lane
 from ci.lanes.votes import votes
 from harness.base import jsonio
-from harness.child_runs import is_whole
+from harness.many.children import is_whole
 from harness.model import Plan, RunVerdict
 
 BOTH = "both"

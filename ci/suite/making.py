@@ -25,7 +25,7 @@ from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.rng import child
-from harness.child_runs import EXIT_USAGE, Stopping, is_whole
+from harness.many.children import EXIT_USAGE, Stopping, is_whole
 
 RESULT = "result.json"
 PLAN_WITHIN_S = 120.0

@@ -22,6 +22,7 @@ from harness.canaries.spoiling import Spoil
 from harness.contracts import Aim, Experiment, Fault, SpanRecorder, Stage
 from harness.facts.storm import PLANNED_REPARENT, reparents
 from harness.history import History
+from harness.many.records import RunRecord
 from harness.model import (
     Capability,
     ClusterSpec,
@@ -34,7 +35,6 @@ from harness.model import (
     Workload,
 )
 from harness.planning import Overrides, build
-from harness.run_records import RunRecord
 
 EVENT = "sabotage"  # kind of the event that says what was broken
 ACKNOWLEDGED, PHANTOMS, FAILED = "durability/acknowledged", "durability/phantoms", "durability/failed"

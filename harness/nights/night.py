@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from harness.base.jsonio import plain
-from harness.findings import findings
+from harness.many.findings import findings
+from harness.many.records import FIGURES, HOST, RunRecord, Said, without_particulars
 from harness.model import Verdict
 from harness.repeats import PREMISES, premises_hold, why_unknown
-from harness.run_records import FIGURES, HOST, RunRecord, Said, without_particulars
 from harness.soak.limits import Tally, failed
 from harness.soak.values import Soak, SoakRun
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.many.records import FIGURES
 from harness.nights.night import Level, Night, Point, Series
-from harness.run_records import FIGURES
 from harness.statistics.changes import LEAST_RUNS, MOST_FIGURES, Change, Slope, changes, slope
 from harness.statistics.differences import ALPHA, adjusted
 

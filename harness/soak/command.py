@@ -26,7 +26,7 @@ from harness.base.goduration import duration_s
 from harness.base.hostfacts import host_facts
 from harness.base.rundir import RUNS as RUN_DIRS
 from harness.base.taken_up import new_name, taken_up
-from harness.child_runs import Stopping
+from harness.many.children import Stopping
 from harness.soak import files
 from harness.soak import text as soak_text
 from harness.soak import weights as soak_weights

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 from harness.base.rng import child
-from harness.child_runs import seed_of
+from harness.many.children import seed_of
 from harness.soak.values import Drawing, Lot, Values, Weights
 
 RELEASE = "RELEASE"

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.canaries.sabotage import SABOTAGES
-from harness.findings import findings
+from harness.many.findings import findings
+from harness.many.records import RunRecord, Said, without_particulars
 from harness.model import CheckKind, Clean, Verdict
-from harness.run_records import RunRecord, Said, without_particulars
 from harness.soak.values import SoakRun
 
 FIRST_RUNS = 3  # of every finding, whose recordings are never removed

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.base import jsonio
 from harness.base.errors import VtchaosError
 from harness.base.rundir import RunDir
-from harness.child_runs import EXIT_USAGE
+from harness.many.children import EXIT_USAGE
 from harness.repeat_command import recorded
 
 

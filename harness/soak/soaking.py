@@ -18,9 +18,9 @@ from rich.console import Console
 from experiments import EXPERIMENTS
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, RunDirError
-from harness.child_runs import EXIT_USAGE, Stopping, is_whole
+from harness.many.children import EXIT_USAGE, Stopping, is_whole
+from harness.many.records import RunRecord, broken
 from harness.model import Clean, Plan, RunVerdict
-from harness.run_records import RunRecord, broken
 from harness.soak import files
 from harness.soak import text as soak_text
 from harness.soak.clusters import KeptCluster, command

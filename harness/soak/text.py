@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from harness.findings import findings
+from harness.many.findings import findings
 from harness.soak.limits import Came, Tally, came_to
 from harness.soak.values import Drawing, SoakRun
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.run_records import RunRecord
+from harness.many.records import RunRecord
 
 SOAK = "soak.json"
 RUNS = "runs.jsonl"

@@ -13,8 +13,8 @@ import pytest
 from harness import history
 from harness.base.rundir import RunDir
 from harness.canaries.sabotage import SABOTAGES
+from harness.many.records import record
 from harness.model import Verdict
-from harness.run_records import record
 from tests.cluster.command import RUN_WITHIN_S, verdict_of, vtchaos
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(RUN_WITHIN_S + 100)]

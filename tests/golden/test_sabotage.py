@@ -16,8 +16,8 @@ from harness.canaries import sabotage, spoiling
 from harness.canaries.sabotage import SABOTAGES
 from harness.checks.judge import judge
 from harness.history import History, load
+from harness.many.records import RunRecord, record
 from harness.model import FaultSpan, Plan, Verdict
-from harness.run_records import RunRecord, record
 from harness.series import Series
 from tests.golden.record import FOLDER, unpack
 

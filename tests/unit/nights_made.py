@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.base import jsonio
+from harness.many.records import Said
 from harness.model import CheckKind, Verdict
 from harness.nights.night import Item, Night, Shown, Sighting, Watched, night
-from harness.run_records import Said
 from harness.soak.values import RUNS, SOAK, Soak, SoakRun
 from tests.unit.soak_runs import WEIGHTS, soak_run
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.many.records import RunRecord, Said
 from harness.model import CheckKind, Verdict
-from harness.run_records import RunRecord, Said
 from harness.soak.values import Drawing, Lot, Resources, SoakRun, Values, Weights
 
 CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}

@@ -12,9 +12,9 @@ import pytest
 from harness.base import jsonio
 from harness.bisecting import Bisection
 from harness.checks.judge import judge
-from harness.child_runs import Stopping
 from harness.cli import main
 from harness.history import load
+from harness.many.children import Stopping
 from harness.model import Outcome
 from tests.fakes import calm
 

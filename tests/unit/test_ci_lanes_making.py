@@ -14,7 +14,7 @@ from ci.lanes import folders, making, results
 from ci.lanes.making import Lanes, measured
 from ci.lanes.table import LANES
 from harness.base import jsonio
-from harness.child_runs import Stopping
+from harness.many.children import Stopping
 from tests.unit.lane_runs import PASS, STREAMS, UNKNOWN, plan, premise, recorded, said, shown, verdict
 
 WINDOW = next(lane for lane in LANES if lane.name == "9433")  # two command lines

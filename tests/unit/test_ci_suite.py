@@ -18,8 +18,8 @@ from ci.suite.values import Asked, Attempt, BugSeen, Outcome, Result, Strictness
 from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.checks.judge import judge
-from harness.child_runs import Stopping
 from harness.history import load
+from harness.many.children import Stopping
 from harness.model import KnownBug, Role, Suite
 from harness.reports.junit import render as render_junit
 from tests.fakes import HistoryBuilder, calm

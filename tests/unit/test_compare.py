@@ -14,8 +14,8 @@ from rich.console import Console
 from harness import compare_text
 from harness.cli import main
 from harness.compare import Comparison, compare, runs_needed
+from harness.many.records import RunRecord
 from harness.model import Verdict
-from harness.run_records import RunRecord
 from tests.fakes import calm
 from tests.unit.test_repeats import FOUND, PASSED, UNSURE, made, said
 

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from harness.findings import Finding, findings
+from harness.many.findings import Finding, findings
+from harness.many.records import RunRecord, Said, without_particulars
 from harness.model import CheckKind, Verdict
-from harness.run_records import RunRecord, Said, without_particulars
 
 RED = Said(
     check="clients/errors", kind=CheckKind.PROMISE, verdict=Verdict.FAIL, subject="vtgate-1", about="# errors"

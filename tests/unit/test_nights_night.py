@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.many.records import Said
 from harness.model import CheckKind, Verdict
 from harness.nights.night import Item, Series, Watched, release_of, setting
-from harness.run_records import Said
 from tests.unit.nights_made import ERRORS, FOUND, KNOWN, errors, gathered, run, soak, stamp
 from tests.unit.soak_runs import WEIGHTS, broken, canary
 

@@ -12,16 +12,17 @@ import click
 import pytest
 from rich.console import Console
 
-from harness import child_runs, repeat_command, repeats, repeats_text
+from harness import repeat_command, repeats, repeats_text
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.checks.judge import judge
-from harness.child_runs import Stopping
 from harness.cli import run as run_command
+from harness.many import children
+from harness.many.children import Stopping
+from harness.many.records import FIGURES, RunRecord, Said, record
 from harness.model import CheckKind, RunVerdict, Verdict
 from harness.repeat_command import Asked, Repeated
 from harness.repeats import Batch, Summary
-from harness.run_records import FIGURES, RunRecord, Said, record
 from harness.statistics.stopping import Side
 from tests.fakes import calm
 
@@ -199,9 +200,9 @@ def test_a_summary_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_seeds_are_those_of_the_number() -> None:
-    seeds = [child_runs.seed_of(7, number) for number in range(1, 50)]
+    seeds = [children.seed_of(7, number) for number in range(1, 50)]
     assert len(set(seeds)) == 49
-    assert seeds[4] == child_runs.seed_of(7, 5) != child_runs.seed_of(8, 5)
+    assert seeds[4] == children.seed_of(7, 5) != children.seed_of(8, 5)
 
 
 def test_the_words_of_a_single_run() -> None:
@@ -209,7 +210,7 @@ def test_the_words_of_a_single_run() -> None:
     theirs = ["--shards", "2", "--set", "a=1", "--set", "b=2", "--no-vtorc"]
     context = run_command.make_context("run", ["reparent/storm", *ours, *theirs])
     assert isinstance(context, click.Context)
-    words = child_runs.words_of(context, repeat_command.OURS)
+    words = children.words_of(context, repeat_command.OURS)
     assert sorted(words) == sorted(["reparent/storm", *theirs])
 
 

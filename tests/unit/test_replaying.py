@@ -23,11 +23,11 @@ from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.history import load
+from harness.many.records import record
 from harness.model import Drawn, Plan
 from harness.planning import Overrides
 from harness.replay_command import PLAN, Replays, source_of
 from harness.replaying import Compared, again, is_alike, on_cluster
-from harness.run_records import record
 from harness.schedule import Issued, Pair
 from tests.golden.record import FOLDER, unpack
 from tests.unit.test_repeats import FOUND, PASSED, UNSURE

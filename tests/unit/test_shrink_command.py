@@ -16,9 +16,9 @@ from harness import shrink_command
 from harness.base import jsonio
 from harness.base.rundir import RunDir
 from harness.checks.judge import judge
-from harness.child_runs import Stopping
 from harness.cli import main
 from harness.history import load
+from harness.many.children import Stopping
 from harness.model import Outcome, Plan
 from harness.shrinking import Decision, Shrink
 from tests.fakes import calm

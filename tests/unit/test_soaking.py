@@ -24,10 +24,10 @@ from rich.console import Console
 from harness.base import jsonio
 from harness.base.errors import ClusterError, RunDirError
 from harness.checks.judge import judge
-from harness.child_runs import Stopping
 from harness.history import load
+from harness.many.children import Stopping
+from harness.many.records import RunRecord
 from harness.model import Plan, RunVerdict, Verdict
-from harness.run_records import RunRecord
 from harness.soak import files, soaking
 from harness.soak.drawing import drawing
 from harness.soak.soaking import Soaking

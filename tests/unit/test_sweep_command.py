@@ -14,9 +14,9 @@ import pytest
 from harness import sweep_command
 from harness.base import jsonio
 from harness.checks.judge import judge
-from harness.child_runs import Stopping
 from harness.cli import main
 from harness.history import load
+from harness.many.children import Stopping
 from harness.sweep import Sweep
 from tests.fakes import calm
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.many.records import RunRecord
 from harness.model import Verdict
-from harness.run_records import RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
