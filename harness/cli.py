@@ -22,7 +22,7 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, one_run, placement, plan_words, planning, repeat_command
+from harness import history, kept, one_run, placement, plan_words, planning
 from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
@@ -31,7 +31,7 @@ from harness.base.rundir import RUNS, RunDir
 from harness.bisect_command import bisect_command
 from harness.canaries import sabotage
 from harness.checks.judge import judge
-from harness.compare_command import compare_command
+from harness.compare.command import compare_command
 from harness.contracts import Backend, Experiment
 from harness.fault_commands import fault
 from harness.heal import heal
@@ -40,7 +40,8 @@ from harness.many.children import TURN, words_of
 from harness.model import ClusterSpec, Placement, Plan
 from harness.nights.command import nights_command
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
-from harness.repeat_command import repeat_options
+from harness.repeats import command as repeat_command
+from harness.repeats.command import repeat_options
 from harness.replay_command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console

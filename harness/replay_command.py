@@ -19,18 +19,7 @@ from rich.text import Text
 
 from clusters import BACKENDS
 from experiments import EXPERIMENTS, random
-from harness import (
-    history,
-    kept,
-    one_run,
-    placement,
-    plan_words,
-    planning,
-    repeat_command,
-    repeats,
-    repeats_text,
-    replay_text,
-)
+from harness import history, kept, one_run, placement, plan_words, planning, replay_text
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.rundir import RUNS, RunDir
@@ -43,7 +32,9 @@ from harness.history import History
 from harness.many.children import EXIT_INTERRUPTED, EXIT_USAGE, TURN, Stopping, is_whole, set_aside
 from harness.many.records import RunRecord, broken, record
 from harness.model import Drawn, Plan
-from harness.repeats import Batch
+from harness.repeats import command as repeat_command
+from harness.repeats import text as repeats_text
+from harness.repeats.summary import Batch, summary
 from harness.replaying import Compared, again, on_cluster, shown
 from harness.schedule import compared, issued, recorded
 
@@ -244,7 +235,7 @@ class Replays:
             return EXIT_INTERRUPTED if self._stopping.asked else EXIT_USAGE
         batch = Batch(experiment=self._plan.experiment, words=("replay",), seed=self._plan.seed, same_seed=True)
         stopped = self._stopping.asked and len(self._runs) < self._times
-        found = repeats.summary(batch, self._runs, asked=self._times, interrupted=stopped)
+        found = summary(batch, self._runs, asked=self._times, interrupted=stopped)
         repeat_command.save(found, self._folder)
         repeats_text.show(found, self._console, folder=self._folder)
         if self._source.then is not None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness.facts.words import counted, listed
 from harness.many.records import RunRecord
-from harness.repeats_text import rate_words
+from harness.repeats.text import rate_words
 from harness.replaying import Compared, is_alike, shown
 from harness.reports.text_parts import line, table, title
 from harness.reports.words import clean

@@ -20,7 +20,7 @@ from harness.nights.words import (
     turn_basis,
     turn_words,
 )
-from harness.repeats import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN
+from harness.repeats.summary import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN
 from harness.reports.markdown import MOST_BYTES, TEXT, escaped, shorten_lines
 
 MOST_TOLD = 40

@@ -18,7 +18,7 @@ from harness.base.jsonio import plain
 from harness.many.findings import findings
 from harness.many.records import FIGURES, HOST, RunRecord, Said, without_particulars
 from harness.model import Verdict
-from harness.repeats import PREMISES, premises_hold, why_unknown
+from harness.repeats.summary import PREMISES, premises_hold, why_unknown
 from harness.soak.limits import Tally, failed
 from harness.soak.values import Soak, SoakRun
 

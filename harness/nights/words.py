@@ -9,7 +9,7 @@ from harness.facts.words import counted
 from harness.nights.report import Report, Row, percent, series_name
 from harness.nights.standings import Standing, Standings
 from harness.nights.trends import Needed, Turn
-from harness.repeats_text import amount
+from harness.repeats.text import amount
 from harness.statistics.rates import Rate
 
 TITLES = {

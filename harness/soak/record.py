@@ -13,7 +13,7 @@ from harness.base import jsonio
 from harness.base.errors import VtchaosError
 from harness.base.rundir import RunDir
 from harness.many.children import EXIT_USAGE
-from harness.repeat_command import recorded
+from harness.repeats.command import recorded
 
 
 def main(run: str, inside: str) -> int:

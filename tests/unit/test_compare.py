@@ -11,9 +11,9 @@ import orjson
 import pytest
 from rich.console import Console
 
-from harness import compare_text
 from harness.cli import main
-from harness.compare import Comparison, compare, runs_needed
+from harness.compare import text as compare_text
+from harness.compare.comparison import Comparison, compare, runs_needed
 from harness.many.records import RunRecord
 from harness.model import Verdict
 from tests.fakes import calm

@@ -12,7 +12,6 @@ import click
 import pytest
 from rich.console import Console
 
-from harness import repeat_command, repeats, repeats_text
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.checks.judge import judge
@@ -21,8 +20,10 @@ from harness.many import children
 from harness.many.children import Stopping
 from harness.many.records import FIGURES, RunRecord, Said, record
 from harness.model import CheckKind, RunVerdict, Verdict
-from harness.repeat_command import Asked, Repeated
-from harness.repeats import Batch, Summary
+from harness.repeats import command as repeat_command
+from harness.repeats import text as repeats_text
+from harness.repeats.command import Asked, Repeated
+from harness.repeats.summary import Batch, Summary, summary
 from harness.statistics.stopping import Side
 from tests.fakes import calm
 
@@ -59,7 +60,7 @@ def assumption(verdict: Verdict) -> Said:
 
 
 def summed(*runs: RunRecord, interrupted: bool = False, **more: float) -> Summary:
-    return repeats.summary(dataclasses.replace(BATCH, **more), runs, asked=len(runs), interrupted=interrupted)  # type: ignore[arg-type]
+    return summary(dataclasses.replace(BATCH, **more), runs, asked=len(runs), interrupted=interrupted)  # type: ignore[arg-type]
 
 
 PASSED = made(Verdict.PASS, said(Verdict.PASS))

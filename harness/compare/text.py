@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from harness.compare import Comparison, Group, Row
+from harness.compare.comparison import Comparison, Group, Row
 from harness.facts.words import counted
-from harness.repeats_text import amount
+from harness.repeats.text import amount
 from harness.reports.text_parts import line, table, title
 from harness.reports.words import clean
 

@@ -9,18 +9,19 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness import compare_text, history
+from harness import history
 from harness.base import jsonio
 from harness.base.errors import RunDirError
 from harness.base.rundir import RunDir
 from harness.base.taken_up import fitting
 from harness.checks.judge import judge
-from harness.compare import compare
+from harness.compare import text
+from harness.compare.comparison import compare
 from harness.many.records import RunRecord, record
 from harness.model import Objective
 from harness.options import objective_of, objective_option
-from harness.repeat_command import SUMMARY
-from harness.repeats import Summary
+from harness.repeats.command import SUMMARY
+from harness.repeats.summary import Summary
 
 EXIT_WORSE = 1
 
@@ -43,7 +44,7 @@ def compare_command(a: Path, b: Path, as_json: bool, fail_if_worse: bool, object
     if as_json:
         click.echo(jsonio.dumps(found).decode(), nl=False)
     else:
-        compare_text.show(found, Console())
+        text.show(found, Console())
     sys.exit(EXIT_WORSE if fail_if_worse and found.worse else 0)
 
 

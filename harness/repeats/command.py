@@ -15,7 +15,7 @@ from junitparser import JUnitXml
 from rich.console import Console
 from rich.text import Text
 
-from harness import history, repeats, repeats_text
+from harness import history
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.rundir import RunDir
@@ -23,7 +23,8 @@ from harness.base.taken_up import fitting
 from harness.many.children import EXIT_USAGE, Stopping, is_whole, seed_of
 from harness.many.records import RunRecord, broken, record
 from harness.model import Plan, RunVerdict
-from harness.repeats import EXIT_HARNESS, Batch, Summary
+from harness.repeats import text as repeats_text
+from harness.repeats.summary import EXIT_HARNESS, Batch, Summary, summary
 from harness.statistics.stopping import Side, runs_until_clear
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -125,7 +126,7 @@ class Repeated:
         return recorded(RunDir(folder), self._folder)
 
     def _told(self, *, interrupted: bool) -> Summary:
-        found = repeats.summary(self._batch, self._runs, asked=self._asked.count, interrupted=interrupted)
+        found = summary(self._batch, self._runs, asked=self._asked.count, interrupted=interrupted)
         if self._runs:
             save(found, self._folder)
         return found

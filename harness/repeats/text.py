@@ -14,7 +14,7 @@ from harness.facts.outages import Spread
 from harness.facts.words import counted
 from harness.many.records import FIGURES, RunRecord
 from harness.model import Verdict
-from harness.repeats import CheckRate, FigureSpread, Summary
+from harness.repeats.summary import CheckRate, FigureSpread, Summary
 from harness.reports.text_parts import copyable, line, table, title
 from harness.reports.words import EXIT_MEANING, clean
 from harness.statistics.rates import Rate
