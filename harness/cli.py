@@ -47,7 +47,7 @@ from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
 from harness.shrink_command import shrink_command
 from harness.soak.command import soak_command
-from harness.sweep_command import sweep_command
+from harness.sweep.command import sweep_command
 from harness.timeline_command import timeline
 
 EXIT_INTERRUPTED = 130

@@ -18,7 +18,7 @@ from harness.nights import words
 from harness.nights.report import Report, series_name
 from harness.nights.standings import Standing, Standings
 from harness.nights.trends import ITSELF, Trend
-from harness.sweep_page import json_in_script
+from harness.sweep.page import json_in_script
 
 Values = dict[str, Any]
 MOST_TOLD = 100  # of one standing; all are in soak-report.json
@@ -33,7 +33,7 @@ WORSE, BETTER = ["#cf222e", "#ff7b72"], ["#1a7f37", "#3fb950"]
 def render(found: Report, out: Path) -> Path:
     """Write the page whole or not at all; the same report gives the same bytes."""
     made = Environment(
-        loader=PackageLoader("harness"),
+        loader=PackageLoader("harness.nights"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import sweep_page, sweep_text
 from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.facts.notice import Notice
 from harness.model import Verdict
-from harness.sweep import Asked, Sweep, SweptRun, axis_of, next_value, sweep
+from harness.sweep import page as sweep_page
+from harness.sweep import text as sweep_text
+from harness.sweep.sweep import Asked, Sweep, SweptRun, axis_of, next_value, sweep
 
 QUIET = Notice(stall_s=0.4, errors=0, not_issued=0)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from harness import sweep_command
 from harness.base import jsonio
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.history import load
 from harness.many.children import Stopping
-from harness.sweep import Sweep
+from harness.sweep import command as sweep_command
+from harness.sweep.sweep import Sweep
 from tests.fakes import calm
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness.facts.words import seconds
 from harness.reports.text_parts import copyable, hanging, table, title
-from harness.sweep import Point, Sweep, SweptRun
+from harness.sweep.sweep import Point, Sweep, SweptRun
 
 BAR = 28  # columns
 

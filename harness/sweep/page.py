@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from harness.base.files import replaced
 from harness.facts.words import seconds
-from harness.sweep import Sweep, SweptRun
+from harness.sweep.sweep import Sweep, SweptRun
 
 Values = dict[str, Any]
 KINDS = (  # class, name, colour in light, colour in dark
@@ -25,7 +25,7 @@ KINDS = (  # class, name, colour in light, colour in dark
 def render(found: Sweep, out: Path) -> Path:
     """Write the page whole or not at all; the same sweep gives the same bytes."""
     made = Environment(
-        loader=PackageLoader("harness"),
+        loader=PackageLoader("harness.sweep"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from harness import history, sweep_page, sweep_text
+from harness import history
 from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.base.rundir import RUNS, RunDir
@@ -28,7 +28,9 @@ from harness.facts.notice import STALL_S, notice
 from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, seed_of, words_of
 from harness.model import RunVerdict, Verdict
 from harness.options import cluster_options, load_options, place_options
-from harness.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_value, sweep
+from harness.sweep import page
+from harness.sweep import text as sweep_text
+from harness.sweep.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_value, sweep
 
 SWEEP = "sweep.json"
 PAGE = "sweep.html"
@@ -250,7 +252,7 @@ class Sweeping:
     def _save(self) -> Sweep:
         found = sweep(self._asked, self._runs)
         jsonio.save(self._folder / SWEEP, found)
-        sweep_page.render(found, self._folder / PAGE)
+        page.render(found, self._folder / PAGE)
         return found
 
 

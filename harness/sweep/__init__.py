@@ -1,0 +1,1 @@
+"""`vtchaos sweep`: one option of `vtchaos run` over a range, to see where clients begin to notice."""
