@@ -7,7 +7,7 @@ anybody's help.
 Method: faults, targets and moments are drawn from the run's seed, of what this cluster can do; each holds for a while,
 and they overlap where they do not have their hands on the same thing. What was drawn is a note of the run, also what
 could not be injected (then another is drawn, from a child of the seed of its own, so that the others stay the same).
-A plan with a schedule issues what an earlier run issued instead (`vtchaos replay`, harness/schedule.py).
+A plan with a schedule issues what an earlier run issued instead (`vtchaos replay`, harness/replay/schedule.py).
 The control is the same run without a fault.
 """
 

@@ -42,7 +42,7 @@ from harness.nights.command import nights_command
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
 from harness.repeats import command as repeat_command
 from harness.repeats.command import repeat_options
-from harness.replay_command import replay
+from harness.replay.command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
 from harness.shrink_command import shrink_command

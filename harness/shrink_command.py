@@ -20,7 +20,7 @@ import orjson
 from rich.console import Console
 
 from experiments import EXPERIMENTS
-from harness import history, replay_command, shrink_text, shrinking
+from harness import history, shrink_text, shrinking
 from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.errors import PlanError, UsageError
@@ -33,6 +33,7 @@ from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_w
 from harness.model import Plan, VtgateSpec
 from harness.plan_options import run_words
 from harness.planning import seconds_of
+from harness.replay import command as replay_command
 from harness.shrinking import Asked, Decision, Shrink, Trial, Tried, decide, key, shows_of, shrunk
 from harness.sought import ANY_HOST, bare, vote
 from harness.statistics.rates import Rate, rate

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from clusters import BACKENDS
 from experiments import EXPERIMENTS
-from harness import one_run, planning, replay_text
+from harness import one_run, planning
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.rundir import RunDir
@@ -26,9 +26,10 @@ from harness.history import load
 from harness.many.records import record
 from harness.model import Drawn, Plan
 from harness.planning import Overrides
-from harness.replay_command import PLAN, Replays, source_of
-from harness.replaying import Compared, again, is_alike, on_cluster
-from harness.schedule import Issued, Pair
+from harness.replay import text as replay_text
+from harness.replay.command import PLAN, Replays, source_of
+from harness.replay.replaying import Compared, again, is_alike, on_cluster
+from harness.replay.schedule import Issued, Pair
 from tests.golden.record import FOLDER, unpack
 from tests.unit.test_repeats import FOUND, PASSED, UNSURE
 

@@ -16,7 +16,7 @@ from harness.base.clock import ClockBase
 from harness.base.rundir import RunDir
 from harness.history import History, load
 from harness.model import ClusterSpec, Drawn, Event, FaultSpan
-from harness.schedule import Issued, compared, issued, recorded
+from harness.replay.schedule import Issued, compared, issued, recorded
 from tests.unit.run_fakes import Diary, DiaryFault, FakeCluster, a_stage, plan
 
 SPEC = ClusterSpec(shards=2, tablets_per_shard=3)

@@ -10,10 +10,10 @@ from rich.text import Text
 from harness.facts.words import counted, listed
 from harness.many.records import RunRecord
 from harness.repeats.text import rate_words
-from harness.replaying import Compared, is_alike, shown
+from harness.replay.replaying import Compared, is_alike, shown
+from harness.replay.schedule import Issued, Pair
 from harness.reports.text_parts import line, table, title
 from harness.reports.words import clean
-from harness.schedule import Issued, Pair
 from harness.statistics.rates import rate
 
 MOST_PAIRS = 40

@@ -13,7 +13,7 @@ from harness.many.findings import findings
 from harness.many.records import RunRecord
 from harness.model import ClusterSpec, Plan
 from harness.planning import choose, refuse_plan
-from harness.schedule import Pair
+from harness.replay.schedule import Pair
 
 AGAIN = "issued again"  # how the notes of a replay begin
 BEGAN_APART_S = 1.0  # beyond it a fault was not issued at the same time

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from clusters import BACKENDS
 from experiments import EXPERIMENTS, random
-from harness import history, kept, one_run, placement, plan_words, planning, replay_text
+from harness import history, kept, one_run, placement, plan_words, planning
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.rundir import RUNS, RunDir
@@ -35,8 +35,9 @@ from harness.model import Drawn, Plan
 from harness.repeats import command as repeat_command
 from harness.repeats import text as repeats_text
 from harness.repeats.summary import Batch, summary
-from harness.replaying import Compared, again, on_cluster, shown
-from harness.schedule import compared, issued, recorded
+from harness.replay import text as replay_text
+from harness.replay.replaying import Compared, again, on_cluster, shown
+from harness.replay.schedule import compared, issued, recorded
 
 PLAN = "plan.json"
 COMPARED = "replay.json"

@@ -1,0 +1,1 @@
+"""`vtchaos replay`: what an earlier run issued, once more."""
