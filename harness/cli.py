@@ -28,7 +28,6 @@ from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import PlanError, VtchaosError
 from harness.base.rundir import RUNS, RunDir
-from harness.bisect_command import bisect_command
 from harness.canaries import sabotage
 from harness.checks.judge import judge
 from harness.compare.command import compare_command
@@ -38,6 +37,8 @@ from harness.heal import heal
 from harness.image_commands import image
 from harness.many.children import TURN, words_of
 from harness.model import ClusterSpec, Placement, Plan
+from harness.narrowing.bisect_command import bisect_command
+from harness.narrowing.shrink_command import shrink_command
 from harness.nights.command import nights_command
 from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
 from harness.repeats import command as repeat_command
@@ -45,7 +46,6 @@ from harness.repeats.command import repeat_options
 from harness.replay.command import replay
 from harness.reports import RENDERERS, render_all
 from harness.reports.tables import table_console
-from harness.shrink_command import shrink_command
 from harness.soak.command import soak_command
 from harness.sweep.command import sweep_command
 from harness.timeline_command import timeline

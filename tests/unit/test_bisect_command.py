@@ -10,12 +10,12 @@ import click.testing
 import pytest
 
 from harness.base import jsonio
-from harness.bisecting import Bisection
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.history import load
 from harness.many.children import Stopping
 from harness.model import Outcome
+from harness.narrowing.bisecting import Bisection
 from tests.fakes import calm
 
 

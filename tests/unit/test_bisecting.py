@@ -11,9 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.base.errors import UsageError
-from harness.bisecting import Asked, Bisection, BisectRun, Candidate, bisection, next_places, release_key, row_of
-from harness.release_gaps import missing_between
-from harness.sought import Sought, Vote
+from harness.narrowing.bisecting import (
+    Asked,
+    Bisection,
+    BisectRun,
+    Candidate,
+    bisection,
+    next_places,
+    release_key,
+    row_of,
+)
+from harness.narrowing.release_gaps import missing_between
+from harness.narrowing.sought import Sought, Vote
 from harness.statistics.border import Seen, bad_chances, chances, surprise, tells
 
 Rates = Mapping[str, float]  # release → how often a run of it shows the thing

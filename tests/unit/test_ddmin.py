@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.ddmin import ddmin
+from harness.narrowing.ddmin import ddmin
 
 
 @given(total=st.integers(1, 24), needed=st.sets(st.integers(0, 23), min_size=1, max_size=4))

@@ -12,7 +12,6 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from harness import shrink_command
 from harness.base import jsonio
 from harness.base.rundir import RunDir
 from harness.checks.judge import judge
@@ -20,7 +19,8 @@ from harness.cli import main
 from harness.history import load
 from harness.many.children import Stopping
 from harness.model import Outcome, Plan
-from harness.shrinking import Decision, Shrink
+from harness.narrowing import shrink_command
+from harness.narrowing.shrinking import Decision, Shrink
 from tests.fakes import calm
 from tests.unit.test_shrinking import plan
 

@@ -13,10 +13,9 @@ from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.checks.judge import judge
 from harness.model import CheckKind, CheckResult, Drawn, KnownBug, Plan, Role, RunVerdict, Verdict, VtgateSpec
-from harness.plan_options import run_words
-from harness.plan_sizes import knobs, least_of, size, told
-from harness.planning import Overrides, build
-from harness.shrinking import (
+from harness.narrowing.plan_options import run_words
+from harness.narrowing.plan_sizes import knobs, least_of, size, told
+from harness.narrowing.shrinking import (
     PROVES_NOTHING,
     Asked,
     Decision,
@@ -28,7 +27,8 @@ from harness.shrinking import (
     shrunk,
     smaller,
 )
-from harness.sought import Sought
+from harness.narrowing.sought import Sought
+from harness.planning import Overrides, build
 from harness.statistics.rates import rate
 from tests.fakes import calm
 

@@ -9,7 +9,7 @@ import pytest
 from harness.base.errors import UsageError
 from harness.checks.judge import judge
 from harness.model import CheckKind, CheckResult, KnownBug, Outcome, Role, RunVerdict, Verdict
-from harness.sought import Sought, bare, sought_of, vote
+from harness.narrowing.sought import Sought, bare, sought_of, vote
 from tests.fakes import calm
 
 CUT = KnownBug(issue="vitess#1", check="vstream/uninterrupted", component=Role.VTGATE, says="errno 3024")

@@ -20,7 +20,7 @@ import orjson
 from rich.console import Console
 
 from experiments import EXPERIMENTS
-from harness import history, shrink_text, shrinking
+from harness import history
 from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.errors import PlanError, UsageError
@@ -31,11 +31,12 @@ from harness.checks.judge import judge
 from harness.history import History
 from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_whole, set_aside
 from harness.model import Plan, VtgateSpec
-from harness.plan_options import run_words
+from harness.narrowing import shrink_text, shrinking
+from harness.narrowing.plan_options import run_words
+from harness.narrowing.shrinking import Asked, Decision, Shrink, Trial, Tried, decide, key, shows_of, shrunk
+from harness.narrowing.sought import ANY_HOST, bare, vote
 from harness.planning import seconds_of
 from harness.replay import command as replay_command
-from harness.shrinking import Asked, Decision, Shrink, Trial, Tried, decide, key, shows_of, shrunk
-from harness.sought import ANY_HOST, bare, vote
 from harness.statistics.rates import Rate, rate
 
 SHRINK, PLAN, README, SMALLEST = "shrink.json", "plan.json", "README.md", "smallest"

@@ -20,12 +20,15 @@ from rich.text import Text
 from clusters import software
 from clusters.software import vitess_release
 from experiments import EXPERIMENTS
-from harness import bisect_text, history, planning
+from harness import history, planning
 from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, taken_up
-from harness.bisecting import (
+from harness.contracts import Experiment
+from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, is_whole, seed_of, words_of
+from harness.narrowing import bisect_text
+from harness.narrowing.bisecting import (
     BESIDE_EACH_OTHER,
     Asked,
     Bisection,
@@ -36,10 +39,8 @@ from harness.bisecting import (
     release_key,
     row_of,
 )
-from harness.contracts import Experiment
-from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, is_whole, seed_of, words_of
+from harness.narrowing.sought import ANY_HOST, Vote, bare, sought_of, vote
 from harness.options import cluster_options, load_options, place_options
-from harness.sought import ANY_HOST, Vote, bare, sought_of, vote
 
 BISECT = "bisect.json"
 OURS = (

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from harness.base.errors import UsageError
 from harness.facts.words import counted, listed
-from harness.release_gaps import missing_between
-from harness.sought import Sought, Vote
+from harness.narrowing.release_gaps import missing_between
+from harness.narrowing.sought import Sought, Vote
 from harness.statistics.border import Seen, bad_chances, chances, surprise, tells, together
 from harness.statistics.rates import Rate, rate, zero_bound
 

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from harness.facts.words import counted
 from harness.model import Plan
-from harness.plan_sizes import told
+from harness.narrowing.plan_sizes import told
+from harness.narrowing.shrinking import Asked, Decision, Shrink, Trial, Tried
 from harness.reports.text_parts import copyable, table, title
-from harness.shrinking import Asked, Decision, Shrink, Trial, Tried
 
 MARKS = {True: ("!", "red", "shows it"), False: ("✓", "green", "does not"), None: ("?", "yellow", "proves nothing")}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.bisecting import Asked, Bisection, BisectRun, Tally
 from harness.facts.words import counted
+from harness.narrowing.bisecting import Asked, Bisection, BisectRun, Tally
+from harness.narrowing.sought import Vote
 from harness.reports.text_parts import copyable, hanging, table, title
-from harness.sought import Vote
 
 MARKS = {True: ("!", "red", "shows it"), False: ("✓", "green", "does not"), None: ("?", "yellow", "proves nothing")}
 CHANGE = "one release in this row is the first on the other side, and a good release never shows it"

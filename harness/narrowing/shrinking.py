@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 
 from harness.base import jsonio
 from harness.base.errors import UsageError
-from harness.ddmin import ddmin
 from harness.facts.words import counted
 from harness.model import CheckKind, Plan, RunVerdict, Verdict, VtgateSpec
-from harness.plan_sizes import Knob, knobs, least_of, size, told
-from harness.sought import Sought, is_red, sought_of
+from harness.narrowing.ddmin import ddmin
+from harness.narrowing.plan_sizes import Knob, knobs, least_of, size, told
+from harness.narrowing.sought import Sought, is_red, sought_of
 from harness.statistics.rates import Rate
 
 GIVEN_UP = 0.2  # a plan that shows it often enough with less than this probability is left: that costs only size
