@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ci.lanes.table import Arm, Lane
-from harness.model import CheckKind, CheckResult, ClusterSpec, Role, RunVerdict, Verdict
+from harness.model import PREMISES, CheckKind, CheckResult, ClusterSpec, Role, RunVerdict, Verdict
 
 CAUSE = "cause_"  # figures of a result that count its causes
-PREMISES = (CheckKind.ASSUMPTION, CheckKind.CONDITION)
 
 
 class Said(enum.StrEnum):

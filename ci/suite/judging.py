@@ -13,10 +13,9 @@ from harness.base import jsonio
 from harness.base.rundir import RunDir
 from harness.checks.known_bugs import cases
 from harness.history import History
-from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
+from harness.model import PREMISES, CheckResult, RunVerdict, Verdict
 from harness.reports.known import reproduced_issue
 
-PREMISES = (CheckKind.ASSUMPTION, CheckKind.CONDITION)
 MOST_WHY = 8
 
 

@@ -25,10 +25,9 @@ from harness.checks.known_bugs import WITHOUT_ASSUMPTIONS, settle
 from harness.checks.results import Check
 from harness.facts.interruptions import was_interrupted
 from harness.history import History
-from harness.model import CheckKind, CheckResult, RunVerdict, Verdict
+from harness.model import PREMISES, CheckKind, CheckResult, RunVerdict, Verdict
 
 EXIT_INTERRUPTED = 130
-PREMISES = (CheckKind.ASSUMPTION, CheckKind.CONDITION)
 EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
 
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 from harness.facts.words import counted, listed
 from harness.many.records import FIGURES, RunRecord
-from harness.model import Verdict
-from harness.repeats.summary import PREMISES
+from harness.model import PREMISES, Verdict
 from harness.statistics.differences import ALPHA, Difference, adjusted, least_p, of_medians, of_rates
 from harness.statistics.rates import Rate, rate
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.base.errors import UsageError
-from harness.checks.judge import PREMISES, judge
+from harness.checks.judge import judge
 from harness.facts.words import listed
 from harness.history import History
-from harness.model import CheckKind, CheckResult, KnownBug, RunVerdict, Verdict
+from harness.model import PREMISES, CheckKind, CheckResult, KnownBug, RunVerdict, Verdict
 
 ANY_HOST = (
     "Count runs on a slow host too: for what no slow host can cause. Otherwise they count neither as red nor as green."

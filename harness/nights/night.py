@@ -17,12 +17,12 @@ import orjson
 from harness.base.jsonio import plain
 from harness.many.findings import findings
 from harness.many.records import FIGURES, HOST, RunRecord, Said, without_particulars
-from harness.model import Verdict
-from harness.repeats.summary import PREMISES, premises_hold, why_unknown
+from harness.model import PREMISES, Verdict
+from harness.repeats.summary import premises_hold, why_unknown
 from harness.soak.limits import Tally, failed
 from harness.soak.values import Soak, SoakRun
 
-TRENDS = ("worst_stall_s", "reparent_s", "p99_ms", "availability", "storm_s")  # of run_records.FIGURES
+TRENDS = ("worst_stall_s", "reparent_s", "p99_ms", "availability", "storm_s")  # of many.records.FIGURES
 RESOURCES = (
     "rss_bytes", "own_rss_bytes", "handles", "own_handles", "children", "folder_bytes", "free_bytes",
     "available_bytes",

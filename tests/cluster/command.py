@@ -18,9 +18,8 @@ import psutil
 from harness.base import jsonio, procs, wait
 from harness.base.procs import Completed
 from harness.base.rundir import RunDir
-from harness.checks.judge import PREMISES
 from harness.load.config import WorkerConfig
-from harness.model import CheckResult, Event, RunVerdict, Verdict
+from harness.model import PREMISES, CheckResult, Event, RunVerdict, Verdict
 from harness.scratch import FOLDER_PREFIX
 
 VTCHAOS = Path(sys.executable).with_name("vtchaos")
