@@ -33,7 +33,7 @@ from harness.faults.targets import Targets
 from harness.load.schema import LEDGER_SQL, LEDGER_VSCHEMA
 from harness.model import ClusterSpec, KnownBug, LoadSpec, Role, Suite
 from harness.vitess.debug_vars import flatten, vars_of
-from harness.vitess.proto import vtctldata_pb2
+from harness.vitess.topology import rebuild_vschema
 from harness.vitess.vtctld import vtctld_of
 
 DEADLINE_S = 420.0
@@ -41,7 +41,6 @@ PROMOTED_WITHIN_S = 30.0
 BUFFERS_WITHIN_S = 20.0
 REQUESTS, ANSWERS = "there", "back"  # what vtgates send to a primary, what it sends to them
 VTGATES = Targets(role=Role.VTGATE)
-CALL_WITHIN_S = 15.0
 PROMOTED = "HealthcheckPrimaryPromoted"  # go/vt/discovery/healthcheck.go, v0.21 to v0.24
 
 CLUSTER = ClusterSpec(
@@ -115,18 +114,11 @@ async def topology_slow(stage: Stage) -> None:
         await stage.hold(stage.plan.params["ruled_s"])
         stage.phase("storm")
         async with stage.inject(Partition(targets=Targets(role=Role.ETCD), direction=REQUESTS)):
-            await _every_vtgate_is_told(stage)
+            await rebuild_vschema(await stage.shared(vtctld_of))
             await stage.hold(stage.plan.params["stuck_s"])
             await reparent_together(stage, stage.cluster.spec.shard_names)
             await stage.hold(stage.plan.params["late_s"])
     await aftermath(stage)
-
-
-async def _every_vtgate_is_told(stage: Stage) -> None:
-    """SrvVSchema is written anew, with what it has."""
-    vtctld = await stage.shared(vtctld_of)
-    request = vtctldata_pb2.RebuildVSchemaGraphRequest()
-    await vtctld.call("RebuildVSchemaGraph", request, timeout_s=CALL_WITHIN_S)
 
 
 async def _one_within_the_other(stage: Stage, direction: str) -> None:
@@ -238,8 +230,10 @@ LOST = replace(
 )
 # A vtgate that is hindered throughout may find all reparents over. Then it has buffered nothing: an answer too.
 HINDERED = tuple(check for check in CHECKS if check.name != "assumptions/buffering")
-# How long the watcher itself stood still is not asked.
-UPDATES = (*(check for check in HINDERED if check.name != "buffering/promotions"), BufferUpdates())
+# How long the watcher itself stood still is not asked, nor how long clients wait: the cut lasts until the reparents are
+# over, and nobody hears of a new primary before.
+WAITED_FOR = ("buffering/promotions", "clients/stall")
+UPDATES = (*(check for check in HINDERED if check.name not in WAITED_FOR), BufferUpdates())
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     _member(

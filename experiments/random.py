@@ -167,6 +167,7 @@ NOT_DRAWN: Mapping[str, str] = {  # and why
         ("KilledPod", "EvictedPod"), "the new pod has another address, where the load does not look for it"
     ),
     "LostCell": "who asks for the cell meanwhile loses its watches, and does not notice (topo.Server.ConnForCell)",
+    "RenamedCell": "the same",
     "PurgedBinlogs": "who needs the purged logs never catches up: it does not heal",
     "TakenAddress": "vtgate forgets the tablet until it is started anew (vitess#20315)",
     "BrokenApplier": "a failover beside it may lose acknowledged writes on 24.0.3 (vitess#21092)",

@@ -123,6 +123,15 @@ LANES: tuple[Lane, ...] = (
         green=vtgates("22.0.0", "22.0.4", NEWEST, judged=("22.0.4", NEWEST)),
     ),
     Lane(
+        name="17560-etcd",
+        bug="#17560 with etcd: after UpdateCellInfo a vtgate never hears of a VSchema again, and says nothing of it",
+        issue="vitess#17560 (etcd)",
+        experiment="topology/cell-renamed",
+        check="plans/heard",
+        red=HERE,
+        green=control("topology/cell-as-it-was", unlike="the address stays"),
+    ),
+    Lane(
         name="16438",
         bug="#16438: a read-only primary is taken for a new one when another shard is reparented",
         issue="vitess#16438",

@@ -180,6 +180,7 @@ FAULTS: tuple[FaultInForce, ...] = (
                 "LaggingReplicas",
                 "LostCell",
                 "PurgedBinlogs",
+                "RenamedCell",
                 "WrongCandidate",
             }
         ),

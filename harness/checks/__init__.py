@@ -21,7 +21,7 @@ from harness.checks.explained import ClientsExplained
 from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.links import LinkBystanders, LinkCost, LinkServedAgain
-from harness.checks.plans import PlansKept
+from harness.checks.plans import PlansKept, VSchemaHeard
 from harness.checks.processes import NoCrash
 from harness.checks.promotions import BufferPromotions, BufferUpdates
 from harness.checks.reads import AcknowledgedReadable
@@ -128,6 +128,7 @@ NARROW: tuple[Check, ...] = (  # what single experiments ask for
     KnownToAll(),
     BufferUpdates(),
     PlansKept(),
+    VSchemaHeard(),
 )
 
 

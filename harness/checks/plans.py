@@ -1,4 +1,4 @@
-"""What becomes of a vtgate's query plans while the topology server is out of its reach."""
+"""What becomes of a vtgate's VSchema and query plans when something is the matter with the topology server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from harness.model import CheckKind, CheckResult, FaultSpan, Node, Role, Scalar
 
 RELOADS = "VtgateVSchemaCounts:Reload"  # go/vt/vtgate/executor.go, SaveVSchema: each clears all plans (v0.21 to v0.24)
 ALLOWED = 1  # a schema that a vttablet told of just before the outage is applied within it
+
+
+WRITTEN_BEFORE, WRITTEN_AFTER = "written-before", "written-after"  # phases: SrvVSchema is written at their beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,37 @@ def _lost(history: History, span: FaultSpan, node: Node) -> bool:
     etcds = {one.name for one in history.nodes if one.role is Role.ETCD}
     vtgates = {one.name for one in history.vtgates} & set(span.targets)
     return bool(etcds & set(span.targets)) and (not vtgates or node.name in vtgates)
+
+
+@dataclass(frozen=True, slots=True)
+class VSchemaHeard:
+    """A vtgate hears of every SrvVSchema that is written, whatever the topology server's address was meanwhile."""
+
+    name: str = "plans/heard"
+    kind: CheckKind = CheckKind.PROMISE
+
+    def check(self, history: History) -> tuple[CheckResult, ...]:
+        return per_vtgate(self, history, lambda node: _heard(history, node))
+
+
+def _heard(history: History, node: Node) -> Finding:
+    phases = history.phases
+    if WRITTEN_AFTER not in phases:
+        return passed("No SrvVSchema was written for somebody to hear of it.")
+    if restarted(history, node.name):
+        return unknown(f"{node.name} ended or restarted, and its counters with it.")
+    series = history.series.get(node.name)
+    if series is None or series.last(RELOADS) is None:
+        return unknown(f"{node.name} was not asked for {RELOADS}.")
+    before, after = (int(series.growth(RELOADS, *phases[name]) or 0) for name in (WRITTEN_BEFORE, WRITTEN_AFTER))
+    figures: dict[str, Scalar] = {"heard_before": before, "heard_after": after}
+    if not before:
+        return unknown(f"{node.name} did not hear of a SrvVSchema before the fault either.", figures=figures)
+    if after:
+        return passed(f"{node.name} heard of a SrvVSchema that was written after the fault.", figures=figures)
+    within_s = seconds_between(*phases[WRITTEN_AFTER])
+    return failed(
+        f"{node.name} did not hear of a SrvVSchema that was written {seconds(within_s)} before it was last asked; it "
+        f"had heard of one before the fault.",
+        figures=figures,
+    )

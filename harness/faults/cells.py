@@ -23,20 +23,17 @@ NOBODY = 1  # a port at which nobody listens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LostCell(Traits):
-    """A cell's topology server is out of reach, the global one is not: at the address that the global one names is
-    nobody, or a `stranger`, who answers and is no etcd (vtctld). A connection that a process has stays until it asks
-    for the cell again; a watch over it goes on."""
+class _NewAddress(Traits):
+    """UpdateCellInfo: another address for a cell's topology server."""
 
     cell: str = ""  # "" = that of the vtgates
-    stranger: bool = False
 
     async def aim(self, stage: Stage) -> Aim:
         """Raises VtctldError."""
         cell = self.cell or stage.cluster.nodes(Role.VTGATE)[0].cell
         was = await _address(await stage.shared(vtctld_of), cell)
         (etcd,) = stage.cluster.nodes(Role.ETCD)
-        address = _of_a_stranger(stage) if self.stranger else _of_nobody(was)
+        address = self._instead(stage, was)
         return Aim(
             targets=(etcd.name,),
             details={"cell": cell, "was": was, "address": address},
@@ -64,6 +61,31 @@ class LostCell(Traits):
         except VtctldError as error:
             return Missing(str(error))
         return Missing()
+
+    def _instead(self, stage: Stage, was: str) -> str:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostCell(_NewAddress):
+    """A cell's topology server is out of reach, the global one is not: at the address that the global one names is
+    nobody, or a `stranger`, who answers and is no etcd (vtctld). A connection that a process has stays until it asks
+    for the cell again; a watch over it goes on."""
+
+    stranger: bool = False
+
+    def _instead(self, stage: Stage, was: str) -> str:
+        return _of_a_stranger(stage) if self.stranger else _of_nobody(was)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenamedCell(_NewAddress):
+    """A cell's topology server gets another address that leads to the same server: all its endpoints are named twice.
+    Nobody loses it. Who asks for the cell next closes the connection to the old address, under all who watch something
+    over it (topo.Server.ConnForCell, go/vt/topo/server.go, v0.21 to v0.24; vitess#17560)."""
+
+    def _instead(self, stage: Stage, was: str) -> str:
+        return f"{was},{was}"
 
 
 def _of_a_stranger(stage: Stage) -> str:
@@ -94,4 +116,4 @@ async def _as_before(ground: Ground, remedy: Remedy) -> None:
 
 
 REMEDIES: Mapping[str, Callable[[Ground, Remedy], Awaitable[None]]] = {CELL_ADDRESS: _as_before}
-FAULTS: tuple[type[Fault], ...] = (LostCell,)
+FAULTS: tuple[type[Fault], ...] = (LostCell, RenamedCell)

@@ -11,6 +11,7 @@ from tests.fakes import HistoryBuilder, calm
 from tests.unit.verdicts import FAIL, PASS, UNKNOWN
 
 CHECK = CHECKS["plans/kept"]
+HEARD = CHECKS["plans/heard"]
 
 
 def outage(*reloads: tuple[float, int], targets: tuple[str, ...] = ("etcd",)) -> History:
@@ -64,3 +65,35 @@ def test_a_vtgate_that_had_etcd_all_the_time_is_not_judged() -> None:
 
 def test_nobody_asked_for_the_counter() -> None:
     assert judged(outage()).verdict is UNKNOWN
+
+
+def written(*reloads: tuple[float, int]) -> CheckResult:
+    """SrvVSchema is written at the 2nd and at the 6th second; vtgate's counter is read at the stamps given."""
+    builder = calm(storm=False)
+    for phase, at_s in (("written-before", 2.0), ("renamed", 4.0), ("written-after", 6.0), ("recovery", 8.0)):
+        builder.phase(phase, at_s)
+    for at_s, number in reloads:
+        builder.set("vtgate-1", at_s, {"VtgateVSchemaCounts:Reload": number})
+    (result,) = HEARD.check(builder.build())
+    return result
+
+
+def test_a_vtgate_that_hears_of_both_passes() -> None:
+    result = written((1.0, 2), (3.0, 3), (5.5, 3), (7.0, 4))
+    assert (result.verdict, result.figures) == (PASS, {"heard_before": 1, "heard_after": 1})
+
+
+def test_a_vtgate_that_hears_of_the_first_only_is_red() -> None:
+    result = written((1.0, 2), (3.0, 3), (5.5, 3), (7.5, 3))
+    assert result.verdict is FAIL
+    assert "did not hear of a SrvVSchema that was written 2.0 s before" in result.summary
+
+
+def test_a_vtgate_that_heard_of_neither_proves_nothing() -> None:
+    assert written((1.0, 2), (7.5, 2)).verdict is UNKNOWN
+    assert written().verdict is UNKNOWN
+
+
+def test_where_nothing_was_written_there_is_nothing_to_hear() -> None:
+    (result,) = HEARD.check(calm().build())
+    assert result.verdict is PASS

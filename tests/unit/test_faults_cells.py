@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from harness.base.errors import ClusterError
 from harness.contracts import Ground, SpanRecorder, Stage
 from harness.faults import cells
-from harness.faults.cells import LostCell
+from harness.faults.cells import LostCell, RenamedCell
 from harness.model import Node, Role
 from harness.vitess import etcd
 from harness.vitess.proto import topodata_pb2, vtctldata_pb2
@@ -79,6 +83,50 @@ async def test_the_cell_is_lost_and_found() -> None:
 async def test_a_stranger_may_answer_in_its_place() -> None:
     aim = await LostCell(stranger=True).aim(cast(Stage, Alone()))
     assert aim.details["address"] == "198.18.0.3:15999"
+
+
+async def test_another_name_for_the_same_server_loses_nobody() -> None:
+    aim = await RenamedCell().aim(cast(Stage, Alone()))
+    assert aim.details["address"] == f"{WAS},{WAS}"
+    assert (aim.details["was"], aim.undo[0].details) == (WAS, {"was": WAS})
+
+
+class Etcd:
+    """Its key-value service, with one record; what was put is kept in order."""
+
+    def __init__(self, value: str) -> None:
+        self.puts: list[str] = [value]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        if request.path.endswith("/put"):
+            self.puts.append(base64.b64decode(asked["value"]).decode("latin-1"))
+            return web.json_response({"header": {"revision": str(len(self.puts))}})
+        found = [{"value": base64.b64encode(self.puts[-1].encode()).decode()}]
+        return web.json_response({"kvs": found if base64.b64decode(asked["key"]) == b"/cell/SrvVSchema" else []})
+
+
+@pytest.fixture
+async def kept() -> AsyncIterator[tuple[Etcd, tuple[str, int]]]:
+    served = Etcd("a vschema")
+    app = web.Application()
+    app.router.add_post("/v3/kv/{method}", served.answer)
+    async with TestServer(app) as server:
+        assert server.port is not None
+        yield served, (server.host, server.port)
+
+
+async def test_a_record_is_unreadable_and_then_what_it_was(kept: tuple[Etcd, tuple[str, int]]) -> None:
+    served, address = kept
+    await etcd.unreadable_for_a_moment(address, "/cell/SrvVSchema")
+    assert served.puts == ["a vschema", "\xff", "a vschema"]
+
+
+async def test_a_record_that_is_not_there_is_left_alone(kept: tuple[Etcd, tuple[str, int]]) -> None:
+    served, address = kept
+    with pytest.raises(ClusterError, match="/cell/Other was not made unreadable"):
+        await etcd.unreadable_for_a_moment(address, "/cell/Other")
+    assert served.puts == ["a vschema"]
 
 
 async def test_an_etcd_that_does_not_answer_is_not_compacted() -> None:

@@ -20,6 +20,7 @@ ROWS: Mapping[str, Row] = {
 ELSEWHERE = frozenset(  # and where
     {
         "LostCell",  # a vtgate may lose its watches for good: topology/cell-strange, with a cluster of its own
+        "RenamedCell",  # a vtgate loses its watches for good: topology/cell-renamed, with a cluster of its own
         "TakenAddress",  # a vtgate never gets over it: process/taken-address, with a cluster of its own
         "SwitchedTraffic",  # needs two keyspaces: tests/faults/test_switching.py
         "RollingRestart",  # makes reparents of its own: tests/faults/test_rollout.py
