@@ -195,7 +195,7 @@ def _member(
         load=load,
         suites=suites,
         params={"faults": float(switches), **(params or {})},
-        known_bugs=(*known_bugs, HELD_ON, ENDED_EARLY) if switches else (),
+        known_bugs=(*known_bugs, HELD_ON, HELD_ON_EVICTED, ENDED_EARLY) if switches else (),
     )
 
 
@@ -212,6 +212,15 @@ HELD_ON = KnownBug(
     also=("buffering/evictions", "buffering/stops"),
     certain=False,
     affected_from="21.0.1",
+)
+# The same where a request that was evicted when the window was over is answered when it is tried again: no shard stalls
+# for as long as the window then.
+HELD_ON_EVICTED = replace(
+    HELD_ON,
+    issue=f"{HELD_ON.issue}: requests are evicted",
+    check="buffering/evictions",
+    says="requests evicted",
+    also=("clients/stall", "buffering/stops"),
 )
 # The old side's tablets send such a message when they learn of the denied table, and it may come when the first request
 # has met it: buffering that has just begun ends ("a primary promotion has been detected", after 0.0 s), and begins
