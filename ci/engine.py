@@ -26,6 +26,7 @@ from clusters.docker import engine
 from clusters.software import Sources
 from harness.base import procs, wait
 from harness.base.errors import HarnessError, ProcessError, WaitTimeout
+from harness.base.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 
 APT_TIMEOUT_S = 600.0
 START_TIMEOUT_S = 60.0
@@ -41,11 +42,11 @@ FIREWALLS = tuple((program, table) for program in ("iptables", "ip6tables") for 
 def main(words: Sequence[str]) -> int:
     if not words:
         print(__doc__, file=sys.stderr)
-        return 2
+        return EXIT_USAGE
     try:
         return asyncio.run(_until_signalled(words))
     except asyncio.CancelledError:
-        return 130
+        return EXIT_INTERRUPTED
 
 
 async def _until_signalled(words: Sequence[str]) -> int:

@@ -27,6 +27,7 @@ from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
 from harness.base.errors import PlanError, VtchaosError
+from harness.base.exit_codes import EXIT_INTERRUPTED
 from harness.base.rundir import RUNS, RunDir
 from harness.canaries import sabotage
 from harness.checks.judge import judge
@@ -50,7 +51,6 @@ from harness.soak.command import soak_command
 from harness.sweep.command import sweep_command
 from harness.timeline_command import timeline
 
-EXIT_INTERRUPTED = 130
 sabotage_option = click.option(
     "--sabotage",
     type=click.Choice(list(sabotage.SABOTAGES)),

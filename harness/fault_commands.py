@@ -25,6 +25,7 @@ from harness import planning
 from harness.base import jsonio
 from harness.base.clock import ClockBase, now_ns
 from harness.base.errors import ClusterError, PlanError
+from harness.base.exit_codes import EXIT_FINDING, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.base.hostfacts import host_facts
 from harness.base.owner import this_process
 from harness.base.rundir import RUNS, RunDir
@@ -42,7 +43,6 @@ from harness.planning import Overrides
 from harness.runner import ClusterEvents
 from harness.stage import EventLog, RunStage
 
-PASSED, FINDING, UNKNOWN, INTERRUPTED = 0, 1, 3, 130
 FOR_EVER_S = 365 * 86_400.0
 INDENT = "    "
 WIDTH = 110
@@ -144,7 +144,7 @@ def inject(
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over: one Ctrl-C too many would spoil only the exit code
         folder.owner.unlink()
         click.echo(f"run {folder.path}")
-    sys.exit(INTERRUPTED if code == PASSED and hold and _interrupted(folder) else code)
+    sys.exit(EXIT_INTERRUPTED if code == EXIT_PASS and hold and _interrupted(folder) else code)
 
 
 async def _standing(name: str) -> tuple[ClusterSpec, str]:
@@ -234,7 +234,7 @@ async def _injected(made: Fault, plan: Plan, folder: RunDir, hold_s: float) -> i
     except Interrupted:
         events.add("interrupt", "before it was in force")
         told.say("interrupted")
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     finally:
         events.close()
     return _judged(made, told.span)
@@ -345,8 +345,8 @@ def _of_its_parts(line: Mapping[str, Any]) -> str:
 
 def _judged(made: Fault, span: FaultSpan) -> int:
     if span.unrecovered or span.unhealthy or (made.one_shot and span.error):
-        return FINDING
-    return PASSED if span.observed else UNKNOWN
+        return EXIT_FINDING
+    return EXIT_PASS if span.observed else EXIT_UNKNOWN
 
 
 def _interrupted(folder: RunDir) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ci.bench import backends, faults, load, startup, storm, streams, verdict
 from ci.bench.figure import Figure
 from harness.base import jsonio
+from harness.base.exit_codes import EXIT_USAGE
 from harness.base.hostfacts import host_facts
 
 Measure = Callable[[], Sequence[Figure] | Awaitable[Sequence[Figure]]]
@@ -34,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     unknown = [word for word in words if word not in PARTS]
     if unknown:
         print(f"no part is called {unknown[0]}; there are {', '.join(PARTS)}", file=sys.stderr)
-        return 2
+        return EXIT_USAGE
     figures: dict[str, list[Figure]] = {}
     for name in words or PARTS:
         figures[name] = list(_measured(PARTS[name]))

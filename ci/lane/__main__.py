@@ -15,6 +15,7 @@ from ci.lane.place import Lane
 from ci.lane.tools import Tools
 from clusters.software import Sources, shown
 from harness.base.errors import ClusterError, VtchaosError
+from harness.base.exit_codes import EXIT_INTERRUPTED
 
 SKIPPED = 77  # what other test runners say for it too; no failure of Python's or ours has that status
 
@@ -43,7 +44,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return 130
+        return EXIT_INTERRUPTED
 
 
 def _words() -> Words:

@@ -9,7 +9,7 @@ from ci.lanes.folders import Line
 from ci.lanes.results import GREEN, RED, Batch, Total
 from ci.lanes.table import Lane
 from ci.lanes.votes import Said
-from harness.repeats.summary import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, WORST_FIRST
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, WORST_FIRST
 
 
 def wrong(lane: Lane, known: Sequence[Batch]) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from ci.lanes.results import Batch, Run
 from ci.lanes.table import Lane
 from experiments import EXPERIMENTS
 from harness.base import jsonio
-from harness.many.children import EXIT_USAGE, Stopping, is_whole, seed_of, set_aside
+from harness.base.exit_codes import EXIT_USAGE
+from harness.many.children import Stopping, is_whole, seed_of, set_aside
 
 BESIDES_S = 600.0  # of a run, beside its experiment's own limit: standing up, judging, reporting
 GIVEN_UP_AFTER = 3  # runs of a command line in a row that the harness failed in: the next one would, too

@@ -12,9 +12,10 @@ from ci.reference.markdown import NOTHING, anchor, code, docstring, first_paragr
 from experiments import EXPERIMENTS
 from harness.attribution import SIGNATURES
 from harness.base import errors
+from harness.base.exit_codes import EXIT_INTERRUPTED
 from harness.causes import Blame
 from harness.checks import CHECKS, EVERY_RUN
-from harness.checks.judge import EXIT_CODES, EXIT_INTERRUPTED
+from harness.checks.judge import EXIT_CODES
 from harness.checks.results import Check
 from harness.model import CheckKind, Verdict
 

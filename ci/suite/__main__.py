@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-EXIT_HARNESS = 4
+EXIT_HARNESS = 4  # as in harness.base.exit_codes, which may be what is broken
 
 
 def guarded() -> int:

@@ -19,10 +19,12 @@ from clusters import BACKENDS, software
 from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError, VtchaosError
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS
 from harness.base.goduration import duration_s
 from harness.placement import DEFAULT_BACKEND
 
 ASKED = "suite.json"
+STYLES = {EXIT_PASS: "bold green", EXIT_FINDING: "bold red", EXIT_HARNESS: "bold magenta"}
 CODES = """\
 exit codes: 0 every experiment passed, or showed the known bugs of these versions and nothing else; 1 a finding;
 2 usage; 3 no finding and no whole answer (a run proved nothing, or was not begun); 4 the harness or its host failed,
@@ -39,7 +41,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("ci/regression: interrupted", file=sys.stderr)
-        return deciding.EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
 
 
 def _run(given: argparse.Namespace, console: Console) -> int:
@@ -113,7 +115,7 @@ def _show(parts: Sequence[Part], console: Console) -> None:
 
 
 def _told(found: Result, folder: Path, console: Console) -> None:
-    style = {0: "bold green", 1: "bold red", 4: "bold magenta"}.get(found.exit_code, "bold yellow")
+    style = STYLES.get(found.exit_code, "bold yellow")
     verdict = words.VERDICTS.get(found.exit_code, str(found.exit_code))
     console.print(Text(f"\n{verdict}: {found.answer}", style=style), soft_wrap=True)
     console.print(Text(f"{words.budget(found)} {folder}/index.html, summary.md, junit.xml"), soft_wrap=True)

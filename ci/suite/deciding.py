@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from ci.suite.table import Part
 from ci.suite.values import Attempt, BugSeen, Outcome, Strictness, Told
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.checks.known_bugs import is_defect
 from harness.facts.words import counted, listed
 
@@ -18,15 +19,14 @@ ATTEMPTS = 2
 FAILURES_IN_A_ROW = 3  # so many experiments in which the harness failed, and the rest would fail as well
 AGAIN = (Outcome.UNKNOWN, Outcome.HARNESS)
 EXIT_CODES = {
-    Outcome.FINDING: 1,
-    Outcome.HARNESS: 4,
-    Outcome.UNKNOWN: 3,
-    Outcome.BROKEN_OFF: 3,
-    Outcome.NOT_BEGUN: 3,
-    Outcome.PASSED: 0,
-    Outcome.REFUSED: 0,
+    Outcome.FINDING: EXIT_FINDING,
+    Outcome.HARNESS: EXIT_HARNESS,
+    Outcome.UNKNOWN: EXIT_UNKNOWN,
+    Outcome.BROKEN_OFF: EXIT_UNKNOWN,
+    Outcome.NOT_BEGUN: EXIT_UNKNOWN,
+    Outcome.PASSED: EXIT_PASS,
+    Outcome.REFUSED: EXIT_PASS,
 }  # the worst first; what this backend cannot do is told and takes nothing from the rest
-EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_UNKNOWN = 4, 130, 3
 RAN = {Outcome.FINDING, Outcome.UNKNOWN, Outcome.PASSED}
 CUT = {Outcome.NOT_BEGUN, Outcome.BROKEN_OFF}
 
@@ -94,13 +94,13 @@ def _answer(title: str, told: Sequence[Told], code: int) -> str:
     many = f"{len(passed)} of {counted(len(told), 'experiment')}"
     bugs = [issue for issue in shown(told) if is_defect(issue)]
     known = f"{counted(len(bugs), 'known bug')} where expected: {listed(bugs, 8)}."
-    if code == 1:
+    if code == EXIT_FINDING:
         red = _of(told, Outcome.FINDING)
         return f"{title} does not protect its clients in {counted(len(red), 'experiment')}: {listed(red, 8)}."
     if code == EXIT_HARNESS:
         failed = listed(_of(told, Outcome.HARNESS, Outcome.REFUSED), 8)
         return f"Infrastructure, which says nothing about {title}: the harness failed in {failed or 'the whole suite'}."
-    if code == 0:
+    if code == EXIT_PASS:
         return (
             f"{title} shows nothing but what is known of it: {many} passed, with {known}"
             if bugs

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ci.suite.deciding import EXIT_HARNESS, EXIT_INTERRUPTED, unwanted
+from ci.suite.deciding import unwanted
 from ci.suite.values import Attempt, BugSeen, Outcome, Strictness
 from harness import history
 from harness.base import jsonio
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED
 from harness.base.rundir import RunDir
 from harness.checks.known_bugs import cases
 from harness.history import History

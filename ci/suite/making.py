@@ -24,8 +24,9 @@ from ci.suite.values import Asked, Attempt, Outcome, Result, Strictness, Told
 from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.clock import now_ns
+from harness.base.exit_codes import EXIT_USAGE
 from harness.base.rng import child
-from harness.many.children import EXIT_USAGE, Stopping, is_whole
+from harness.many.children import Stopping, is_whole
 
 RESULT = "result.json"
 PLAN_WITHIN_S = 120.0

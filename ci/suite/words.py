@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ci.suite.values import Attempt, BugSeen, Outcome, Result, Told
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.checks.known_bugs import is_defect
 from harness.facts.words import counted, listed
 
@@ -27,11 +28,11 @@ MARKS: Mapping[Outcome, str] = {
     Outcome.REFUSED: "➖",
 }
 VERDICTS: Mapping[int, str] = {
-    0: "PASS",
-    1: "FINDING",
-    3: "UNKNOWN",
-    4: "INFRASTRUCTURE",
-    130: "INTERRUPTED",
+    EXIT_PASS: "PASS",
+    EXIT_FINDING: "FINDING",
+    EXIT_UNKNOWN: "UNKNOWN",
+    EXIT_HARNESS: "INFRASTRUCTURE",
+    EXIT_INTERRUPTED: "INTERRUPTED",
 }
 
 

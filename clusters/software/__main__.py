@@ -11,6 +11,7 @@ from pathlib import Path
 from clusters import software
 from harness.base import jsonio
 from harness.base.errors import VtchaosError
+from harness.base.exit_codes import EXIT_INTERRUPTED
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
     sys.stdout.buffer.write(jsonio.dumps(answer))
     return 0
 

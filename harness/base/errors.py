@@ -17,17 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_USAGE
+
 
 class VtchaosError(Exception):
     """Root of the tree. The message is one sentence for the user: what, where, and what would be right."""
 
-    exit_code = 4
+    exit_code = EXIT_HARNESS
 
 
 class UsageError(VtchaosError):
     """The user's input cannot be carried out as given."""
 
-    exit_code = 2
+    exit_code = EXIT_USAGE
 
 
 class PlanError(UsageError):

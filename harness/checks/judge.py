@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.attribution import attributed
 from harness.base.errors import RunDirError
+from harness.base.exit_codes import EXIT_FINDING, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.checks import CHECKS
 from harness.checks.assumptions import RunComplete
 from harness.checks.headline import headline
@@ -27,8 +28,11 @@ from harness.facts.interruptions import was_interrupted
 from harness.history import History
 from harness.model import PREMISES, CheckKind, CheckResult, RunVerdict, Verdict
 
-EXIT_INTERRUPTED = 130
-EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
+EXIT_CODES: Mapping[Verdict, int] = {
+    Verdict.PASS: EXIT_PASS,
+    Verdict.FAIL: EXIT_FINDING,
+    Verdict.UNKNOWN: EXIT_UNKNOWN,
+}
 
 
 def judge(history: History, checks: Mapping[str, Check] = CHECKS) -> RunVerdict:

@@ -12,6 +12,7 @@ from rich.console import Console
 from harness import history
 from harness.base import jsonio
 from harness.base.errors import RunDirError
+from harness.base.exit_codes import EXIT_FINDING, EXIT_PASS
 from harness.base.rundir import RunDir
 from harness.base.taken_up import fitting
 from harness.checks.judge import judge
@@ -22,8 +23,6 @@ from harness.model import Objective
 from harness.options import objective_of, objective_option
 from harness.repeats.command import SUMMARY
 from harness.repeats.summary import Summary
-
-EXIT_WORSE = 1
 
 
 @click.command("compare")
@@ -45,7 +44,7 @@ def compare_command(a: Path, b: Path, as_json: bool, fail_if_worse: bool, object
         click.echo(jsonio.dumps(found).decode(), nl=False)
     else:
         text.show(found, Console())
-    sys.exit(EXIT_WORSE if fail_if_worse and found.worse else 0)
+    sys.exit(EXIT_FINDING if fail_if_worse and found.worse else EXIT_PASS)
 
 
 def runs_in(folder: Path, objective: Objective | None = None) -> tuple[RunRecord, ...]:

@@ -21,11 +21,11 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from harness.base import jsonio
+from harness.base.exit_codes import EXIT_INTERRUPTED
 from harness.base.rng import child
 from harness.model import RunVerdict
 
 TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to its maker
-EXIT_USAGE, EXIT_HARNESS, EXIT_INTERRUPTED = 2, 4, 130
 WITHIN_S = 2 * 3600.0  # a run bounds itself; this is for one that hangs
 ENDS_WITHIN_S = 180.0  # after SIGINT: it heals, removes and judges
 

@@ -23,10 +23,11 @@ from experiments import EXPERIMENTS
 from harness import history, planning
 from harness.base import jsonio
 from harness.base.errors import UsageError
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, taken_up
 from harness.contracts import Experiment
-from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, is_whole, seed_of, words_of
+from harness.many.children import Stopping, is_whole, seed_of, words_of
 from harness.narrowing import bisect_text
 from harness.narrowing.bisecting import (
     BESIDE_EACH_OTHER,
@@ -61,7 +62,6 @@ OURS = (
     *("seed", "out", "most_runs"),
 )
 PROGRAMS = {"vtgate": ("vtgate",), "vitess": ("vtgate", "vttablet", "vtctld")}  # that runs need of a release
-EXIT_UNKNOWN = 3
 NOTHING_IN_A_ROW = 5  # so many runs that proved nothing, and the rest would prove nothing as well
 
 
@@ -223,7 +223,7 @@ class Bisecting:
 
     def _exit_code(self, found: Bisection) -> int:
         if found.last_bad:
-            return 0
+            return EXIT_PASS
         if self._stopping.asked:
             return EXIT_INTERRUPTED
         return EXIT_UNKNOWN if self._judged or not self._runs else EXIT_HARNESS

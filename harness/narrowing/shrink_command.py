@@ -24,12 +24,13 @@ from harness import history
 from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.errors import PlanError, UsageError
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.base.files import replaced
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, taken_up
 from harness.checks.judge import judge
 from harness.history import History
-from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, Stopping, is_whole, set_aside
+from harness.many.children import Stopping, is_whole, set_aside
 from harness.model import Plan, VtgateSpec
 from harness.narrowing import shrink_text, shrinking
 from harness.narrowing.plan_options import run_words
@@ -40,7 +41,6 @@ from harness.replay import command as replay_command
 from harness.statistics.rates import Rate, rate
 
 SHRINK, PLAN, README, SMALLEST = "shrink.json", "plan.json", "README.md", "smallest"
-EXIT_UNKNOWN = 3
 PLAN_WITHIN_S = 120.0
 
 
@@ -148,7 +148,7 @@ class Shrinking:
         if self._stopping.asked:
             return EXIT_INTERRUPTED
         if confirmed is not None:
-            return 0
+            return EXIT_PASS
         return EXIT_UNKNOWN if self._judged or not self._tried else EXIT_HARNESS
 
     # ------------------------------------------------------------ the search

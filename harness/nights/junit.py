@@ -12,6 +12,7 @@ from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_UNKNOWN
 from harness.base.files import replaced
 from harness.facts.words import counted
 from harness.nights.night import Canary
@@ -103,6 +104,6 @@ def _canary(canary: Canary) -> TestCase:
 
 def _whole(found: Report) -> TestCase:
     """The night itself: an error where its exit code is one that no case above is red for."""
-    if found.exit_code in (3, 4):
+    if found.exit_code in (EXIT_UNKNOWN, EXIT_HARNESS):
         return _problem("soak", Error(clean(" ".join((found.answer, *found.also))), EXIT_MEANING[found.exit_code]))
     return _passed("soak", "\n".join((found.answer, *found.also)))

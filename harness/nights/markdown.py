@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN
 from harness.facts.words import counted
 from harness.nights.report import Report
 from harness.nights.standings import Standing, Standings
@@ -20,7 +21,6 @@ from harness.nights.words import (
     turn_basis,
     turn_words,
 )
-from harness.repeats.summary import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN
 from harness.reports.markdown import MOST_BYTES, TEXT, escaped, shorten_lines
 
 MOST_TOLD = 40

@@ -18,13 +18,14 @@ from rich.text import Text
 from harness import history
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_USAGE
 from harness.base.rundir import RunDir
 from harness.base.taken_up import fitting
-from harness.many.children import EXIT_USAGE, Stopping, is_whole, seed_of
+from harness.many.children import Stopping, is_whole, seed_of
 from harness.many.records import RunRecord, broken, record
 from harness.model import Plan, RunVerdict
 from harness.repeats import text as repeats_text
-from harness.repeats.summary import EXIT_HARNESS, Batch, Summary, summary
+from harness.repeats.summary import Batch, Summary, summary
 from harness.statistics.stopping import Side, runs_until_clear
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,15 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_UNKNOWN, WORST_FIRST
 from harness.facts.outages import Spread
 from harness.facts.words import counted, listed
 from harness.many.records import FIGURES, RunRecord, Said
 from harness.model import PREMISES, CheckKind, Verdict
 from harness.statistics.rates import Rate, rate
 from harness.statistics.stopping import Side, always_valid, side
-
-EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
-WORST_FIRST = (EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_UNKNOWN, EXIT_PASS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

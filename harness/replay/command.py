@@ -22,6 +22,7 @@ from experiments import EXPERIMENTS, random
 from harness import history, kept, one_run, placement, plan_words, planning
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
+from harness.base.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import fitting
 from harness.canaries import sabotage
@@ -29,7 +30,7 @@ from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.contracts import Experiment
 from harness.history import History
-from harness.many.children import EXIT_INTERRUPTED, EXIT_USAGE, TURN, Stopping, is_whole, set_aside
+from harness.many.children import TURN, Stopping, is_whole, set_aside
 from harness.many.records import RunRecord, broken, record
 from harness.model import Drawn, Plan
 from harness.repeats import command as repeat_command

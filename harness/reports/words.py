@@ -10,20 +10,21 @@ from dataclasses import replace
 from typing import Any
 
 from harness import placement
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE
 from harness.history import History
 from harness.model import ClusterSpec, Role, RunVerdict, Verdict
 from harness.reports.counters import BufferFacts
 
 EXIT_MEANING: Mapping[int, str] = {
-    0: "pass",
-    1: "finding",
-    2: "usage",
-    3: "unknown: the run proves nothing",
-    4: "harness error",
-    130: "interrupted",
+    EXIT_PASS: "pass",
+    EXIT_FINDING: "finding",
+    EXIT_USAGE: "usage",
+    EXIT_UNKNOWN: "unknown: the run proves nothing",
+    EXIT_HARNESS: "harness error",
+    EXIT_INTERRUPTED: "interrupted",
 }
 _DEFAULT = ClusterSpec()
-_BROKEN_OFF: Mapping[int, str] = {4: "HARNESS ERROR", 130: "INTERRUPTED"}
+_BROKEN_OFF: Mapping[int, str] = {EXIT_HARNESS: "HARNESS ERROR", EXIT_INTERRUPTED: "INTERRUPTED"}
 _CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"))
 

@@ -9,6 +9,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN, JUDGED
 from harness.canaries.sabotage import SABOTAGES
 from harness.many.findings import findings
 from harness.many.records import RunRecord, Said, without_particulars
@@ -23,9 +24,6 @@ LEAST_FREE_BYTES = 5_000_000_000
 STARTS_AND_ENDS_S = 60.0  # of a run, beside its timeline
 FIRST_RUN_S = 120.0  # taken for the first run's length: most runs take 20 to 90 s, far less than their bounds
 SERVED_AGAIN = "clients/served-again"  # not a safety check, but it says that the cluster is not what it was
-
-EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS, EXIT_INTERRUPTED = 0, 1, 3, 4, 130
-_JUDGED = (EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN)
 
 
 class Came(enum.StrEnum):
@@ -52,14 +50,14 @@ def came_to(run: SoakRun) -> Came:
 
 def failed(run: SoakRun) -> bool:
     """It came to no verdict, or to one that its harness's failure explains."""
-    return run.exit_code not in _JUDGED or not run.record.run_id
+    return run.exit_code not in JUDGED or not run.record.run_id
 
 
 def caught(kind: str, exit_code: int, record: RunRecord) -> bool | None:
     """Whether a check saw what was broken on purpose. None: nobody could have, the run proves nothing."""
     if SABOTAGES[kind].caught(record):
         return True
-    if exit_code not in _JUDGED or not record.run_id:
+    if exit_code not in JUDGED or not record.run_id:
         return None
     green = any(said.check in SABOTAGES[kind].sees and said.verdict is Verdict.PASS for said in record.results)
     return None if record.verdict is Verdict.UNKNOWN and not green else False
@@ -158,7 +156,7 @@ def _leaves_doubt(said: Said) -> bool:
 
 def why_replaced(exit_code: int, record: RunRecord, clean: Clean | None) -> str:
     """Why no other run may use the cluster that this one was on; "" = it is healthy."""
-    if exit_code not in _JUDGED or not record.run_id:
+    if exit_code not in JUDGED or not record.run_id:
         return f"the run ended with exit code {exit_code}"
     bad = next((said for said in record.results if _leaves_doubt(said)), None)
     if bad is not None:

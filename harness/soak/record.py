@@ -11,8 +11,8 @@ from pathlib import Path
 
 from harness.base import jsonio
 from harness.base.errors import VtchaosError
+from harness.base.exit_codes import EXIT_USAGE
 from harness.base.rundir import RunDir
-from harness.many.children import EXIT_USAGE
 from harness.repeats.command import recorded
 
 

@@ -18,7 +18,8 @@ from rich.console import Console
 from experiments import EXPERIMENTS
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, RunDirError
-from harness.many.children import EXIT_USAGE, Stopping, is_whole
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE, JUDGED
+from harness.many.children import Stopping, is_whole
 from harness.many.records import RunRecord, broken
 from harness.model import Clean, Plan, RunVerdict
 from harness.soak import files
@@ -26,11 +27,6 @@ from harness.soak import text as soak_text
 from harness.soak.clusters import KeptCluster, command
 from harness.soak.drawing import drawing
 from harness.soak.limits import (
-    EXIT_FINDING,
-    EXIT_HARNESS,
-    EXIT_INTERRUPTED,
-    EXIT_PASS,
-    EXIT_UNKNOWN,
     FAILED_IN_A_ROW,
     LEAST_FREE_BYTES,
     Tally,
@@ -234,7 +230,7 @@ def report(folder: Path, *, told: bool) -> tuple[int, str]:
         )
     except subprocess.TimeoutExpired:
         return EXIT_HARNESS, f"not within {REPORT_WITHIN_S:g} s"
-    told_all = done.returncode in (EXIT_PASS, EXIT_FINDING, EXIT_UNKNOWN, EXIT_HARNESS)
+    told_all = done.returncode in (*JUDGED, EXIT_HARNESS)
     if told_all and "Traceback" not in done.stderr:  # which ends with 1, as a finding does
         return done.returncode, ""
     return EXIT_HARNESS, done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"

@@ -20,12 +20,13 @@ from rich.text import Text
 from harness import history
 from harness.base import jsonio
 from harness.base.errors import UsageError
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, taken_up
 from harness.causes import UNEXPLAINED
 from harness.facts.needs import doubts, without_core_s
 from harness.facts.notice import STALL_S, notice
-from harness.many.children import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, Stopping, seed_of, words_of
+from harness.many.children import Stopping, seed_of, words_of
 from harness.model import RunVerdict, Verdict
 from harness.options import cluster_options, load_options, place_options
 from harness.sweep import page
@@ -227,7 +228,7 @@ class Sweeping:
         sweep_text.show(found, self._console, folder=self._folder)
         if self._stopping.asked:
             return EXIT_INTERRUPTED
-        return 0 if any(point.runs for point in found.points) else EXIT_HARNESS
+        return EXIT_PASS if any(point.runs for point in found.points) else EXIT_HARNESS
 
     def _may_go_on(self) -> bool:
         last = self._runs[-FAILURES_IN_A_ROW:]
