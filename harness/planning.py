@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TypeVar
 from clusters.kubernetes.operator_manifest import as_it_will_be
 from harness.base.errors import PlanError
 from harness.base.goduration import duration_s
+from harness.base.rng import new_seed
 from harness.base.taken_up import new_name
 from harness.checks import EVERY_RUN, WITH_LOAD, names
 from harness.contracts import Experiment
@@ -126,7 +126,7 @@ def build(
         params=params,
         checks=_checks(experiment, load),
         known_bugs=experiment.known_bugs,
-        seed=seed if seed is not None else secrets.randbelow(2**31),
+        seed=seed if seed is not None else new_seed(),
         timeout_s=timeout_s,
         command_line=tuple(command_line),
         harness_version=harness_version,

@@ -18,13 +18,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ci.lanes import folders, results, words
+from ci.lanes import results, words
 from ci.lanes.making import Lanes, measured
 from ci.lanes.table import chosen
+from harness.base.checkout import ROOT
 from harness.base.files import replaced
 from harness.base.goduration import duration_s
 
-TRACK_RECORD = folders.ROOT / "docs" / "track-record.md"
+TRACK_RECORD = ROOT / "docs" / "track-record.md"
 
 
 def write(out: Path) -> None:

@@ -7,24 +7,21 @@ LANE/result.json         every run's votes, and their sums
 
 from __future__ import annotations
 
-import datetime
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import randbelow, token_hex
 
 from ci.lanes import results
 from ci.lanes.results import Batch, Run
 from ci.lanes.table import Arm, Lane
 from ci.lanes.votes import votes
 from harness.base import jsonio
+from harness.base.rng import new_seed
+from harness.base.taken_up import fitting, make, new_name
 from harness.many.children import is_whole
 from harness.model import Plan, RunVerdict
 
 BOTH = "both"
-ROOT = Path(__file__).parents[2]
-GIT_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +85,9 @@ def kept(folder: Path) -> Kept:
     """Of a lane's folder, made with the first run."""
     path = folder / "lane.json"
     if path.is_file():
-        return jsonio.load(path, Kept)
-    now = datetime.datetime.now(tz=datetime.UTC)
-    found = Kept(folder=f"{now:%Y%m%d-%H%M%S}-{token_hex(2)}", seed=randbelow(2**31))
-    folder.mkdir(parents=True, exist_ok=True)
+        return fitting(path, Kept)
+    found = Kept(folder=new_name(), seed=new_seed())
+    make(folder)
     jsonio.save(path, found)
     return found
 
@@ -148,12 +144,3 @@ def _machine(found: tuple[Run, ...], folder: Path) -> str:
         return ""
     host = jsonio.load(folder / found[-1].folder / "host.json", dict)
     return f"{host['cores']} cores, {float(host['memory_bytes']) / 2**30:.0f} GiB, {host['cpu']}"
-
-
-def commit() -> str:
-    """Of this project, now; "" outside of a repository."""
-    words = ("git", "-C", str(ROOT), "rev-parse", "--short=7", "HEAD")
-    try:
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=GIT_WITHIN_S).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -14,7 +14,7 @@ from ci.lanes.folders import Line, Made
 from ci.lanes.results import Batch, Run
 from ci.lanes.table import Lane
 from experiments import EXPERIMENTS
-from harness.base import jsonio
+from harness.base import checkout, jsonio
 from harness.base.exit_codes import EXIT_USAGE
 from harness.many.children import Stopping, is_whole, seed_of, set_aside
 
@@ -70,7 +70,7 @@ class Lanes:
         folder = self._folder(line, number)
         seed = seed_of(folders.kept(self._out / line.lane.name).seed, number)
         limit_s = EXPERIMENTS[line.words[0]].timeout_s + BESIDES_S
-        commit, begun = folders.commit(), time.monotonic()
+        commit, begun = checkout.commit(), time.monotonic()
         if is_whole(folder):
             set_aside(folder)  # of another command line: the table has changed
         turn = f"{line.key} {number}"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ci.suite import deciding, installing, words
-from ci.suite.making import Suite, refusal
+from ci.suite.making import Suite
 from ci.suite.table import SUITE, Part
 from ci.suite.values import Asked, Result, Strictness
 from clusters import BACKENDS, software
@@ -21,6 +21,8 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError, VtchaosError
 from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS
 from harness.base.goduration import duration_s
+from harness.base.taken_up import make, taken_up
+from harness.many.children import refusal
 from harness.placement import DEFAULT_BACKEND
 
 ASKED = "suite.json"
@@ -97,15 +99,10 @@ def _seconds(text: str) -> float:
 
 def _taken(folder: Path, asked: Asked) -> None:
     """The folder is there, and holds nothing or runs of the same Vitess. Raises RunDirError."""
-    there = jsonio.load_if_whole(folder / ASKED, Asked)
-    if there is None and folder.is_dir() and any(folder.iterdir()):
-        raise RunDirError(f"{folder} exists and is not empty, and holds no suite; give another --out")
+    there = taken_up(folder, ASKED, Asked, what="suite")
     if there is not None and there != asked:
         raise RunDirError(f"{folder} has a suite of `{there.command}`, not of `{asked.command}`; give another --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirError(f"{folder} cannot be made ({error.strerror}); give another --out") from None
+    make(folder)
 
 
 def _show(parts: Sequence[Part], console: Console) -> None:

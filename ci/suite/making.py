@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +24,9 @@ from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.exit_codes import EXIT_USAGE
 from harness.base.rng import child
-from harness.many.children import Stopping, is_whole
+from harness.many.children import Stopping, is_whole, refusal
 
 RESULT = "result.json"
-PLAN_WITHIN_S = 120.0
 
 
 class Suite:
@@ -175,11 +172,3 @@ def folded(name: str) -> Iterator[None]:
 
 def earlier(folder: Path) -> Result | None:
     return jsonio.load_if_whole(folder / RESULT, Result)
-
-
-def refusal(asked_for: Sequence[str]) -> str:
-    """Why `vtchaos plan` refuses these words; "" = it does not."""
-    command = [sys.executable, "-m", "harness.cli", "plan", *asked_for]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PLAN_WITHIN_S)
-    said = done.stderr.strip().rpartition("\nError: ")[2].removeprefix("vtchaos: ")
-    return (said or f"exit code {done.returncode}") if done.returncode else ""

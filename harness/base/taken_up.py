@@ -35,3 +35,11 @@ def taken_up(folder: Path, name: str, kind: type[T], *, what: str) -> T | None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunDirError(f"{folder} exists and is not empty, and holds no {what}; give another --out")
     return None
+
+
+def make(folder: Path) -> None:
+    """It is there, and so are those above it. Raises RunDirError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirError(f"{folder} cannot be made ({error.strerror}); give another --out") from None

@@ -27,6 +27,7 @@ from harness.model import RunVerdict
 
 TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to its maker
 WITHIN_S = 2 * 3600.0  # a run bounds itself; this is for one that hangs
+PLAN_WITHIN_S = 120.0
 ENDS_WITHIN_S = 180.0  # after SIGINT: it heals, removes and judges
 
 
@@ -58,17 +59,21 @@ class Stopping:
         if is_whole(folder):
             return 0
         set_aside(folder)
-        command = [sys.executable, "-m", "harness.cli", "run", *words, "--seed", str(seed), "--out", str(folder)]
-        return self.ran(command, turn, within_s)
+        return self.ran(command("run", *words, "--seed", str(seed), "--out", str(folder)), turn, within_s)
 
-    def ran(self, command: Sequence[str], turn: str, within_s: float = WITHIN_S) -> int:
+    def replayed(self, plan: Path, *words: str, folder: Path, turn: str) -> int:
+        """The same of `vtchaos replay`, of a plan in a file."""
+        if is_whole(folder):
+            return 0
+        set_aside(folder)
+        return self.ran(command("replay", str(plan), "--out", str(folder), *words), turn)
+
+    def ran(self, argv: Sequence[str], turn: str, within_s: float = WITHIN_S) -> int:
         """Exit code. The run has a process group of its own: the terminal's Ctrl-C reaches only us. One that takes too
         long is ended in order, and killed when it does not end (its watchdog heals and removes)."""
         with (
             contextlib.nullcontext() if self._log is None else self._log.open("ab") as out,
-            subprocess.Popen(
-                command, env={**os.environ, TURN: turn}, process_group=0, stdout=out, stderr=out
-            ) as process,
+            subprocess.Popen(argv, env={**os.environ, TURN: turn}, process_group=0, stdout=out, stderr=out) as process,
         ):
             self._running = process
             try:
@@ -96,6 +101,23 @@ def _ended(process: subprocess.Popen[bytes], within_s: float) -> int:
         except subprocess.TimeoutExpired:
             then(signal.SIGINT)
     return process.wait(ENDS_WITHIN_S)
+
+
+def command(*words: str) -> list[str]:
+    """Of `vtchaos` with these words."""
+    return [sys.executable, "-m", "harness.cli", *words]
+
+
+def planned(*words: str) -> subprocess.CompletedProcess[str]:
+    """What `vtchaos plan` says of these words of `vtchaos run`; it starts nothing."""
+    return subprocess.run(command("plan", *words), capture_output=True, text=True, check=False, timeout=PLAN_WITHIN_S)
+
+
+def refusal(words: Sequence[str]) -> str:
+    """Why `vtchaos run` would refuse these words; "" = it would not."""
+    done = planned(*words)
+    said = done.stderr.strip().rpartition("\nError: ")[2].removeprefix("vtchaos: ")
+    return (said or f"exit code {done.returncode}") if done.returncode else ""
 
 
 def words_of(context: click.Context, ours: Collection[str]) -> tuple[str, ...]:

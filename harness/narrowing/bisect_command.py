@@ -7,7 +7,6 @@ are there are not made again.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +23,9 @@ from harness import history, planning
 from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE
+from harness.base.rng import new_seed
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import new_name, taken_up
+from harness.base.taken_up import make, new_name, taken_up
 from harness.contracts import Experiment
 from harness.many.children import Stopping, is_whole, seed_of, words_of
 from harness.narrowing import bisect_text
@@ -118,10 +118,10 @@ def bisect_command(*, experiment: str, seed: int | None, out: Path | None, most_
     folder = (out or RUNS / new_name("bisect", experiment)).absolute()
     before = taken_up(folder, BISECT, Bisection, what="bisection")
     if seed is None:
-        seed = before.asked.seed if before is not None else secrets.randbelow(2**31)
+        seed = before.asked.seed if before is not None else new_seed()
     asked = _asked(planning.choose(experiment, EXPERIMENTS), words, seed, given)
     _require_same(folder, before, asked)
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     sys.exit(Bisecting(folder, asked, Console(), most_runs=most_runs).run())
 
 

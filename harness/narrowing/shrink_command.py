@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,10 +26,10 @@ from harness.base.errors import PlanError, UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.base.files import replaced
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import new_name, taken_up
+from harness.base.taken_up import make, new_name, taken_up
 from harness.checks.judge import judge
 from harness.history import History
-from harness.many.children import Stopping, is_whole, set_aside
+from harness.many.children import Stopping, is_whole, planned
 from harness.model import Plan, VtgateSpec
 from harness.narrowing import shrink_text, shrinking
 from harness.narrowing.plan_options import run_words
@@ -41,7 +40,6 @@ from harness.replay import command as replay_command
 from harness.statistics.rates import Rate, rate
 
 SHRINK, PLAN, README, SMALLEST = "shrink.json", "plan.json", "README.md", "smallest"
-PLAN_WITHIN_S = 120.0
 
 
 @click.command("shrink")
@@ -86,7 +84,7 @@ def shrink_command(
     asked = Asked(source=source.plan.run_id, sought=sought, rate=least_rate, confidence=confidence, trials=trials)
     folder = (out or RUNS / new_name("shrink", source.plan.experiment)).absolute()
     _require_same(folder, asked)
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     keep = _vtgate(source.seen, node)
     sys.exit(Shrinking(folder, asked, source.plan, keep, budget_s=seconds_of(budget, "--budget")).run())
 
@@ -195,11 +193,8 @@ class Shrinking:
         """One run of a plan, made now unless it is there."""
         run = folder / name
         begin_ns = now_ns()
-        code, is_new = 0, not is_whole(run)
-        if is_new:
-            set_aside(run)
-            command = [sys.executable, "-m", "harness.cli", "replay", str(folder / PLAN), "--out", str(run), "--plain"]
-            code = self._stopping.ran(command, f"{what}, run {int(name.rpartition('-')[2])}")
+        is_new, turn = not is_whole(run), f"{what}, run {int(name.rpartition('-')[2])}"
+        code = self._stopping.replayed(folder / PLAN, "--plain", folder=run, turn=turn)
         took_s = (now_ns() - begin_ns) / 1e9
         if not is_whole(run):
             if self._stopping.asked:
@@ -292,7 +287,6 @@ def _refusal(plan: Plan) -> str:
 def _words(plan: Plan) -> tuple[str, ...] | None:
     """The words of `vtchaos run` that make this very plan; None: there are none."""
     words = run_words(plan, EXPERIMENTS[plan.experiment])
-    command = [sys.executable, "-m", "harness.cli", "plan", *words, "--json"]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=PLAN_WITHIN_S)
+    done = planned(*words, "--json")
     made = None if done.returncode else jsonio.structure(orjson.loads(done.stdout), Plan)
     return words if made is not None and key(made) == key(plan) else None

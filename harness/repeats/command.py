@@ -20,7 +20,7 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_USAGE
 from harness.base.rundir import RunDir
-from harness.base.taken_up import fitting
+from harness.base.taken_up import fitting, make
 from harness.many.children import Stopping, is_whole, seed_of
 from harness.many.records import RunRecord, broken, record
 from harness.model import Plan, RunVerdict
@@ -175,10 +175,7 @@ def same(folder: Path, batch: Batch) -> None:
 
 def _made(folder: Path, experiment: str) -> None:
     """The folder is there; runs of this experiment that are in it already are taken over, anything else is refused."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunDirError(f"{folder} cannot be made ({error.strerror}); give another --out") from None
+    make(folder)
     strange = [path.name for path in folder.iterdir() if not _is_a_run(path, experiment)]
     if strange:
         raise RunDirError(

@@ -24,13 +24,13 @@ from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import fitting
+from harness.base.taken_up import fitting, make, taken_up
 from harness.canaries import sabotage
 from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.contracts import Experiment
 from harness.history import History
-from harness.many.children import TURN, Stopping, is_whole, set_aside
+from harness.many.children import TURN, Stopping, is_whole
 from harness.many.records import RunRecord, broken, record
 from harness.model import Drawn, Plan
 from harness.repeats import command as repeat_command
@@ -204,33 +204,29 @@ class Replays:
 
     def _prepare(self) -> None:
         """Raises UsageError for a folder of something else."""
-        path = self._folder / PLAN
-        there = jsonio.load_if_whole(path, Plan)
-        strange = there is None or RunDir(self._folder).clock.is_file()
-        if strange and self._folder.is_dir() and any(self._folder.iterdir()):
-            raise UsageError(f"{self._folder} is not empty, and holds no replays; give another --out")
+        if RunDir(self._folder).clock.is_file():
+            raise UsageError(f"{self._folder} is a run directory, and holds no replays; give another --out")
+        there = taken_up(self._folder, PLAN, Plan, what="replays")
         if there is not None and there != self._source.plan:
             raise UsageError(f"{self._folder} has replays of another plan; give another --out")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        jsonio.save(path, self._source.plan)
+        make(self._folder)
+        jsonio.save(self._folder / PLAN, self._source.plan)
 
     def _one(self, number: int) -> RunRecord | None:
         """The run of this number, made now unless it is there. None: it was refused."""
         folder = self._folder / f"{number:03d}"
         if not is_whole(folder):
-            set_aside(folder)
-            code = self._stopping.ran(self._command(folder), f"{number} of {self._times}")
+            turn = f"{number} of {self._times}"
+            code = self._stopping.replayed(self._folder / PLAN, *self._words(), folder=folder, turn=turn)
             if code == EXIT_USAGE:
                 return None
             if not (folder / "verdict.json").is_file():
                 return broken(folder.name, self._plan.experiment, self._plan.seed, code, "it came to no verdict")
         return repeat_command.recorded(RunDir(folder), self._folder)
 
-    def _command(self, folder: Path) -> list[str]:
+    def _words(self) -> tuple[str, ...]:
         on = ("--cluster", self._plan.cluster_name) if self._plan.cluster_name else ()
-        plain = ("--plain",) if self._plain else ()
-        plan = str(self._folder / PLAN)
-        return [sys.executable, "-m", "harness.cli", "replay", plan, "--out", str(folder), *on, *plain]
+        return (*on, *(("--plain",) if self._plain else ()))
 
     def _told(self) -> int:
         if not self._runs:

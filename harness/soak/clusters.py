@@ -6,7 +6,6 @@ At most one stands at a time, and none beside a run that has its own.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -87,7 +86,3 @@ def why_not(name: str) -> str:
         return str(error)
     stopped = row.kept.stopped if row.kept is not None else ()
     return f"stopped: {', '.join(stopped)}" if stopped else ""
-
-
-def command(words: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "harness.cli", *words]

@@ -10,7 +10,6 @@ import datetime
 import importlib.metadata
 import re
 import secrets
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +19,13 @@ from rich.console import Console
 
 from clusters.software import RELEASES, Sources, vitess_release
 from clusters.software.releases import release
-from harness.base import jsonio
+from harness.base import checkout, jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.goduration import duration_s
 from harness.base.hostfacts import host_facts
+from harness.base.rng import new_seed
 from harness.base.rundir import RUNS as RUN_DIRS
-from harness.base.taken_up import new_name, taken_up
+from harness.base.taken_up import make, new_name, taken_up
 from harness.many.children import Stopping
 from harness.soak import files
 from harness.soak import text as soak_text
@@ -82,7 +82,7 @@ def soak_command(
         for number in range(1, (most_runs or SHOWN) + 1):
             click.echo(soak_text.drawing_line(drawing(soak.seed, number, soak.weights)))
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     with files.owned(folder):
         jsonio.save(folder / SOAK, soak)
         sys.exit(_soaked(folder, soak))
@@ -136,7 +136,7 @@ def _new(weights: Weights, *, seed: int | None, budget: str, most_runs: int, kee
     budget_s, begin = _seconds(budget), _now()
     return Soak(
         name=secrets.token_hex(3),
-        seed=secrets.randbelow(2**31) if seed is None else seed,
+        seed=new_seed() if seed is None else seed,
         budget_s=budget_s,
         most_runs=most_runs,
         keep_bytes=_bytes(keep),
@@ -144,18 +144,9 @@ def _new(weights: Weights, *, seed: int | None, budget: str, most_runs: int, kee
         begin=_stamp(begin),
         until=_stamp(begin + datetime.timedelta(seconds=budget_s)),
         harness_version=importlib.metadata.version("vitess-chaos"),
-        commit=_commit(),
+        commit=checkout.commit(),
         host=host_facts(),
     )
-
-
-def _commit() -> str:
-    """Of the checkout that runs; "" where there is none."""
-    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 # ---------------------------------------------------------------- words

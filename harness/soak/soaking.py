@@ -19,12 +19,12 @@ from experiments import EXPERIMENTS
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, RunDirError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE, JUDGED
-from harness.many.children import Stopping, is_whole
+from harness.many.children import Stopping, command, is_whole
 from harness.many.records import RunRecord, broken
 from harness.model import Clean, Plan, RunVerdict
 from harness.soak import files
 from harness.soak import text as soak_text
-from harness.soak.clusters import KeptCluster, command
+from harness.soak.clusters import KeptCluster
 from harness.soak.drawing import drawing
 from harness.soak.limits import (
     FAILED_IN_A_ROW,
@@ -203,7 +203,7 @@ class Soaking:
         return EXIT_HARNESS if problem else code
 
     def _ran(self, words: Sequence[str], turn: str, within_s: float) -> int:
-        return self._stopping.ran(command(words), turn, within_s)
+        return self._stopping.ran(command(*words), turn, within_s)
 
 
 def recorded(run: Path, inside: Path) -> RunRecord:
@@ -222,7 +222,7 @@ def recorded(run: Path, inside: Path) -> RunRecord:
 def report(folder: Path, *, told: bool) -> tuple[int, str]:
     """`vtchaos nights` in a process of its own: what draws a page holds much memory. Its exit code, which is the
     soak's, and why it failed ("" = it did not)."""
-    words = command(("nights", str(folder), *(() if told else ("--nights", "0"))))
+    words = command("nights", str(folder), *(() if told else ("--nights", "0")))
     out = None if told else subprocess.DEVNULL
     try:
         done = subprocess.run(

@@ -6,8 +6,6 @@ ended early can be taken up, and what it has is there.
 
 from __future__ import annotations
 
-import secrets
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +19,13 @@ from harness import history
 from harness.base import jsonio
 from harness.base.errors import UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE
+from harness.base.rng import new_seed
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import new_name, taken_up
+from harness.base.taken_up import make, new_name, taken_up
 from harness.causes import UNEXPLAINED
 from harness.facts.needs import doubts, without_core_s
 from harness.facts.notice import STALL_S, notice
-from harness.many.children import Stopping, seed_of, words_of
+from harness.many.children import Stopping, refusal, seed_of, words_of
 from harness.model import RunVerdict, Verdict
 from harness.options import cluster_options, load_options, place_options
 from harness.sweep import page
@@ -36,7 +35,6 @@ from harness.sweep.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_valu
 SWEEP = "sweep.json"
 PAGE = "sweep.html"
 OURS = ("repeat", "stall_s", "step", "out", "seed", "most_runs")
-PLAN_WITHIN_S = 120.0
 FAILURES_IN_A_ROW = 3  # so many runs that came to nothing, and the rest would as well
 
 
@@ -131,7 +129,7 @@ def sweep_command(
     _require_same(folder, before, asked)
     if "--cluster" not in words:
         _refuse(asked)
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     sys.exit(Sweeping(folder, asked, Console(), most_runs=most_runs).run())
 
 
@@ -165,7 +163,7 @@ def _place(words: Sequence[str], axis: Axis, text: str) -> int:
 def _seed(seed: int | None, before: Sweep | None) -> int:
     if seed is not None:
         return seed
-    return before.asked.seed if before is not None else secrets.randbelow(2**31)
+    return before.asked.seed if before is not None else new_seed()
 
 
 def _require_same(folder: Path, before: Sweep | None, asked: Asked) -> None:
@@ -187,19 +185,9 @@ def _refuse(asked: Asked) -> None:
     """Raises UsageError where the plan of either end is refused, before anything starts."""
     for value in (asked.axis.low, asked.axis.high):
         words = [word for word in asked.words_at(value) if word != "--plain"]
-        done = subprocess.run(
-            [sys.executable, "-m", "harness.cli", "plan", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PLAN_WITHIN_S,
-        )
-        if done.returncode:
-            said = (
-                done.stderr.strip().rpartition("\nError: ")[2].removeprefix("vtchaos: ")
-                or f"exit code {done.returncode}"
-            )
-            raise UsageError(f"at {asked.axis.name} {asked.axis.text(value)}: {said}")
+        why = refusal(words)
+        if why:
+            raise UsageError(f"at {asked.axis.name} {asked.axis.text(value)}: {why}")
 
 
 class Sweeping:

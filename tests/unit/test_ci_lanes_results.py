@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ci.lanes import answers, results, words
-from ci.lanes.folders import ROOT
 from ci.lanes.results import GREEN, RED, Batch, Run, merged
 from ci.lanes.table import LANES, Lane
 from ci.lanes.votes import Said, Vote
+from harness.base.checkout import ROOT
 from harness.facts.words import counted
 from tests.unit.lane_runs import STREAMS
 

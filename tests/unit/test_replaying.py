@@ -239,7 +239,14 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="replays of another plan"):
         replays(tmp_path, plan).run()
     (tmp_path / "runs" / PLAN).write_text("{")
+    with pytest.raises(UsageError, match="does not fit this version"):
+        replays(tmp_path, plan).run()
+    (tmp_path / "runs" / PLAN).rename(tmp_path / "runs" / "holiday.json")
     with pytest.raises(UsageError, match="holds no replays"):
+        replays(tmp_path, plan).run()
+    RunDir(tmp_path / "runs").clock.touch()
+    jsonio.save(tmp_path / "runs" / PLAN, plan)
+    with pytest.raises(UsageError, match="is a run directory"):
         replays(tmp_path, plan).run()
 
 

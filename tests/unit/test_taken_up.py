@@ -10,7 +10,7 @@ import pytest
 
 from harness.base import jsonio
 from harness.base.errors import RunDirError
-from harness.base.taken_up import fitting, new_name, taken_up
+from harness.base.taken_up import fitting, make, new_name, taken_up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,3 +48,12 @@ def test_a_file_that_does_not_fit_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "sweep.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunDirError, match="does not fit this version of vtchaos"):
         fitting(tmp_path / "sweep.json", Kept)
+
+
+def test_a_folder_is_made_with_those_above_it_and_what_stands_there_is_told(tmp_path: Path) -> None:
+    make(tmp_path / "a" / "b")
+    make(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirError, match=r"file cannot be made \(File exists\); give another --out"):
+        make(tmp_path / "file")
