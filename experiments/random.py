@@ -169,6 +169,7 @@ NOT_DRAWN: Mapping[str, str] = {  # and why
     "LostCell": "who asks for the cell meanwhile loses its watches, and does not notice (topo.Server.ConnForCell)",
     "RenamedCell": "the same",
     "PurgedBinlogs": "who needs the purged logs never catches up: it does not heal",
+    "AbandonedQueries": "its tens of thousands of queries take the host for seconds, from whatever is beside them",
     "TakenAddress": "vtgate forgets the tablet until it is started anew (vitess#20315)",
     "BrokenApplier": "a failover beside it may lose acknowledged writes on 24.0.3 (vitess#21092)",
     "ErrantTransaction": "its row is one that no client wrote, which the checks must call a phantom",

@@ -247,6 +247,25 @@ LANES: tuple[Lane, ...] = (
         red=HERE,
         green=control("", "--set", "burst=0", unlike="no pool wants one more connection"),
     ),
+    # ------------------------------------------------ pools
+    Lane(
+        name="20310",
+        bug="#20310: a vttablet's connections go to those who have given up waiting, one after the other",
+        issue="vitess#20310",
+        experiment="pools/abandoned",
+        check="tablets/pool",
+        red=Arm(releases=("24.0.0",), words=(VITESS, "24.0.0")),
+        green=HERE,
+    ),
+    Lane(
+        name="20310-23",
+        bug="#20310 in the release before",
+        issue="vitess#20310",
+        experiment="pools/abandoned",
+        check="tablets/pool",
+        red=Arm(releases=("23.0.0",), words=(VITESS, "23.0.0")),
+        green=Arm(releases=("23.0.5",), words=(VITESS, "23.0.5")),
+    ),
     # ------------------------------------------------ VStream
     Lane(
         name="17778",

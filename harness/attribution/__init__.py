@@ -16,6 +16,7 @@ from harness.attribution.error_signatures import ERRORS
 from harness.attribution.fault_signatures import EVERYBODYS, FAULTS
 from harness.attribution.host_signatures import HOSTS
 from harness.attribution.join import Joined, claims_of, join
+from harness.attribution.pool_signatures import POOLS
 from harness.attribution.reparent_signatures import FAILOVERS
 from harness.attribution.reshard_signatures import RESHARDS
 from harness.attribution.rows import rows
@@ -47,6 +48,7 @@ SIGNATURES: tuple[Signature, ...] = table(
         *HOSTS,
         *RESHARDS,  # they know more than the next
         *DEFECTS,
+        *POOLS,
         *WAITING,
         *ERRORS,
         *STREAMS,

@@ -164,6 +164,13 @@ FAULTS: tuple[FaultInForce, ...] = (
         advice="room in max_connections for the pools of vttablet and those who come beside it (#7038)",
     ),
     FaultInForce(
+        name="pool-taken",
+        title="queries of the run had taken every connection of the vttablet's pool",
+        faults=frozenset({"AbandonedQueries"}),
+        errors=GAVE_UP | frozenset({"interrupted", "pool-exhausted"}),
+        advice="room in --queryserver-config-pool-size",
+    ),
+    FaultInForce(
         name="statement-time-limit",
         title="the run had limited the time of statements",
         faults=frozenset({"StatementTimeLimit"}),

@@ -22,6 +22,7 @@ from harness.checks.faults import FaultsFelt, FaultsHealed, ServedAgain
 from harness.checks.host import HarnessFit, HostFit
 from harness.checks.links import LinkBystanders, LinkCost, LinkServedAgain
 from harness.checks.plans import PlansKept, VSchemaHeard
+from harness.checks.pools import PoolServes
 from harness.checks.processes import NoCrash
 from harness.checks.promotions import BufferPromotions, BufferUpdates
 from harness.checks.reads import AcknowledgedReadable
@@ -126,6 +127,7 @@ WORKFLOW_CLIENTS: tuple[Check, ...] = (ClientErrors(), ClientStall())  # and whe
 NARROW: tuple[Check, ...] = (  # what single experiments ask for
     ServesOn(),
     KnownToAll(),
+    PoolServes(),
     BufferUpdates(),
     PlansKept(),
     VSchemaHeard(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.faults.rows import churn, disk, logs, mysql, network, pods, process, reparent
+from tests.faults.rows import churn, disk, logs, mysql, network, pods, pools, process, reparent
 from tests.faults.rows.row import Row
 
 ROWS: Mapping[str, Row] = {
@@ -16,6 +16,7 @@ ROWS: Mapping[str, Row] = {
     **logs.ROWS,
     **churn.ROWS,
     **pods.ROWS,
+    **pools.ROWS,
 }
 ELSEWHERE = frozenset(  # and where
     {
