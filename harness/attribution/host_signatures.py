@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from harness.attribution.fault_signatures import GONE
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
-from harness.facts.host_limits import BIN_NS, SATURATED_SHARE, fitness, host_limits
+from harness.facts.host_limits import fitness, host_limits, saturated
 from harness.facts.storm import SECOND_NS, seconds_between
 from harness.facts.words import seconds
 from harness.history import History, Series
 from harness.model import Lane
 
 HOST = "host"
-PRESSURE = "cpu_some_us"
 LAG_MS = 250.0  # half of the shortest wait that counts: a shorter pause is the greater part of none
 SAMPLE_NS = SECOND_NS // 4  # a worker's sample is about so much of time (harness.load.pauses)
 # Of a process that comes late; a server that says it is read-only, or a table that is denied, is not. vtgate's two
@@ -69,20 +66,6 @@ class NoFreeCore:
             text = f"a task waited for a core all the time, for {seconds(seconds_between(from_ns, to_ns))}"
             seen = Evidence(source="samples-host.jsonl", subject=HOST, at_ns=from_ns, text=text)
             yield Claim(vtgate="", shard="", from_ns=from_ns, to_ns=to_ns, evidence=(seen,), explains_errors=False)
-
-
-def saturated(series: Series) -> Iterator[tuple[int, int]]:
-    """Stretches in which somebody waited for a core practically all the time."""
-    times, values = series.steps(PRESSURE)
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
-    if len(numbers) < 2 or len(numbers) < len(values):
-        return
-    edges = np.arange(times[0], times[-1] + BIN_NS, BIN_NS, dtype=np.int64)
-    waited_us = np.diff(np.interp(edges - times[0], np.array(times) - times[0], numbers))
-    full = np.concatenate(([False], waited_us * 1000 >= SATURATED_SHARE * BIN_NS, [False]))
-    turns = np.flatnonzero(full[1:] != full[:-1]).tolist()
-    for first, last in zip(turns[::2], turns[1::2], strict=True):
-        yield int(edges[first]), int(edges[last])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from harness.attribution.host_signatures import saturated
 from harness.facts import tablet_states
 from harness.facts.affected import Affected, affected
 from harness.facts.buffering import bufferings
+from harness.facts.host_limits import saturated
 from harness.facts.reparent_phases import ReparentPhases, phases
 from harness.facts.storm import SECOND_NS, reparents
 from harness.facts.words import counted, seconds

@@ -20,6 +20,7 @@ from harness.history import History, Series
 
 SATURATED_SHARE = 0.9  # of a bin: practically all the time somebody waited
 BIN_NS = SECOND_NS // 2
+CPU_PRESSURE = "cpu_some_us"
 MIB = 2**20
 
 
@@ -109,7 +110,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         name="CPU pressure before the storm",
         source="host",
-        key="cpu_some_us",
+        key=CPU_PRESSURE,
         measure=Measure.SHARE,
         during=During.BASELINE,
         limit=0.8,
@@ -119,7 +120,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         name="time without a free core",
         source="host",
-        key="cpu_some_us",
+        key=CPU_PRESSURE,
         measure=Measure.SATURATED_S,
         during=During.STORM,
         limit=0.75,
@@ -256,9 +257,8 @@ def measure(series: Series, key: str, how: Measure, from_ns: int, to_ns: int) ->
 
 
 def _of_counter(series: Series, key: str, how: Measure, from_ns: int, to_ns: int) -> float | None:
-    times, values = series.steps(key)
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
-    if len(numbers) < 2 or len(numbers) < len(values) or to_ns <= from_ns:
+    times, numbers = _counter(series, key)
+    if not numbers or to_ns <= from_ns:
         return None
     bins = max(1, round((to_ns - from_ns) / BIN_NS))
     edges = np.linspace(from_ns, to_ns, 2 if how is Measure.SHARE else bins + 1)
@@ -266,7 +266,27 @@ def _of_counter(series: Series, key: str, how: Measure, from_ns: int, to_ns: int
     if how is Measure.SHARE:
         return float(shares[0])
     longest = run = 0
-    for saturated in (shares >= SATURATED_SHARE).tolist():
-        run = run + 1 if saturated else 0
+    for full in (shares >= SATURATED_SHARE).tolist():
+        run = run + 1 if full else 0
         longest = max(longest, run)
     return longest * (to_ns - from_ns) / bins / SECOND_NS
+
+
+def saturated(series: Series) -> Iterator[tuple[int, int]]:
+    """Stretches in which somebody waited for a core practically all the time."""
+    times, numbers = _counter(series, CPU_PRESSURE)
+    if not numbers:
+        return
+    edges = np.arange(times[0], times[-1] + BIN_NS, BIN_NS, dtype=np.int64)
+    waited_us = np.diff(np.interp(edges - times[0], np.array(times) - times[0], numbers))
+    full = np.concatenate(([False], waited_us * 1000 >= SATURATED_SHARE * BIN_NS, [False]))
+    turns = np.flatnonzero(full[1:] != full[:-1]).tolist()
+    for first, last in zip(turns[::2], turns[1::2], strict=True):
+        yield int(edges[first]), int(edges[last])
+
+
+def _counter(series: Series, key: str) -> tuple[Sequence[int], Sequence[float]]:
+    """Stamps and values; nothing where fewer than two are there, or one is no number."""
+    times, values = series.steps(key)
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    return (times, numbers) if 2 <= len(numbers) == len(values) else ((), ())

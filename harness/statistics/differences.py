@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.statistics.rates import CONFIDENCE, wilson
+from harness.statistics.resampling import RESAMPLES, SEED, bounds
 
 ALPHA = 1 - CONFIDENCE
-RESAMPLES = 4_000
-SEED = 20_170_629  # of the resampling: the same figures give the same bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +75,11 @@ def _resampled(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> tuple[
         change = float(np.median(b) - np.median(a))
         spread = np.inf if len(a) < 2 or len(b) < 2 else 0.0
         return change - spread, change + spread
-    from scipy.stats import bootstrap
 
     def change_of(x: Any, y: Any, axis: int) -> Any:
         return np.median(y, axis=axis) - np.median(x, axis=axis)
 
-    bounds = bootstrap(
-        (a, b),
-        change_of,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        vectorized=True,
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return float(bounds.low), float(bounds.high)
+    return bounds((a, b), change_of)
 
 
 def _ranks(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.statistics.rates import CONFIDENCE
-
-RESAMPLES = 4_000
-SEED = 20_170_629  # of the resampling: the same figures give the same bounds
+from harness.statistics.resampling import bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Median:
-    """With its bootstrap interval of 95 % (percentile method: it needs no shape, and holds for ties)."""
+    """With its bootstrap interval of 95 %."""
 
     n: int
     value: float
@@ -31,17 +28,8 @@ def median(values: Sequence[float]) -> Median | None:
     middle = float(np.median(found))
     if len(found) == 1:
         return Median(n=1, value=middle, low=middle, high=middle)
-    from scipy.stats import bootstrap
-
-    made = bootstrap(
-        (found,),
-        np.median,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return Median(n=len(found), value=middle, low=float(made.low), high=float(made.high))
+    low, high = bounds((found,), np.median)
+    return Median(n=len(found), value=middle, low=low, high=high)
 
 
 def monotone(values: Sequence[float], weights: Sequence[float], *, rising: bool) -> tuple[float, ...]:
