@@ -22,7 +22,7 @@ from ci.lanes import results, words
 from ci.lanes.making import Lanes, measured
 from ci.lanes.table import chosen
 from harness.base.checkout import ROOT
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.base.goduration import duration_s
 
 TRACK_RECORD = ROOT / "docs" / "track-record.md"
@@ -34,8 +34,7 @@ def write(out: Path) -> None:
     known = results.merged(results.recorded(), measured(lanes, out))
     results.record(known)
     page = words.filled(TRACK_RECORD.read_text(encoding="utf-8"), lanes, known)
-    with replaced(TRACK_RECORD) as part:
-        part.write_text(page, encoding="utf-8")
+    write_text(TRACK_RECORD, page)
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ci.suite import words
 from ci.suite.values import Result
-from harness.base.files import replaced
-
-TEMPLATES = Path(__file__).with_name("templates")
+from harness.base.files import write_text
+from harness.reports.pages import template
 
 
 def render(found: Result, out: Path) -> Path:
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = made.get_template("index.html").render(found=found, words=words)
-    with replaced(out) as part:
-        part.write_text(text, encoding="utf-8")
+    write_text(out, template("ci.suite", "index.html").render(found=found, words=words))
     return out

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ci.suite import words
 from ci.suite.values import Attempt, Outcome, Result, Told
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.reports.markdown import escaped
 
 MOST_BYTES = 900_000
@@ -19,8 +19,7 @@ UNANSWERED = (Outcome.UNKNOWN, Outcome.BROKEN_OFF, Outcome.NOT_BEGUN, Outcome.RE
 
 
 def render(found: Result, out: Path) -> Path:
-    with replaced(out) as part:
-        part.write_text(page(found), encoding="utf-8")
+    write_text(out, page(found))
     return out
 
 

@@ -13,3 +13,8 @@ def replaced(path: Path) -> Iterator[Path]:
     part = path.with_name(path.name + ".part")
     yield part
     part.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replaced(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -24,7 +24,7 @@ from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.errors import PlanError, UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import make, new_name, taken_up
 from harness.checks.judge import judge
@@ -235,8 +235,7 @@ class Shrinking:
         folder.mkdir(exist_ok=True)
         jsonio.save(folder / PLAN, taken.plan)
         words = _words(taken.plan)
-        with replaced(folder / README) as part:
-            part.write_text(shrink_text.readme(found, self._plan, taken.plan, words), encoding="utf-8")
+        write_text(folder / README, shrink_text.readme(found, self._plan, taken.plan, words))
 
     def _tell(self, tried: Tried) -> None:
         self._tried.append(tried)

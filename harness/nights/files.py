@@ -11,7 +11,7 @@ import orjson
 
 from harness.base import jsonio
 from harness.base.errors import RunDirError
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.base.taken_up import fitting
 from harness.nights import junit, markdown, page, text
 from harness.nights.night import Night, night
@@ -51,8 +51,7 @@ def written(made: Report, folder: Path) -> None:
 
 
 def _saved(path: Path, content: str) -> None:
-    with replaced(path) as part:
-        part.write_text(content, encoding="utf-8")
+    write_text(path, content)
 
 
 # ---------------------------------------------------------------- reading

@@ -9,16 +9,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.nights import words
 from harness.nights.report import Report, series_name
 from harness.nights.standings import Standing, Standings
 from harness.nights.trends import ITSELF, Trend
-from harness.sweep.page import json_in_script
+from harness.reports.pages import json_in_script, template
 
 Values = dict[str, Any]
 MOST_TOLD = 100  # of one standing; all are in soak-report.json
@@ -32,14 +31,7 @@ WORSE, BETTER = ["#cf222e", "#ff7b72"], ["#1a7f37", "#3fb950"]
 
 def render(found: Report, out: Path) -> Path:
     """Write the page whole or not at all; the same report gives the same bytes."""
-    made = Environment(
-        loader=PackageLoader("harness.nights"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    whole = made.get_template("soak.html").render(
+    whole = template("harness.nights", "soak.html").render(
         found=found,
         words=words,
         groups=list(_groups(found.findings, words.TITLES)),
@@ -51,8 +43,7 @@ def render(found: Report, out: Path) -> Path:
         data=json_in_script({"charts": charts(found), "turned": len(_turned(found))}),
         plotly=Markup(get_plotlyjs()),
     )
-    with replaced(out) as part:
-        part.write_text(whole, encoding="utf-8")
+    write_text(out, whole)
     return out
 
 

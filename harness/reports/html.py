@@ -8,17 +8,15 @@ to anywhere, and all text of the run is escaped: messages are whatever a server 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.facts.storm import storms
 from harness.history import History
 from harness.model import CheckKind, CheckResult, Outcome, RunVerdict, Verdict
@@ -32,11 +30,20 @@ from harness.reports.html_faults import faults_view
 from harness.reports.html_service import advice_view, objective_words, service_rows
 from harness.reports.html_streams import shown_streams, stream_figures, stream_tiles, stream_view
 from harness.reports.known import excused_nothing, reproduced_issue, told
+from harness.reports.pages import json_in_script, template
 from harness.reports.pressure import pressure_sentence
 from harness.reports.state_charts import SHARD_WORDS, phase_chart, shown_phases, stall_chart, state_map
 from harness.reports.workflow_chart import watched, workflow_chart, workflow_view
 
 Values = dict[str, Any]
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "clean": words.clean,
+    "duration": words.duration,
+    "count": words.count,
+    "tally": words.tally,
+    "named": words.key_words,
+    "factor": lambda value: "–" if value is None else f"{value:.1f}",
+}
 _KINDS = {
     CheckKind.ASSUMPTION: "when it does not hold, the run proves nothing about what a slow host can cause",
     CheckKind.CONDITION: "a slow host may explain a promise that failed; it takes nothing from a run without one",
@@ -47,29 +54,8 @@ _KINDS = {
 
 def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     """Write the page whole or not at all; the same run gives the same bytes."""
-    page = _environment().get_template("report.html").render(view(history, verdict))
-    with replaced(out) as part:
-        part.write_text(page, encoding="utf-8")
+    write_text(out, template("harness.reports", "report.html", FILTERS).render(view(history, verdict)))
     return out
-
-
-def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("harness.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
-        "clean": words.clean,
-        "duration": words.duration,
-        "count": words.count,
-        "tally": words.tally,
-        "named": words.key_words,
-        "factor": lambda value: "–" if value is None else f"{value:.1f}",
-    }
-    return made
 
 
 def view(history: History, verdict: RunVerdict) -> Values:
@@ -126,7 +112,7 @@ def view(history: History, verdict: RunVerdict) -> Values:
         "vtgate_colours": {vtgate.name: index % 4 for index, vtgate in enumerate(found.vtgates)},
         "charts": frozenset(figures),
         "host_lines": charts.host_legend(history) if "host" in figures else (),
-        "data": _json({"figures": figures, "detail": _detail(history, found, cells)}),
+        "data": json_in_script({"figures": figures, "detail": _detail(history, found, cells)}),
         "plotly": Markup(get_plotlyjs()),  # our own dependency's script, as it is
     }
 
@@ -254,11 +240,3 @@ def _seconds(found: Digest, stretches: Sequence[Stretch]) -> list[list[float]]:
 
 def _packed(values: Any, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
-
-
-def _json(value: Values) -> Markup:
-    """JSON inside a script element: no text in it can end the element or open a comment."""
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    for char, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
-        text = text.replace(char, escape)
-    return Markup(text)

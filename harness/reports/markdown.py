@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.causes import CauseRow
 from harness.facts.outages import availability
 from harness.history import History
@@ -46,8 +46,7 @@ _CUT = "\n\n… more is in report.html.\n"
 
 def render(history: History, verdict: RunVerdict, out: Path) -> Path:
     """Write summary.md; the same run gives the same bytes."""
-    with replaced(out) as part:
-        part.write_text(page(history, verdict), encoding="utf-8")
+    write_text(out, page(history, verdict))
     return out
 
 

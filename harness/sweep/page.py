@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from harness.base.files import replaced
+from harness.base.files import write_text
 from harness.facts.words import seconds
+from harness.reports.pages import json_in_script, template
 from harness.sweep.sweep import Sweep, SweptRun
 
 Values = dict[str, Any]
@@ -24,19 +23,10 @@ KINDS = (  # class, name, colour in light, colour in dark
 
 def render(found: Sweep, out: Path) -> Path:
     """Write the page whole or not at all; the same sweep gives the same bytes."""
-    made = Environment(
-        loader=PackageLoader("harness.sweep"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["seconds"] = seconds
-    page = made.get_template("sweep.html").render(
+    page = template("harness.sweep", "sweep.html", {"seconds": seconds}).render(
         found=found, asked=found.asked, data=json_in_script(figure(found)), plotly=Markup(get_plotlyjs())
     )
-    with replaced(out) as part:
-        part.write_text(page, encoding="utf-8")
+    write_text(out, page)
     return out
 
 
@@ -126,11 +116,3 @@ def _layout(found: Sweep) -> Values:
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         "height": 460,
     }
-
-
-def json_in_script(value: Values) -> Markup:
-    """JSON inside a script element: no text in it can end the element or open a comment."""
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    for char, escape in (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e")):
-        text = text.replace(char, escape)
-    return Markup(text)
