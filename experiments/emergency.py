@@ -37,11 +37,7 @@ from harness.vitess.vtctld import vtctld_of
 DEADLINE_S = 300.0
 
 CLUSTER = ClusterSpec(
-    shards=2,
-    tablets_per_shard=3,
-    vtgate_flags={"enable-buffer": ""},
-    schema=(LEDGER_SQL,),
-    vschema=LEDGER_VSCHEMA,
+    shards=2, tablets_per_shard=3, vtgate_flags={"enable-buffer": ""}, schema=(LEDGER_SQL,), vschema=LEDGER_VSCHEMA
 )
 LOAD = LoadSpec(rate_per_shard=60.0, write_share=0.7, abrupt=True)
 TRANSACTIONS = replace(LOAD, mode=ConnectionMode.TRANSACTION)

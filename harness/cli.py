@@ -22,7 +22,7 @@ from clusters.doctor import backend_rows
 from clusters.kubernetes import kubeconfig
 from clusters.local import capacity
 from experiments import EXPERIMENTS
-from harness import history, kept, one_run, placement, plan_words, planning
+from harness import history, kept, one_run, placement, plan_words, planning, refusals
 from harness.advise_command import advise
 from harness.attach_command import attach
 from harness.base import jsonio
@@ -224,7 +224,7 @@ async def _planned(
         placement.require_known(backend_name, BACKENDS)
     where = await _where(wanted, backend_name, cluster_name)
     if not where.ours:
-        planning.refuse_on_theirs(cluster_name, experiment.name, experiment.items, where.place)
+        refusals.refuse_on_theirs(cluster_name, experiment.name, experiment.items, where.place)
     notes: list[str] = []
     if not cluster_name and wanted.shards is None and where.holds_here:
         experiment, notes = _sized(experiment, planning.cluster_spec(experiment.cluster, wanted), where.backend)

@@ -15,7 +15,7 @@ from clusters import BACKENDS, KEEPERS, kept
 from clusters.common.hints import connect_hints
 from clusters.common.keeping import Kept
 from experiments.reparent import CLUSTER
-from harness import orphans, placement, planning
+from harness import orphans, placement, planning, refusals
 from harness.base.errors import HarnessError, PlanError
 from harness.contracts import Cluster, Observer
 from harness.interrupts import Interrupted, Interrupts
@@ -43,7 +43,7 @@ def up(name: str, backend: str | None, **given: Any) -> None:
     wanted = overrides(given)
     place = placement.placed(kind, wanted.place)
     spec = planning.cluster_spec(replace(CLUSTER, shards=DEFAULT_SHARDS), wanted)
-    planning.refuse_cluster(spec)
+    refusals.refuse_cluster(spec)
     with PlainObserver(lambda: LiveState(now_ns=0), out=sys.stdout) as lines:
         asyncio.run(_up(name, kind, spec, place, lines))
     click.echo(

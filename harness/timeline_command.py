@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from harness import history
-from harness.attribution.timeline import Kind, Moment, Timeline
+from harness.attribution.moments import Kind, Moment
+from harness.attribution.timeline import Timeline
 from harness.base.rundir import RunDir
 from harness.reports.digest import digest
 

@@ -20,7 +20,7 @@ from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError, VtchaosError
 from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS
-from harness.base.goduration import duration_s
+from harness.base.goduration import budget_s
 from harness.base.taken_up import make, taken_up
 from harness.many.children import refusal
 from harness.placement import DEFAULT_BACKEND
@@ -53,7 +53,7 @@ def _run(given: argparse.Namespace, console: Console) -> int:
     if given.list:
         _show(parts, console)
         return 0
-    asked, budget_s, strictness = _asked(given), _seconds(given.budget), _strictness(given)
+    asked, lasts_s, strictness = _asked(given), budget_s(given.budget), _strictness(given)
     folder = (given.out or Path("runs/regression")).absolute()
     _taken(folder, asked)
     if given.install and (asked.backend or DEFAULT_BACKEND) == DEFAULT_BACKEND:
@@ -63,7 +63,7 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         raise UsageError(refused)
     jsonio.save(folder / ASKED, asked)
     console.print(Text(f"{asked.title}: {len(parts)} experiments into {folder}, seed {asked.seed}"), soft_wrap=True)
-    found = Suite(folder, asked, parts, strictness, budget_s=budget_s, console=console).run()
+    found = Suite(folder, asked, parts, strictness, budget_s=lasts_s, console=console).run()
     _told(found, folder, console)
     return found.exit_code
 
@@ -85,16 +85,6 @@ def _strictness(given: argparse.Namespace) -> Strictness:
     if strange:
         raise UsageError(f"--fixed {strange[0]}: no known bug has this name; docs/reference/experiments.md lists them")
     return Strictness(every=given.strict, fixed=tuple(given.fixed))
-
-
-def _seconds(text: str) -> float:
-    try:
-        found = duration_s(text)
-    except ValueError as error:
-        raise UsageError(f"--budget: {error}") from None
-    if found <= 0:
-        raise UsageError(f"--budget {text}: it takes a time above 0")
-    return found
 
 
 def _taken(folder: Path, asked: Asked) -> None:

@@ -16,8 +16,8 @@ from harness.causes import Blame, Evidence
 from harness.facts.buffer import settings
 from harness.facts.buffering import SETTLED_NS, Buffering, Ending, Pending, buffering_of, bufferings, pendings
 from harness.facts.reparent_phases import phases
+from harness.facts.spans import joined, without
 from harness.facts.storm import PLANNED_REPARENT, Reparent, seconds_between
-from harness.facts.tablet_states import joined, without
 from harness.facts.words import seconds
 from harness.history import History
 

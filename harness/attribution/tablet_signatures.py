@@ -11,8 +11,9 @@ from harness.attribution.reach import spans_of, tablets_hit, until_ns
 from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts import promotions
+from harness.facts.spans import without
 from harness.facts.storm import SECOND_NS, Reparent, reparents, reparents_of_shards, seconds_between
-from harness.facts.tablet_states import ReadOnlyPrimary, Unserved, read_only_primaries, unserved, without
+from harness.facts.tablet_states import ReadOnlyPrimary, Unserved, read_only_primaries, unserved
 from harness.facts.words import seconds
 from harness.history import History
 from harness.model import Node, Role

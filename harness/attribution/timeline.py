@@ -1,21 +1,16 @@
-"""Everything that happened in a run, on its one clock: what clients felt beside what was done and what was going on.
-
-A `Moment` is an instant (`until_ns` = `at_ns`) or a stretch. A counter is only looked at once in a while: its step
-lies somewhere between two samples, and so is a stretch too.
-"""
+"""Everything that happened in a run, on its one clock: what clients felt beside what was done and what was going on."""
 
 from __future__ import annotations
 
-import enum
 import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.attribution.moments import Kind, Moment, instant
 from harness.facts import tablet_states
 from harness.facts.affected import Affected, affected
 from harness.facts.buffering import bufferings
@@ -44,42 +39,6 @@ COUNTERS = (
     "VttabletCallErrorCount",
 )
 _REPLICATION = ("source", "io_running", "sql_running", "io_errno", "sql_errno")
-
-
-class Kind(enum.StrEnum):
-    """Where a moment comes from."""
-
-    PHASE = "phase"  # of the run
-    EVENT = "event"
-    FAULT = "fault"
-    FAULT_STEP = "fault-step"
-    REPARENT = "reparent"  # the call, from its leaving to its return
-    REPARENT_PHASE = "reparent-phase"
-    CLIENTS = "clients"  # affected operations, an episode of a lane
-    BUFFERING = "buffering"
-    COUNTER = "counter"  # of a vtgate
-    TABLET = "tablet"  # its state and type
-    NO_PRIMARY = "no-primary"
-    READ_ONLY = "read-only"  # a server said so while its tablet was a serving primary
-    POSITION = "position"  # how many transactions a server has executed
-    REPLICATION = "replication"  # from whom, and whether its threads run
-    TOPOLOGY = "topology"  # whom a shard record names
-    UNANSWERED = "unanswered"  # a source did not answer its probe
-    LOG = "log"
-    HOST = "host"
-    HARNESS = "harness"  # the instrument stood still
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """`subject`: a node, a shard, a fault, a phase. Its shard, where it has one, is also `details["shard"]`."""
-
-    at_ns: int
-    until_ns: int
-    kind: Kind
-    subject: str
-    text: str
-    details: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 class Timeline:
@@ -138,7 +97,7 @@ def _events(history: History) -> Iterator[Moment]:
     for event in history.events:
         if event.kind != "phase":
             said = "".join(f", {name} {value}" for name, value in event.details.items())
-            yield _instant(event.at_ns, Kind.EVENT, event.subject, f"{event.kind}: {event.subject}{said}")
+            yield instant(event.at_ns, Kind.EVENT, event.subject, f"{event.kind}: {event.subject}{said}")
 
 
 def _faults(history: History) -> Iterator[Moment]:
@@ -156,7 +115,7 @@ def _faults(history: History) -> Iterator[Moment]:
             at_ns: int = getattr(span, f"{step}_ns")
             if at_ns:
                 where: dict[str, Scalar] = {"number": span.number, "shard": str(span.details.get("shard", ""))}
-                yield _instant(at_ns, Kind.FAULT_STEP, span.fault, f"{span.fault} #{span.number}: {step}", where)
+                yield instant(at_ns, Kind.FAULT_STEP, span.fault, f"{span.fault} #{span.number}: {step}", where)
 
 
 def _over_ns(history: History, span: FaultSpan) -> int:
@@ -311,9 +270,9 @@ def _servers(history: History) -> Iterator[Moment]:
             behind = series.number("behind_s", at_ns)
             said = f", {behind:g} s behind" if behind is not None and behind > 0 else ""
             text = f"{node.name} has executed {counted(float(number), 'transaction')}{said}"
-            yield _instant(at_ns, Kind.POSITION, node.name, text, {**where, "transactions": number})
+            yield instant(at_ns, Kind.POSITION, node.name, text, {**where, "transactions": number})
         for at_ns in sorted({at_ns for key in _REPLICATION for at_ns in series.steps(key)[0]}):
-            yield _instant(at_ns, Kind.REPLICATION, node.name, f"{node.name} {_replication(series, at_ns)}", where)
+            yield instant(at_ns, Kind.REPLICATION, node.name, f"{node.name} {_replication(series, at_ns)}", where)
 
 
 def _replication(series: Series, at_ns: int) -> str:
@@ -327,7 +286,7 @@ def _replication(series: Series, at_ns: int) -> str:
 
 def _records(history: History) -> Iterator[Moment]:
     for record in tablet_states.records(history):
-        yield _instant(
+        yield instant(
             record.at_ns,
             Kind.TOPOLOGY,
             record.shard,
@@ -363,7 +322,7 @@ def _logs(history: History) -> Iterator[Moment]:
         if not shard and (found := named.search(line.text)):
             shard = found[1]
         where = {"level": line.level, "shard": shard}
-        yield _instant(line.at_ns, Kind.LOG, line.node, line.text[:LONGEST_TEXT], where)
+        yield instant(line.at_ns, Kind.LOG, line.node, line.text[:LONGEST_TEXT], where)
 
 
 def _host(history: History) -> Iterator[Moment]:
@@ -390,10 +349,6 @@ def _harness(history: History) -> Iterator[Moment]:
                     details={"lag_ms": lag_ms},
                 )
             before_ns = sample.at_ns
-
-
-def _instant(at_ns: int, kind: Kind, subject: str, text: str, details: Mapping[str, Scalar] | None = None) -> Moment:
-    return Moment(at_ns=at_ns, until_ns=at_ns, kind=kind, subject=subject, text=text, details=details or {})
 
 
 _SOURCES = (

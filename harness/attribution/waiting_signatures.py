@@ -18,8 +18,9 @@ from harness.attribution.signature import Claim, Rank, Signature
 from harness.causes import Blame, Evidence
 from harness.facts.buffering import SETTLED_NS, Buffering, bufferings, pendings
 from harness.facts.pools import full_pools
+from harness.facts.spans import without
 from harness.facts.storm import REPARENTS
-from harness.facts.tablet_states import unserved, without
+from harness.facts.tablet_states import unserved
 from harness.facts.words import counted
 from harness.history import History
 from harness.model import FaultSpan

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from harness.base.errors import PlanError, UsageError
+
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
@@ -25,3 +27,22 @@ def duration_s(text: str) -> float:
     if at == 0 or at < len(body):
         raise ValueError(f"{text!r} is not a Go duration; right would be 10s, 1m30s or 250ms")
     return sign * total
+
+
+def seconds_of(text: str, flag: str) -> float:
+    """The same of a flag's value. Raises PlanError."""
+    try:
+        return duration_s(text)
+    except ValueError:
+        raise PlanError(f"{flag} takes a duration such as 10s, 1m30s or 500ms, not {text!r}") from None
+
+
+def budget_s(text: str) -> float:
+    """The same of --budget. Raises UsageError, also for nothing at all."""
+    try:
+        found = duration_s(text)
+    except ValueError:
+        found = 0.0
+    if found <= 0:
+        raise UsageError(f"--budget takes a duration such as 8h or 90m, not {text!r}")
+    return found

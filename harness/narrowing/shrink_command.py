@@ -25,6 +25,7 @@ from harness.base.clock import now_ns
 from harness.base.errors import PlanError, UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.base.files import write_text
+from harness.base.goduration import budget_s
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import make, new_name, taken_up
 from harness.checks.judge import judge
@@ -35,7 +36,6 @@ from harness.narrowing import shrink_text, shrinking
 from harness.narrowing.plan_options import run_words
 from harness.narrowing.shrinking import Asked, Decision, Shrink, Trial, Tried, decide, key, shows_of, shrunk
 from harness.narrowing.sought import ANY_HOST, bare, vote
-from harness.planning import seconds_of
 from harness.replay import command as replay_command
 from harness.statistics.rates import Rate, rate
 
@@ -86,7 +86,7 @@ def shrink_command(
     _require_same(folder, asked)
     make(folder)
     keep = _vtgate(source.seen, node)
-    sys.exit(Shrinking(folder, asked, source.plan, keep, budget_s=seconds_of(budget, "--budget")).run())
+    sys.exit(Shrinking(folder, asked, source.plan, keep, budget_s=budget_s(budget)).run())
 
 
 def _vtgate(seen: History, node: str) -> VtgateSpec | None:

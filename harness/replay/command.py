@@ -19,7 +19,7 @@ from rich.text import Text
 
 from clusters import BACKENDS
 from experiments import EXPERIMENTS, random
-from harness import history, kept, one_run, placement, plan_words, planning
+from harness import history, kept, one_run, placement, plan_words, refusals
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
@@ -145,7 +145,7 @@ def _sabotaged(made: Plan) -> Plan:
 async def _on_kept(made: Plan, name: str) -> Plan:
     running, found = await kept.known(name)
     if not found.ours:
-        planning.refuse_on_theirs(name, made.experiment, made.items, made.place)
+        refusals.refuse_on_theirs(name, made.experiment, made.items, made.place)
     place = replace(found.place, load_pods=made.place.load_pods)
     return replace(on_cluster(made, name, running), backend=found.backend, place=place)
 

@@ -12,7 +12,8 @@ from harness.facts.words import counted, listed
 from harness.many.findings import findings
 from harness.many.records import RunRecord
 from harness.model import ClusterSpec, Plan
-from harness.planning import choose, refuse_plan
+from harness.planning import choose
+from harness.refusals import refuse_plan
 from harness.replay.schedule import Pair
 
 AGAIN = "issued again"  # how the notes of a replay begin

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from harness.attribution.timeline import Kind, Moment, Timeline
+from harness.attribution.moments import Kind, Moment
+from harness.attribution.timeline import Timeline
 from harness.base.files import replaced
 from harness.facts.storm import REPARENTS
 from harness.history import History, Series

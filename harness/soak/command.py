@@ -21,7 +21,7 @@ from clusters.software import RELEASES, Sources, vitess_release
 from clusters.software.releases import release
 from harness.base import checkout, jsonio
 from harness.base.errors import RunDirError, UsageError
-from harness.base.goduration import duration_s
+from harness.base.goduration import budget_s
 from harness.base.hostfacts import host_facts
 from harness.base.rng import new_seed
 from harness.base.rundir import RUNS as RUN_DIRS
@@ -129,20 +129,20 @@ def _again(before: Soak, *, budget: str | None, most_runs: int | None, keep: str
     )
     if budget is None:
         return soak
-    return replace(soak, budget_s=_seconds(budget), until=_stamp(_now() + datetime.timedelta(seconds=_seconds(budget))))
+    return replace(soak, budget_s=budget_s(budget), until=_stamp(_now() + datetime.timedelta(seconds=budget_s(budget))))
 
 
 def _new(weights: Weights, *, seed: int | None, budget: str, most_runs: int, keep: str) -> Soak:
-    budget_s, begin = _seconds(budget), _now()
+    lasts_s, begin = budget_s(budget), _now()
     return Soak(
         name=secrets.token_hex(3),
         seed=new_seed() if seed is None else seed,
-        budget_s=budget_s,
+        budget_s=lasts_s,
         most_runs=most_runs,
         keep_bytes=_bytes(keep),
         weights=weights,
         begin=_stamp(begin),
-        until=_stamp(begin + datetime.timedelta(seconds=budget_s)),
+        until=_stamp(begin + datetime.timedelta(seconds=lasts_s)),
         harness_version=importlib.metadata.version("vitess-chaos"),
         commit=checkout.commit(),
         host=host_facts(),
@@ -162,16 +162,6 @@ def _releases(text: str | None) -> tuple[str, ...]:
         return tuple(release(each.strip()).version for each in text.split(",") if each.strip())
     store = Sources.of_environment().store
     return tuple(version for version in RELEASES if "vtgate" in vitess_release.installed(store, version))
-
-
-def _seconds(text: str) -> float:
-    try:
-        found = duration_s(text)
-    except ValueError:
-        found = 0.0
-    if found <= 0:
-        raise UsageError(f"--budget takes a duration such as 8h or 90m, not {text!r}")
-    return found
 
 
 def _bytes(text: str) -> int:

@@ -33,7 +33,7 @@ import click
 
 from experiments import EXPERIMENTS
 from experiments.reparent import CLUSTER
-from harness import planning
+from harness import planning, refusals
 from harness.base.errors import PlanError, UsageError
 from harness.canaries.sabotage import SABOTAGES
 from harness.model import ClusterSpec, Plan
@@ -223,7 +223,7 @@ def _kept(words: Sequence[str]) -> ClusterSpec:
     try:
         with _up.make_context("up", list(words)) as context:
             spec = planning.cluster_spec(CLUSTER, overrides(dict(context.params)))
-        planning.refuse_cluster(spec)
+        refusals.refuse_cluster(spec)
     except (PlanError, click.ClickException) as error:
         said = error.format_message() if isinstance(error, click.ClickException) else str(error)
         raise UsageError(f"kept_cluster: {said}") from None

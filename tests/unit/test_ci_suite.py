@@ -349,7 +349,7 @@ def test_usage_is_refused_before_anything_is_made(tmp_path: Path, capsys: pytest
     (tmp_path / "full" / "thing").touch()
     for words, said in (
         (["--only", "nothing"], "no experiment of the suite is named nothing"),
-        (["--budget", "soon"], "--budget: 'soon' is not a Go duration"),
+        (["--budget", "soon"], "--budget takes a duration such as 8h or 90m, not 'soon'"),
         (["--fixed", "vitess#0"], "no known bug has this name"),
         (["--backend", "cloud"], "--backend takes local"),
         (["--image", "x"], "--image goes with"),

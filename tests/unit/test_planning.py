@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments import EXPERIMENTS
-from harness import planning
+from harness import planning, refusals
 from harness.base import jsonio
 from harness.base.errors import PlanError
 from harness.history import History
@@ -249,4 +249,4 @@ def test_shards_that_do_not_serve_are_parts_of_those_that_do() -> None:
 def test_a_buffer_flag_that_vtgate_would_misread_is_refused(flag: str, value: str) -> None:
     spec = planning.cluster_spec(ClusterSpec(), Overrides(vtgate_flags={flag: value}))
     with pytest.raises(PlanError, match=flag):
-        planning.refuse_cluster(spec)
+        refusals.refuse_cluster(spec)

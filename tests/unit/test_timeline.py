@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness.attribution.timeline import EPISODE_GAP_NS, Kind, Moment, Timeline
+from harness.attribution.moments import Kind, Moment
+from harness.attribution.timeline import EPISODE_GAP_NS, Timeline
 from harness.history import History
 from harness.model import OP_DTYPE, Outcome, Scalar
 from harness.timeline_command import timeline
