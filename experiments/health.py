@@ -224,15 +224,19 @@ TOPOLOGY = replace(
     affected_from="21.0.3",
 )
 UNCERTAIN = (replace(LATE, certain=False), DROPPED)
-# The same in the check that knows no other cause.
-LOST = replace(
-    DROPPED, check="buffering/updates", says="was dropped", also=(*DROPPED.also, "clients/errors"), certain=True
-)
-# A vtgate that is hindered throughout may find all reparents over. Then it has buffered nothing: an answer too.
-HINDERED = tuple(check for check in CHECKS if check.name != "assumptions/buffering")
 # How long the watcher itself stood still is not asked, nor how long clients wait: the cut lasts until the reparents are
 # over, and nobody hears of a new primary before.
 WAITED_FOR = ("buffering/promotions", "clients/stall")
+# The same in the check that knows no other cause.
+LOST = replace(
+    DROPPED,
+    check="buffering/updates",
+    says="was dropped",
+    also=(*(check for check in DROPPED.also if check not in WAITED_FOR), "clients/errors"),
+    certain=True,
+)
+# A vtgate that is hindered throughout may find all reparents over. Then it has buffered nothing: an answer too.
+HINDERED = tuple(check for check in CHECKS if check.name != "assumptions/buffering")
 UPDATES = (*(check for check in HINDERED if check.name not in WAITED_FOR), BufferUpdates())
 
 EXPERIMENTS: tuple[Experiment, ...] = (
