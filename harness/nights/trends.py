@@ -22,7 +22,7 @@ class Measure:
 
     name: str
     title: str
-    unit: str  # as in run_records.Figure, or "MiB"
+    unit: str  # as in many.records.Figure, or "MiB"
     least: float  # in the unit; a clear change that is smaller is not told
     least_share: float  # of what it was
     why: str
