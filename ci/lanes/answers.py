@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from ci.lanes import results
 from ci.lanes.folders import Line
+from ci.lanes.lane import Lane
 from ci.lanes.results import GREEN, RED, Batch, Total
-from ci.lanes.table import Lane
 from ci.lanes.votes import Said
 from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, WORST_FIRST
 

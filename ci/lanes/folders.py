@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.lanes import results
+from ci.lanes.lane import Arm, Lane
 from ci.lanes.results import Batch, Run
-from ci.lanes.table import Arm, Lane
 from ci.lanes.votes import votes
 from harness.base import jsonio
 from harness.base.rng import new_seed

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from ci.lanes import answers, folders, results, words
 from ci.lanes.folders import Line, Made
+from ci.lanes.lane import Lane
 from ci.lanes.results import Batch, Run
-from ci.lanes.table import Lane
 from experiments import EXPERIMENTS
 from harness.base import checkout, jsonio
 from harness.base.exit_codes import EXIT_USAGE

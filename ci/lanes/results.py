@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from ci.lanes.table import Lane
+from ci.lanes.lane import Lane
 from ci.lanes.votes import Said, Vote
 from harness.base import jsonio
 from harness.statistics.rates import Rate, rate

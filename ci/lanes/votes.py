@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ci.lanes.table import Arm, Lane
+from ci.lanes.lane import Arm, Lane
 from harness.model import PREMISES, CheckKind, CheckResult, ClusterSpec, Role, RunVerdict, Verdict
 
 CAUSE = "cause_"  # figures of a result that count its causes

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ci.lanes import results
 from ci.lanes.folders import lines
+from ci.lanes.lane import Arm, Lane
 from ci.lanes.results import GREEN, RED, Batch, Run, Total
-from ci.lanes.table import Arm, Lane
 from ci.lanes.votes import Said
 from harness.facts.words import seconds
 from harness.model import KnownBug

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ci.lanes import answers, results, words
+from ci.lanes.lane import Lane
 from ci.lanes.results import GREEN, RED, Batch, Run, merged
-from ci.lanes.table import LANES, Lane
+from ci.lanes.table import LANES
 from ci.lanes.votes import Said, Vote
 from harness.base.checkout import ROOT
 from harness.facts.words import counted

@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from ci.lanes.folders import BOTH, lines
-from ci.lanes.table import LANES, VITESS, VTGATE, Arm, Lane, chosen
+from ci.lanes.lane import VITESS, VTGATE, Arm, Lane
+from ci.lanes.table import LANES, chosen
 from clusters.software.releases import RELEASES
 from experiments import EXPERIMENTS
 from harness.checks import names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ci.lanes.table import Arm, Lane
+from ci.lanes.lane import Arm, Lane
 from ci.lanes.votes import Said, Vote, votes
 from experiments.emergency import LAGGARD_DECIDES
 from harness.model import CheckKind, CheckResult, ClusterSpec
