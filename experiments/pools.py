@@ -72,18 +72,16 @@ async def _baseline(stage: Stage) -> None:
     await stage.hold(stage.plan.params["baseline_s"])
 
 
-# A query that was given up has to take the lock of the list and walk it to leave it, and until it comes to that a
-# connection that is given back goes to it all the same: go/pools/smartconnpool/waitlist.go, waitForConn and
-# tryReturnConnSlow, v0.19 to v0.24.0; mended by #20308 ("evict waiters whose context has already expired").
-EXPIRED_FIRST = KnownBug(
-    issue="vitess#20310",
-    check="tablets/pool",
-    component=Role.VTTABLET,
-    says="(#20310)",
-    affected_from="19.0.0",
-    fixed_in="23.0.5",
+# Since #18713 (21.0.6, 22.0.2, 23.0.0) who gave up waiting takes the list's lock and walks the list to leave it, and a
+# connection that is given back goes to the first in the list all the same, until that one has come to it
+# (go/pools/smartconnpool/waitlist.go, waitForConn and tryReturnConnSlow, v0.24.0). #20308 lets who gives one back take
+# those off the list who have given up. Before #18713 a worker cleared the list ten times a second: 21.0.3 and 22.0.0
+# serve (measured), though they too hand connections to those who have given up.
+EXPIRED_FIRST = KnownBug(issue="vitess#20310", check="tablets/pool", component=Role.VTTABLET, says="(#20310)")
+KNOWN = tuple(
+    replace(EXPIRED_FIRST, affected_from=since, fixed_in=until)
+    for since, until in (("21.0.6", "22.0.0"), ("22.0.2", "23.0.5"), ("24.0.0", "24.0.2"))
 )
-KNOWN = (EXPIRED_FIRST, replace(EXPIRED_FIRST, affected_from="24.0.0", fixed_in="24.0.2"))
 
 FAMILY = Family(name="pools", cluster=CLUSTER, load=LOAD, checks=CHECKS, params=PARAMS, timeout_s=DEADLINE_S)
 EXPERIMENTS: tuple[Experiment, ...] = (

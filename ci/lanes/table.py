@@ -191,6 +191,15 @@ LANES: tuple[Lane, ...] = (
         red=Arm(releases=("23.0.0",), words=(VITESS, "23.0.0")),
         green=Arm(releases=("23.0.5",), words=(VITESS, "23.0.5")),
     ),
+    Lane(
+        name="20310-22",
+        bug="#20310 came with #18713 (22.0.2)",
+        issue="vitess#20310",
+        experiment="pools/abandoned",
+        check="tablets/pool",
+        red=Arm(releases=("22.0.4",), words=(VITESS, "22.0.4", "--mysql", "8.0", "--durability", "none")),
+        green=Arm(releases=("22.0.0",), words=(VITESS, "22.0.0", "--mysql", "8.0", "--durability", "none")),
+    ),
     # ------------------------------------------------ VStream
     Lane(
         name="17778",

@@ -71,7 +71,6 @@ TABLET_VARS = (
     "TransactionPoolWaitCount",
     "ConnPoolCapacity",
     "ConnPoolInUse",
-    "ConnPoolWaitCount",
     "SemiSyncMonitorWritesBlocked",
     "VStreamersCreated",
     "VStreamersEndedWithErrors",

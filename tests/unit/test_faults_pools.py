@@ -57,7 +57,7 @@ class Tablet:
             "TabletType": "primary",
             "ConnPoolCapacity": 2,
             "ConnPoolInUse": min(self.there, 2),
-            "ConnPoolWaitCount": max(self.came - 2, 0),
+            "ConnPoolGet": self.came,
         }
         return web.json_response(said)
 
