@@ -13,7 +13,7 @@ from ci.lanes import __main__ as command
 from ci.lanes import folders, making, results
 from ci.lanes.making import Lanes, measured
 from ci.lanes.table import LANES
-from harness.base import jsonio
+from harness.base import checkout, jsonio
 from harness.many.children import Stopping
 from tests.unit.lane_runs import PASS, STREAMS, UNKNOWN, plan, premise, recorded, said, shown, verdict
 
@@ -43,6 +43,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     found = World()
     monkeypatch.setattr(Stopping, "made", lambda *args, **words: found.make(*args, **words))
     monkeypatch.setattr(results, "recorded", lambda: ())
+    monkeypatch.setattr(checkout, "commit", lambda: "abc1234")
     return found
 
 

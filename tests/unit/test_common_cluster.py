@@ -123,13 +123,6 @@ async def test_every_keyspace_must_serve(monkeypatch: pytest.MonkeyPatch, record
     assert await serving.missing_tablets(cluster, vtgate) == ["ks.80-.replica"]
 
 
-async def test_nobody_there_is_no_answer() -> None:
-    nowhere = ("127.0.0.1", 1)
-    assert await answers.greets(nowhere) == ""
-    assert await answers.get(nowhere, "/") is None
-    assert await answers.variables(nowhere) == {}
-
-
 class Started(SupervisedProcesses):
     """Remembers what was started."""
 

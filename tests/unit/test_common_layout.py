@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from clusters.common import commands, layout
@@ -80,25 +78,6 @@ def test_unknown_port_says_which_there_are() -> None:
     assert here.address(here.node("vtgate-1"), "mysql") == ("198.19.0.1", 15306)
     with pytest.raises(ClusterError, match="etcd has no port 'mysql'; it has: client, peer"):
         here.address(here.node("etcd"), "mysql")
-
-
-def test_free_ports_avoid_those_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes = layout.nodes_of(ClusterSpec(shards=1, tablets_per_shard=1))
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        monkeypatch.setattr(network, "_SCAN_PORTS", range(port, port + 40))
-        rows = network.free_ports(nodes, "127.0.0.1")
-    ports = [number for row in rows.values() for number in row.values()]
-    assert port not in ports
-    assert len(set(ports)) == len(ports)
-
-
-def test_too_few_free_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "_SCAN_PORTS", range(20000, 20003))
-    with pytest.raises(ClusterError, match="not enough free ports"):
-        network.free_ports(layout.nodes_of(ClusterSpec(shards=4)), "127.0.0.1")
 
 
 def test_free_network_is_a_pair_of_neighbours_in_the_benchmarking_range() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ipaddress
 import random
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,6 @@ import pytest
 import requests.exceptions
 
 from clusters.docker import capacity, engine, network
-from clusters.docker.backend import DockerBackend
 from clusters.docker.engine import Engine, Facts, Refused
 from clusters.docker.labels import Marks
 from clusters.local import capacity as local
@@ -67,25 +65,6 @@ def test_a_context_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONTEXT", "far-away")
     with pytest.raises(ClusterError, match="there is no docker context far-away; `docker context ls` lists them"):
         engine.address()
-
-
-async def test_no_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    said = await engine.refusal()
-    assert said.startswith(f"no Docker engine answers at unix://{tmp_path}/none.sock (there is no such socket): ")
-    assert "`apt-get install docker.io`, then `dockerd`; or Docker Desktop" in said
-    spec = ClusterSpec(shards=1)
-    assert await DockerBackend().refusals(spec, Placement()) == (said,)
-    with pytest.raises(ClusterError, match="no Docker engine answers"):
-        await DockerBackend().heal("r1")
-
-
-async def test_nobody_listens_at_the_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "dead.sock"
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(str(path))
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-    assert "(nobody listens there)" in await engine.refusal()
 
 
 async def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,20 +169,6 @@ async def test_other_refusals_of_a_network_end_the_search(api: FakeApi, fake: En
         await network.made(fake, MARKS, boxes=9)
     with pytest.raises(ClusterError, match="holds 1000 addresses, this cluster would need 1001"):
         await network.made(fake, MARKS, boxes=1001)
-
-
-async def test_an_address_is_reached_when_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(network, "_PROBED_PORT", taken.getsockname()[1])
-        assert await network.reaches("127.0.0.1")
-    assert await network.reaches("127.0.0.1")  # now nobody listens
-    monkeypatch.setattr(network, "PROBE_TIMEOUT_S", 0.1)
-
-    async def silent(*_: object) -> None:
-        await wait.hold(10)
-
-    monkeypatch.setattr(asyncio, "open_connection", silent)
-    assert not await network.reaches("198.18.1.1")
 
 
 def test_a_network_of_another_machine_is_not_ours() -> None:

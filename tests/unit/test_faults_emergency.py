@@ -5,7 +5,6 @@ Method: a stage on a cluster of names, and a vtctld that remembers what it was a
 
 from __future__ import annotations
 
-import contextlib
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.base.errors import ClusterError, PlanError
-from harness.faults import emergency, hosts, process, tablet_types
+from harness.faults import emergency, tablet_types
 from harness.faults.candidates import WrongCandidate
 from harness.faults.emergency import EmergencyReparent, TabletExternallyReparented
 from harness.faults.hosts import LostHost
-from harness.faults.targets import Targets
 from harness.model import Capability, Node, Remedy, Role
 from harness.stage import RunStage
 from harness.vitess.vtctld import Promotion, TabletRecord, Term, VtctldError, vtctld_of
@@ -182,24 +180,6 @@ async def test_a_type_is_changed_back_once_and_a_primary_is_left_alone(
 
 
 # ---------------------------------------------------------------- hosts
-
-
-@pytest.mark.parametrize(
-    ("how", "back"),
-    [("gone", ["start mysqld-100", "start vttablet-100"]), ("still", ["SIGCONT mysqld-100", "SIGCONT vttablet-100"])],
-)
-async def test_a_host_is_lost_as_a_whole_and_its_mysqld_comes_back_first(
-    stage: RunStage, how: str, back: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(process, "MYSQLD_FIRST_S", 0.1)
-    primary = Targets(role=Role.VTTABLET, tablet_type="primary")
-    with contextlib.suppress(AttributeError):  # nobody can be asked whether it has rejoined
-        async with stage.inject(LostHost(targets=primary, how=how, rejoin_within_s=0.1)) as aim:
-            assert sorted(aim.targets) == ["mysqld-100", "vttablet-100"]
-            hit = cluster(stage).story.copy()
-    signum = hosts.SIGNALS[how].name
-    assert sorted(hit) == [f"{signum} mysqld-100", f"{signum} vttablet-100"]
-    assert sorted(cluster(stage).story[len(hit) :]) == back
 
 
 async def test_a_host_is_gone_or_still(stage: RunStage) -> None:

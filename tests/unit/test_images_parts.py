@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from clusters.images import binding, mysql_parts, parts, python_image, tree, wheels
-from clusters.software import base_root, elf
+from clusters.software import base_root
 from clusters.software.installs import MysqlInstall, VitessInstall
 from clusters.software.sources import Sources
 from harness.base.errors import SoftwareError
@@ -24,37 +21,7 @@ def put(path: Path, text: str = "x") -> Path:
     return path
 
 
-def said(*argv: str | Path) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
-
-
 # ---------------------------------------------------------------- programs
-
-
-async def test_a_program_takes_its_loader_and_libraries_along(tmp_path: Path) -> None:
-    source = Path(shutil.which("true") or "").resolve()
-    entries = await binding.bound([tree.copied("vt/bin/true", source)], OWN, tmp_path)
-    by_path = {entry.path: entry.source for entry in entries}
-    loader = next(path for path in by_path if path.startswith("vt/lib/true/ld-"))
-    assert "vt/lib/true/libc.so.6" in by_path
-    copy = by_path["vt/bin/true"]
-    assert copy is not None
-    assert said(elf.patchelf(), "--print-interpreter", copy) == f"/{loader}"
-    assert said(elf.patchelf(), "--print-rpath", copy) == str(OWN)
-    assert said(source, "--version").startswith("true")  # the machine's own is as it was
-
-
-async def test_a_static_program_stays_as_it_is(tmp_path: Path) -> None:
-    """Vitess's own are such. A minimal ELF file without an interpreter stands for them."""
-    static = tmp_path / "vtgate"
-    copy = tmp_path / "with"
-    shutil.copyfile(Path(shutil.which("true") or "").resolve(), copy)
-    shutil.copyfile(copy, static)
-    data = bytearray(static.read_bytes())
-    data[data.find(b".interp")] = ord("_")  # no section of that name
-    static.write_bytes(data)
-    entry = tree.copied("vt/bin/vtgate", static, mode=0o755)
-    assert await binding.bound([entry], OWN, tmp_path) == [entry]
 
 
 async def test_a_script_is_refused(tmp_path: Path) -> None:
@@ -193,19 +160,6 @@ def test_without_a_lock_the_versions_are_our_own() -> None:
     import numpy as np
 
     assert rows == f"numpy=={np.__version__}\n"
-
-
-def test_the_load_image_has_the_packages_that_its_workers_import() -> None:
-    """What a worker's imports bring is in the image's list, or is Python's own, or ours."""
-    script = (
-        "import sys, importlib.metadata as m\n"
-        "import harness.load.worker\n"
-        "where = m.packages_distributions()\n"
-        "print(*sorted({n for x in list(sys.modules) for n in where.get(x.split('.')[0], [])}))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    wanted = {name.replace("_", "-") for name in done.stdout.split()} - {"vitess-chaos", "setuptools"}
-    assert wanted <= set(python_image.PACKAGES)
 
 
 def test_the_load_image_has_our_sources_and_no_bytecode() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,14 +15,6 @@ from harness.base.owner import process
 from harness.model import Placement
 from tests.unit.kept_fakes import SPEC, FakeKeeper
 from tests.unit.local_fakes import Recorder
-
-HOLDS = """
-import sys, pathlib
-from clusters.in_use import using
-with using(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    input()
-"""
 
 
 @pytest.fixture
@@ -68,21 +57,6 @@ async def test_what_a_run_fails_with_comes_out_and_it_lets_go(keepers: dict[str,
         async with harness.kept.attached("a", Recorder()):
             raise ClusterError("died")
     await kept.stop("a", keepers=keepers)
-
-
-def test_a_killed_run_holds_nothing(keepers: dict[str, FakeKeeper]) -> None:
-    folder = asyncio.run(start(keepers))
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as run:
-        assert run.stdout is not None
-        assert run.stdout.readline() == b"held\n"
-        with pytest.raises(PlanError, match=f"in use by process {run.pid}; "):
-            asyncio.run(kept.stop("a", keepers=keepers))
-        run.kill()
-        run.wait()
-    asyncio.run(kept.stop("a", keepers=keepers))
-    assert not folder.exists()
 
 
 async def test_a_user_on_another_host_is_named_with_it(keepers: dict[str, FakeKeeper]) -> None:

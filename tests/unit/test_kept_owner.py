@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 
 from harness.base import jsonio
-from harness.base.owner import Owner, owner_of, process, this_process
+from harness.base.owner import Owner, owner_of, this_process
 
 
 def test_this_process_lives() -> None:
@@ -23,15 +21,6 @@ def test_this_process_lives() -> None:
 
 def test_a_number_that_was_taken_again_is_another_process() -> None:
     assert replace(this_process(), started=1).dead
-
-
-def test_a_killed_process_is_dead_before_it_is_reaped() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        owner = process(child.pid)
-        assert not owner.dead
-        child.kill()
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie now
-        assert owner.dead
 
 
 def test_of_another_host_nothing_is_said() -> None:

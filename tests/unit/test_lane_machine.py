@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import ipaddress
 from pathlib import Path
@@ -11,9 +10,7 @@ import pytest
 
 from ci.lane import cgroups, life, permits
 from ci.lane.place import Lane
-from clusters.local import supervision
 from clusters.local.supervisor import netlink
-from harness.base import procs
 from harness.base.errors import ClusterError, PlanError
 
 HYBRID = """proc /proc proc rw 0 0
@@ -161,27 +158,6 @@ def _mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Path
 
 
 # ---------------------------------------------------------------- what is left
-
-
-async def test_only_a_supervisor_of_this_lane_is_taken_for_one_and_ended(lane: Lane, tmp_path: Path) -> None:
-    """With real supervisors, which need no rights when they make no namespaces."""
-    other = Lane(folder=tmp_path / "other")
-    for row in (lane, other):
-        row.logs.mkdir(parents=True)
-    words = ["/bin/sh", "-c", "sleep 60; true", "sh", f'"{lane.scratch}"']
-    async with _supervisor(lane), _supervisor(other), procs.spawned(words) as stranger:
-        (found,) = life.supervisors(lane)
-        (others,) = life.supervisors(other)
-        assert found.pid != others.pid
-        await life._ended(lane)
-        assert life.supervisors(lane) == []
-        assert life.supervisors(other) == [others]
-        assert stranger.returncode is None
-
-
-def _supervisor(lane: Lane) -> contextlib.AbstractAsyncContextManager[supervision.Supervisor]:
-    config = supervision.config(isolation="process-group", uid=None, remove=(lane.scratch,))
-    return supervision.owned(config, log=lane.log("supervisor"))
 
 
 def test_one_command_at_a_time(lane: Lane) -> None:

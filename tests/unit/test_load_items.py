@@ -17,15 +17,11 @@ import numpy as np
 import pytest
 
 from harness.base.errors import PlanError
-from harness.base.rundir import RunDir
-from harness.base.wait import until
-from harness.history import _load_ops
-from harness.items import INSERTED, ROWS_MASK, ItemsSpec, first_id, item_tables, seeded_rows
+from harness.items import INSERTED, ROWS_MASK, ItemsSpec, first_id, seeded_rows
 from harness.load.config import Target, plan_lanes
-from harness.load.driver import running
 from harness.load.items_pool import HOT_ROWS, ItemsPool
 from harness.model import ConnectionMode, LoadSpec, OpKind, Outcome, Workload
-from tests.fake_mysql import Ok, Reply, fake_mysql
+from tests.fake_mysql import Ok, Reply
 from tests.unit.load_fakes import Bench
 
 SHARDS = ("-80", "80-")
@@ -272,24 +268,3 @@ def test_a_load_on_tables_that_are_missing_or_too_small_is_refused() -> None:
     with pytest.raises(PlanError, match=r"at least 8 rows .*; 15 rows over 2 shards are 7"):
         plan_lanes(CHANGES, [target], SHARDS, ItemsSpec(rows=15))
     assert plan_lanes(CHANGES, [target], SHARDS, ItemsSpec(rows=16))
-
-
-async def test_worker_processes_share_the_rows_of_a_shard(tmp_path: Path) -> None:
-    """Two vtgates, each with a lane in both shards, on one database: no UPDATE misses, nothing is removed twice."""
-    run, tables = RunDir.create(tmp_path / "run"), Tables()
-    async with fake_mysql(tables) as server:
-        targets = [Target(vtgate=name, host=server.host, port=server.port) for name in ("vtgate-1", "vtgate-2")]
-        load = spec(rate_per_shard=400)
-        async with running(load, targets, keyspace="ks", shards=SHARDS, run=run, seed=5, items=ITEMS) as handle:
-
-            async def enough() -> bool:
-                return bool((handle.live()["ok"] >= 300).all())
-
-            await until("operations", enough, timeout_s=20)
-            await handle.stop(timeout_s=5)
-    ops, _ = _load_ops(run, [])
-    assert set(ops["outcome"].tolist()) == {int(Outcome.OK)}
-    assert set(ops["worker"].tolist()) == {0, 1}
-    assert int(ops[_of(ops, "update")]["rows"].sum()) == tables.versions()
-    assert sorted(ops[_of(ops, "delete")]["key"].tolist()) == sorted(tables.removed)
-    assert item_tables(3) == ("item_1", "item_2", "item_3")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -133,17 +132,6 @@ async def test_runs_on_one_kept_cluster_have_jobs_of_their_own(tmp_path: Path) -
     assert first != second
     assert len(first) <= 50  # its pods' names are longer by nine letters
     assert api.deleted == [first, second]
-
-
-def test_the_first_process_ends_when_its_station_has_ended(tmp_path: Path) -> None:
-    script = load_job._KEEPER.replace(load_job.WORK, str(tmp_path)).replace("sleep 2", "sleep 0.1")
-    (tmp_path / "station").write_text("4194304\n")  # nobody's process
-    assert subprocess.run(["/bin/sh", "-c", script], timeout=10, check=False).returncode == 0
-
-
-def test_the_first_process_gives_up_when_no_station_comes(tmp_path: Path) -> None:
-    script = load_job._KEEPER.replace(load_job.WORK, str(tmp_path)).replace("sleep 1", "sleep 0.001")
-    assert subprocess.run(["/bin/sh", "-c", script], timeout=10, check=False).returncode == 1
 
 
 # ---------------------------------------------------------------- its pods

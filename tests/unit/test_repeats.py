@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from harness.base.errors import RunDirError, UsageError
 from harness.checks.judge import judge
 from harness.cli import run as run_command
 from harness.many import children
-from harness.many.children import Stopping
 from harness.many.records import FIGURES, RunRecord, Said, record
 from harness.model import CheckKind, RunVerdict, Verdict
 from harness.repeats import command as repeat_command
@@ -232,24 +230,6 @@ def test_runs_that_are_in_a_folder_already_are_taken_over(tmp_path: Path) -> Non
     repeat_command._made(tmp_path, "reparent/all-at-once")
     with pytest.raises(RunDirError, match="is no run of reparent/storm"):
         repeat_command._made(tmp_path, "reparent/storm")
-
-
-@pytest.mark.parametrize(
-    ("number", "then", "code"),
-    [("SIGINT", "sys.exit(0)", 0), ("SIGTERM", "signal.pause()", 7)],
-)
-def test_ctrl_c_lets_the_run_end_and_what_ends_all_ends_it_in_order(number: str, then: str, code: int) -> None:
-    """The run's process tells its parent to stop; what reaches the run itself is SIGINT, or nothing."""
-    stopping = Stopping(Console(file=io.StringIO()))
-    script = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, lambda *_: sys.exit(7)); "
-        f"os.kill(os.getppid(), signal.{number}); {then}"
-    )
-    before = signal.getsignal(signal.SIGINT)
-    with stopping.installed():
-        assert stopping.ran([sys.executable, "-c", script], "1 of 2") == code
-    assert stopping.asked
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 class Played(Repeated):

@@ -23,7 +23,6 @@ from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.history import load
-from harness.many.records import record
 from harness.model import Drawn, Plan
 from harness.planning import Overrides
 from harness.replay import text as replay_text
@@ -148,17 +147,6 @@ def test_a_run_that_never_began_is_no_more_than_its_plan(tmp_path: Path) -> None
     jsonio.save(tmp_path / PLAN, a_plan(schedule=SCHEDULE))
     assert source_of(tmp_path).seen is None
     assert source_of(tmp_path).plan.schedule == SCHEDULE
-
-
-def test_a_recorded_run_is_a_source_and_its_plan_can_be_printed(tmp_path: Path) -> None:
-    run = unpack(FOLDER / "own-reparent.tar.zst", tmp_path)
-    found = source_of(run.path)
-    assert found.plan == load(run).plan
-    assert found.then == record(load(run), judge(load(run)), run.path.name)
-    told = click.testing.CliRunner().invoke(main, ["replay", str(run.path), "--json"])
-    assert told.exit_code == 0, told.output
-    (tmp_path / "changed.json").write_text(told.stdout)
-    assert source_of(tmp_path / "changed.json").plan == found.plan
 
 
 # ---------------------------------------------------------------- what is told

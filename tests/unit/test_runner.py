@@ -602,19 +602,3 @@ async def test_a_run_whose_faults_were_taken_back_by_its_watchdog_is_spoiled_and
     assert "the watchdog has healed" in world.diary
     assert world.diary[-1] == "cluster goes"
     assert judge(dataclasses.replace(seen, plan=plan())).verdict is Verdict.UNKNOWN
-
-
-async def test_every_run_ends_with_a_proof_of_cleanliness(world: World, tmp_path: Path) -> None:
-    ended, seen = await run(world, tmp_path, lambda stage: nothing(), marks=Marks(run="run-1"))
-    assert ended.error is None
-    assert seen.clean is not None
-    assert {"processes", "namespaces", "links", "mounts", "listening ports"} <= set(seen.clean.found)
-    assert not any(seen.clean.found.values())
-
-
-async def test_of_a_cluster_that_stays_it_is_seen_what_is_in_force(world: World, tmp_path: Path) -> None:
-    kept = dataclasses.replace(WITH_LOAD, cluster_name="mine")
-    _, seen = await run(world, tmp_path, lambda stage: nothing(), planned=kept, marks=Marks(run="run-1"))
-    assert seen.clean is not None
-    assert seen.clean.found["nodes that do not run"] == ()
-    assert "faults in force" in seen.clean.blind  # the fake cannot be looked at

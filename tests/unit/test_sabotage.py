@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from rich.console import Console
 
 from experiments import EXPERIMENTS
@@ -21,7 +20,6 @@ from harness.base.rundir import RunDir
 from harness.canaries import sabotage
 from harness.canaries.sabotage import SABOTAGES, LeftOut
 from harness.checks.judge import judge
-from harness.cli import main
 from harness.contracts import Fault
 from harness.faults.process import Killed
 from harness.faults.reparent import PlannedReparent
@@ -153,13 +151,6 @@ def test_a_sabotaged_run_says_so_everywhere(tmp_path: Path) -> None:
     assert "SABOTAGED on purpose" in view(seen, verdict)["sentence"]
     suite = junit.render(seen, verdict, tmp_path / "junit.xml").read_text()
     assert '<property name="sabotage" value="lost-row"' in suite
-
-
-def test_a_plan_says_so() -> None:
-    words = ("plan", "reparent/storm-2", "--shards", "2", "--sabotage", "lost-row")
-    told = CliRunner().invoke(main, words)
-    assert told.exit_code == 0, told.output
-    assert "SABOTAGED on purpose: lost-row" in told.output
 
 
 def test_every_kind_is_in_the_how_to() -> None:

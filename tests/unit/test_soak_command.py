@@ -9,7 +9,7 @@ from pathlib import Path
 import click.testing
 import pytest
 
-from harness.base import jsonio
+from harness.base import checkout, jsonio
 from harness.base.errors import ClusterError
 from harness.cli import main
 from harness.soak import clusters as soak_clusters
@@ -21,6 +21,7 @@ from harness.soak.values import Drawing, Soak
 @pytest.fixture
 def soaked(monkeypatch: pytest.MonkeyPatch) -> list[Soak]:
     made: list[Soak] = []
+    monkeypatch.setattr(checkout, "commit", lambda: "abc1234")
 
     def ran(folder: Path, soak: Soak) -> int:
         assert (folder / "soak.json").is_file()

@@ -352,15 +352,6 @@ def test_a_finding_is_said_of_a_soak_that_was_broken_off_too(template: Path, tmp
         assert lived(world, tmp_path, soak(2)) == 1
 
 
-def test_a_run_is_read_in_a_process_of_its_own(template: Path, tmp_path: Path) -> None:
-    found = soaking.recorded(template, template.parent)
-    assert (found.verdict, found.folder, found.experiment) == (Verdict.PASS, "run", "reparent/all-at-once")
-    shutil.copytree(template, tmp_path / "run")
-    (tmp_path / "run" / "events.jsonl").write_text("no JSON\n")
-    with pytest.raises(RunDirError, match=r"is not whole: ValueError: events\.jsonl, line 1"):
-        soaking.recorded(tmp_path / "run", tmp_path)
-
-
 def test_two_soaks_do_not_share_a_folder(tmp_path: Path) -> None:
     second = files.owned(tmp_path)
     with files.owned(tmp_path), pytest.raises(RunDirError, match="another soak is at work"):

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from clusters import software
 from clusters.software import gobuild, host, progress
-from clusters.software.sources import Sources
 
 
 def test_memory_is_told_in_tablets() -> None:
@@ -49,14 +47,6 @@ def test_a_cache_behind_a_closed_folder_does_not_serve_roots_mysqlds(tmp_path: P
     closed.mkdir(mode=0o700)
     assert host.cache_reachable(closed / ".cache", root=True).state == "missing"
     assert host.cache_reachable(closed / ".cache", root=False).state == "ok"
-
-
-async def test_every_row_can_be_told_here(tmp_path: Path) -> None:
-    rows = await software.host_permits(Sources(cache_dir=tmp_path / "not/yet"))
-    names = [row.name for row in rows]
-    assert len(names) == len(set(names))
-    assert {"memory", "netem", "nftables", "pid namespaces", "reflink", "Go"} <= set(names)
-    assert all(row.value and row.meaning for row in rows)
 
 
 def test_lines_of_go_become_counts() -> None:

@@ -126,12 +126,6 @@ def test_what_cannot_be_swept_is_refused(runs: Runs, words: tuple[str, ...], sai
     assert not runs.made
 
 
-def test_a_plan_that_is_refused_at_the_far_end_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    done = swept("--shards", "1..400", "--out", tmp_path / "sweep")
-    assert done.exit_code == 2
-    assert "at shards 400: --shards 400: a keyspace has 1 to 256 shards here" in done.stderr
-
-
 def test_what_the_plan_says_is_said_without_its_usage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told = "Usage: python -m harness.cli plan [OPTIONS]\nTry --help\n\nError: Invalid value for '--rows': too many\n"
     refused = subprocess.CompletedProcess((), returncode=2, stdout="", stderr=told)

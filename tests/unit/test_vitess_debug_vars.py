@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import aiohttp
 import pytest
 
 from harness.probes.variables import TABLET_VARS, VTCTLD_VARS, VTGATE_VARS
-from harness.vitess import debug_vars
-from harness.vitess.debug_vars import VarsClient, flatten
+from harness.vitess.debug_vars import flatten
 from tests.unit.recorded import payload
-from tests.unit.web_fakes import FakeWeb
 
 
 @pytest.mark.parametrize("process, keep", [("vtgate", VTGATE_VARS), ("vttablet", TABLET_VARS), ("vtctld", VTCTLD_VARS)])
@@ -50,22 +47,3 @@ def test_what_is_not_kept_or_not_there_is_absent() -> None:
         "A": 1,
         "D:y": 2,
     }
-
-
-async def test_reading_a_process() -> None:
-    async with FakeWeb(payload("vtctld-24.0.3")).serving() as web, VarsClient.open() as client:
-        assert await client.read(("127.0.0.1", web.port)) == payload("vtctld-24.0.3")
-
-
-@pytest.mark.parametrize("web", [FakeWeb(status=500), FakeWeb(raw=b"not json"), FakeWeb(raw=b"[1, 2]")])
-async def test_what_is_no_answer_raises_what_the_probe_expects(web: FakeWeb) -> None:
-    async with web.serving(), VarsClient.open() as client:
-        with pytest.raises((aiohttp.ClientError, ValueError)):
-            await client.read(("127.0.0.1", web.port))
-
-
-async def test_a_process_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(debug_vars, "ANSWER_WITHIN_S", 0.05)
-    async with FakeWeb(hangs=True).serving() as web, VarsClient.open() as client:
-        with pytest.raises(TimeoutError):
-            await client.read(("127.0.0.1", web.port))

@@ -20,8 +20,8 @@ from harness.model import ClusterSpec, KeyspaceSpec, Node, Role
 from harness.vitess.proto import topodata_pb2, vtctldata_pb2, vtctlservice_pb2_grpc
 from harness.vitess.vtctld import alias_message
 from tests.fake_mysql import Err, Ok, Reply, Rows, fake_mysql
+from tests.process.test_vitess_vtctld import FakeVtctld
 from tests.unit.run_fakes import FakeCluster
-from tests.unit.test_vitess_vtctld import FakeVtctld
 
 DENIED = Err(1815, "disallowed due to rule: enforce denied tables")
 TARGET = KeyspaceSpec(name="target", shards=1)

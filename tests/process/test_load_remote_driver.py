@@ -27,8 +27,8 @@ from harness.load.live import NAME, LiveFile
 from harness.load.remote_driver import PodRecord, RemoteLoad, running
 from harness.model import LoadSpec, OpKind, Outcome, ReadResult
 from tests.fake_mysql import Err, FakeMysql, Hang, Ok, fake_mysql
+from tests.process.test_load_driver import Ledger
 from tests.unit.load_remote_fakes import LocalPlace, can_skew
-from tests.unit.test_load_driver import Ledger
 
 SPEC = LoadSpec(rate_per_shard=100, connections_per_shard=2, operation_timeout_s=5, poisson=False)
 SHARDS = ("-40", "40-80", "80-")

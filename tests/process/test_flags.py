@@ -1,0 +1,29 @@
+"""Programs that say themselves what their flags are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clusters import flags
+from clusters.flags import Binary
+
+
+async def test_inspect_runs_the_program_once(tmp_path: Path) -> None:
+    program = tmp_path / "vtgate"
+    calls = tmp_path / "calls"
+    program.write_text(
+        f'#!/bin/sh\necho "$1" >> {calls}\n'
+        'if [ "$1" = --version ]; then echo "Version: 23.0.1 (x)"; else echo "      --cell string   cell"; fi\n'
+    )
+    program.chmod(0o755)
+    first, second = await flags.inspect(program), await flags.inspect(program)
+    assert first is second
+    assert first.version == "23.0.1"
+    assert sorted(calls.read_text().split()) == ["--help", "--version"]
+
+
+async def test_a_program_is_asked_whether_it_takes_a_value(picky: Binary, tmp_path: Path) -> None:
+    said = await flags.refused_value(picky, {"buffer-window": "abc", "enable-buffer": ""})
+    assert said == 'vtgate 21.0.2: invalid argument "abc" for "--buffer_window" flag: why'
+    assert (tmp_path / "calls").read_text() == "--buffer_window=abc --enable_buffer --help\n"
+    assert await flags.refused_value(picky, {"buffer-window": "1s"}) == ""
