@@ -1,6 +1,6 @@
 # make run    install what is missing, then the main job: the 32-shard reparent storm (ARGS="--shards 8" changes it)
-# make test   install what is missing, then every test, with real clusters
-# make check  format, lint, types, layers, unit and golden tests; no cluster, under a minute
+# make test   install what is missing, then every test, with small processes and with real clusters
+# make check  format, lint, types, layers, unit and golden tests; no process, no cluster, under a minute
 # make test-kubernetes  set up a Kubernetes of one node (root, Linux), test the kubernetes backend on it, remove it
 # make lane-up, lane-down  the same Kubernetes for work by hand
 # make bench  measure the figures; one line each, and bench.json
@@ -18,6 +18,7 @@ run: $(STAMP)
 	$(BIN)/vtchaos run reparent/storm $(ARGS)
 
 test: check software
+	$(BIN)/pytest tests/process -q -p no:cacheprovider -n auto
 	$(BIN)/pytest tests/faults tests/cluster -p no:cacheprovider --timeout 900
 
 test-kubernetes: $(STAMP)
