@@ -11,7 +11,10 @@ from harness.faults.hosts import LostHost
 from harness.faults.targets import Targets
 from harness.model import Role
 from harness.stage import RunStage
+from tests.unit import test_faults_emergency
 from tests.unit.test_faults_emergency import cluster
+
+stage = test_faults_emergency.stage
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from clusters.local import supervision
 from harness.base import procs
 
 
-async def test_only_a_supervisor_of_this_lane_is_taken_for_one_and_ended(lane: Lane, tmp_path: Path) -> None:
+async def test_only_a_supervisor_of_this_lane_is_taken_for_one_and_ended(tmp_path: Path) -> None:
     """With real supervisors, which need no rights when they make no namespaces."""
+    lane = Lane(folder=tmp_path / "lane", number=3)
     other = Lane(folder=tmp_path / "other")
     for row in (lane, other):
         row.logs.mkdir(parents=True)

@@ -6,7 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from harness.clean import Marks
+from tests.unit import test_runner
 from tests.unit.test_runner import WITH_LOAD, World, nothing, run
+
+world = test_runner.world
 
 
 async def test_every_run_ends_with_a_proof_of_cleanliness(world: World, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ import pytest
 from harness.base.errors import RunDirError
 from harness.model import Verdict
 from harness.soak import soaking
+from tests.unit import test_soaking
+
+template = test_soaking.template
 
 
 def test_a_run_is_read_in_a_process_of_its_own(template: Path, tmp_path: Path) -> None:

@@ -112,20 +112,3 @@ def test_other_complaints(said: str) -> None:
 )
 def test_what_is_no_complaint_about_a_flag(text: str) -> None:
     assert flags.complaint(text) == ""
-
-
-@pytest.fixture
-def picky(tmp_path: Path) -> Binary:
-    """Takes no buffer window of "abc"; keeps what it was called with."""
-    path = tmp_path / "vtgate"
-    path.write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path / "calls"}\n'
-        'case "$*" in *=abc*) echo \'Error: invalid argument "abc" for "--buffer_window" flag: why\'; exit 1;; esac\n'
-    )
-    path.chmod(0o755)
-    return flags.parsed(path, "vtgate version Version: 21.0.2 (", HELP_21)
-
-
-async def test_a_program_is_not_asked_about_flags_that_it_does_not_know(picky: Binary, tmp_path: Path) -> None:
-    assert await flags.refused_value(picky, {"no-such-flag": "abc"}) == ""
-    assert not (tmp_path / "calls").exists()

@@ -8,55 +8,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from clusters.common.commands import Command
-from clusters.kubernetes import manifests, orders, pods
+from clusters.kubernetes import pods
 from clusters.kubernetes.following import Ended, Printed, followed
 from clusters.kubernetes.names import Box
 from clusters.kubernetes.pods import Instance, Pods
 from clusters.kubernetes.resources import Manifest
 from clusters.kubernetes.store import whole
-from harness.base import procs, wait
+from harness.base import wait
 from harness.base.errors import ClusterError, WaitTimeout
 
-TIMEOUT_S = 20.0
-
-
 # ------------------------------------------------------------ the agent
-
-
-class Container:
-    """An agent as a process here, and a shell beside it."""
-
-    def __init__(self, state: Path, log: Path, pid: int) -> None:
-        self.state = state
-        self.log = log
-        self.pid = pid
-
-    async def order(self, script: str) -> procs.Completed:
-        return await procs.run(["/bin/sh", "-c", script], timeout_s=TIMEOUT_S, check=False)
-
-    async def start(self, number: int, words: str) -> procs.Completed:
-        command = Command(argv=("/bin/sh", "-c", words), cwd=self.state.parent, env={"WORD": "it's"})
-        return await self.order(orders.start(str(self.state), number, command))
-
-    async def signal(self, number: int, signum: int) -> str:
-        return (await self.order(orders.signal(str(self.state), number, signum))).output
-
-    async def printed(self, text: str) -> None:
-        async def there() -> str:
-            return self.log.read_text() if text in self.log.read_text() else ""
-
-        await wait.until(f"the agent prints {text!r}", there, timeout_s=TIMEOUT_S)
-
-
-@pytest_asyncio.fixture
-async def container(tmp_path: Path) -> AsyncIterator[Container]:
-    state, log = tmp_path / "state", tmp_path / "log"
-    words = ["/bin/sh", "-c", manifests.AGENT.read_text(), "agent", str(state)]
-    async with procs.spawned(words, log=log) as agent:
-        yield Container(state, log, agent.pid)
 
 
 # ------------------------------------------------------------ what containers print
