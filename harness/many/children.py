@@ -21,8 +21,11 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from harness.base import jsonio
+from harness.base.errors import RunDirError
 from harness.base.exit_codes import EXIT_INTERRUPTED
+from harness.base.owner import Owner
 from harness.base.rng import child
+from harness.base.rundir import RunDir
 from harness.model import RunVerdict
 
 TURN = "VTCHAOS_TURN"  # set for a run that is one of several: "3 of 20"; it leaves the telling to its maker
@@ -152,7 +155,11 @@ def is_whole(folder: Path) -> bool:
 
 
 def set_aside(folder: Path) -> None:
-    """A broken-off run keeps what it recorded under another name."""
+    """A broken-off run keeps what it recorded under another name. Raises RunDirError while it goes on: its maker was
+    killed, and it comes to its end by itself."""
+    owner = jsonio.load_if_whole(RunDir(folder).owner, Owner)
+    if owner is not None and not owner.dead and not owner.elsewhere:
+        raise RunDirError(f"the run in {folder} goes on (process {owner.pid}); begin again when it has ended")
     if folder.exists():
         names = (folder.with_name(f"{folder.name}-broken-off-{number}") for number in range(1, 1000))
         folder.rename(next(name for name in names if not name.exists()))

@@ -25,9 +25,8 @@ from harness.base.goduration import budget_s
 from harness.base.hostfacts import host_facts
 from harness.base.rng import new_seed
 from harness.base.rundir import RUNS as RUN_DIRS
-from harness.base.taken_up import make, new_name, taken_up
+from harness.base.taken_up import new_name, owned, taken_up
 from harness.many.children import Stopping
-from harness.soak import files
 from harness.soak import text as soak_text
 from harness.soak import weights as soak_weights
 from harness.soak.drawing import drawing
@@ -82,8 +81,7 @@ def soak_command(
         for number in range(1, (most_runs or SHOWN) + 1):
             click.echo(soak_text.drawing_line(drawing(soak.seed, number, soak.weights)))
         return
-    make(folder)
-    with files.owned(folder):
+    with owned(folder):
         jsonio.save(folder / SOAK, soak)
         sys.exit(_soaked(folder, soak))
 

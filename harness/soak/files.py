@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,6 @@ from harness.base.errors import RunDirError
 from harness.base.rundir import LineLog
 from harness.soak.values import RUNS, Resources, SoakRun
 
-LOCK = "soak.lock"
 PRUNED = "pruned.txt"
 # What stays of a run whose bulky files were removed: what was run and issued (to replay it), and what it came to.
 STAYS = (
@@ -25,17 +23,6 @@ STAYS = (
     "summary.txt", "summary.md", PRUNED,
 )  # fmt: skip
 _BLOCK = 512  # bytes; of st_blocks, whatever the file system's
-
-
-@contextlib.contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """The kernel lets go of it when the soak ends, however that ends. Raises RunDirError while another has it."""
-    with (folder / LOCK).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunDirError(f"another soak is at work in {folder}") from None
-        yield
 
 
 def runs(folder: Path) -> Iterator[SoakRun]:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.base import jsonio
 from harness.base.errors import RunDirError
-from harness.base.taken_up import fitting, make, new_name, taken_up
+from harness.base.taken_up import LOCK, fitting, make, new_name, owned, taken_up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,3 +57,20 @@ def test_a_folder_is_made_with_those_above_it_and_what_stands_there_is_told(tmp_
     (tmp_path / "file").touch()
     with pytest.raises(RunDirError, match=r"file cannot be made \(File exists\); give another --out"):
         make(tmp_path / "file")
+
+
+def test_a_folder_has_one_at_work_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    second = owned(folder)
+    with owned(folder), pytest.raises(RunDirError, match="another vtchaos is at work in"):
+        second.__enter__()
+    with owned(folder):
+        assert taken_up(folder, "sweep.json", Kept, what="sweep") is None  # the lock alone makes it no other's
+    (tmp_path / "elsewhere" / LOCK).mkdir(parents=True)
+    with pytest.raises(RunDirError, match="cannot be written"), owned(tmp_path / "elsewhere"):
+        pytest.fail("it was taken")
+
+
+def test_what_was_killed_at_once_left_nothing_that_hinders(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json.part").touch()
+    assert taken_up(tmp_path, "sweep.json", Kept, what="sweep") is None
