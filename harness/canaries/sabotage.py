@@ -22,7 +22,7 @@ from harness.canaries.spoiling import Spoil
 from harness.contracts import Aim, Experiment, Fault, SpanRecorder, Stage
 from harness.facts.storm import PLANNED_REPARENT, reparents
 from harness.history import History
-from harness.many.records import RunRecord
+from harness.many.records import FAILURE, SABOTAGE, RunRecord
 from harness.model import (
     Capability,
     ClusterSpec,
@@ -36,7 +36,6 @@ from harness.model import (
 )
 from harness.planning import Overrides, build
 
-EVENT = "sabotage"  # kind of the event that says what was broken
 ACKNOWLEDGED, PHANTOMS, FAILED = "durability/acknowledged", "durability/phantoms", "durability/failed"
 LEDGER = (ACKNOWLEDGED, PHANTOMS, FAILED)
 READS, RELIABLE = "reads/acknowledged", "vstream/reliable"
@@ -333,10 +332,10 @@ def completed(plan: Plan, run: RunDir) -> HarnessError | None:
     error: HarnessError | None = None
     try:
         what = _broken(plan, run)
-        event = Event(at_ns=now_ns(), kind=EVENT, subject=plan.sabotage, details={"what": what})
+        event = Event(at_ns=now_ns(), kind=SABOTAGE, subject=plan.sabotage, details={"what": what})
     except HarnessError as caught:
         error = HarnessError(f"the sabotage {plan.sabotage} came to nothing: {caught}")
-        event = Event(at_ns=now_ns(), kind="harness-error", subject=str(error))
+        event = Event(at_ns=now_ns(), kind=FAILURE, subject=str(error))
     log = LineLog(run.events)
     log.append(event)
     log.close()
@@ -351,4 +350,4 @@ def _broken(plan: Plan, run: RunDir) -> str:
         raise HarnessError(missed)
     if sabotage.record is None:
         return sabotage.why
-    return sabotage.record(run, seen, rng.child(plan.seed, EVENT))
+    return sabotage.record(run, seen, rng.child(plan.seed, SABOTAGE))

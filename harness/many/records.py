@@ -17,6 +17,7 @@ from harness.history import History, Ops
 from harness.model import CheckKind, Outcome, RunVerdict, Verdict
 
 HOST = ("cores", "cpu", "memory_bytes", "kernel")  # of host.json
+FAILURE, SABOTAGE = "harness-error", "sabotage"  # kinds of events
 Values = Mapping[str, tuple[float, ...]]  # figure → one value a lane, reparent or run
 
 
@@ -71,6 +72,8 @@ class RunRecord:
     exit_code: int
     headline: str
     reproduced: tuple[str, ...] = ()
+    failure: str = ""  # how the harness failed in it, although it was judged
+    sabotaged: str = ""  # kind of what was broken in it on purpose; planned and not come to, it is none
     results: tuple[Said, ...] = ()
     vtgates: Mapping[str, str] = field(default_factory=dict)  # node → what it is called in all runs: its release
     values: Mapping[str, Values] = field(default_factory=dict)  # vtgate, or "" = the cluster → its figures' values
@@ -106,6 +109,8 @@ def record(history: History, verdict: RunVerdict, folder: str) -> RunRecord:
         exit_code=verdict.exit_code,
         headline=verdict.headline,
         reproduced=verdict.reproduced,
+        failure=_first(history, FAILURE),
+        sabotaged=_first(history, SABOTAGE),
         results=tuple(_said(verdict)),
         vtgates=names,
         values={"": _cluster(history), **{node: _values(history, node) for node in names}},
@@ -121,6 +126,11 @@ def broken(folder: str, experiment: str, seed: int, exit_code: int, why: str) ->
         run_id="", folder=folder, experiment=experiment, seed=seed, verdict=Verdict.UNKNOWN, exit_code=exit_code,
         headline=why,
     )  # fmt: skip
+
+
+def _first(history: History, kind: str) -> str:
+    """The subject of the first event of a kind."""
+    return next((event.subject for event in history.events if event.kind == kind), "")
 
 
 def _names(history: History) -> Mapping[str, str]:

@@ -189,7 +189,7 @@ class _Gathering:
         self._took_s += run.took_s
         self._level(run)
         kind = outcome(run)
-        if kind == "broken" and not run.caught:  # what was broken on purpose may well end the run as well
+        if kind == "broken":
             self._why_broken[_why_broken(run)] += 1
         if run.is_canary:
             self._canaries.append(

@@ -54,11 +54,12 @@ def failed(run: SoakRun) -> bool:
 
 
 def caught(kind: str, exit_code: int, record: RunRecord) -> bool | None:
-    """Whether a check saw what was broken on purpose. None: nobody could have, the run proves nothing."""
+    """Whether a check saw what was broken on purpose. None: nobody could have. Nothing was broken (the harness failed
+    before, and what is red is red for that), or the run proves nothing."""
+    if exit_code not in JUDGED or record.sabotaged != kind:
+        return None
     if SABOTAGES[kind].caught(record):
         return True
-    if exit_code not in JUDGED or not record.run_id:
-        return None
     green = any(said.check in SABOTAGES[kind].sees and said.verdict is Verdict.PASS for said in record.results)
     return None if record.verdict is Verdict.UNKNOWN and not green else False
 

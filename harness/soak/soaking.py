@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -131,6 +131,10 @@ class Soaking:
         if self._stopping.asked and not is_whole(folder):
             return None
         record = self._recorded(drawn, folder, made)
+        if (
+            record.failure
+        ):  # of one that was taken over only its verdict told its exit code, and that says nothing of it
+            made = replace(made, exit_code=EXIT_HARNESS)
         clean = jsonio.load_if_whole(folder / "clean.json", Clean)
         why = self._kept.after(why_replaced(made.exit_code, record, clean)) if drawn.cluster else ""
         return SoakRun(

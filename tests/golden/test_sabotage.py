@@ -16,7 +16,7 @@ from harness.canaries import sabotage, spoiling
 from harness.canaries.sabotage import SABOTAGES
 from harness.checks.judge import judge
 from harness.history import History, load
-from harness.many.records import RunRecord, record
+from harness.many.records import SABOTAGE, RunRecord, record
 from harness.model import FaultSpan, Plan, Verdict
 from harness.series import Series
 from tests.golden.record import FOLDER, unpack
@@ -61,7 +61,7 @@ def test_a_spoilt_record_is_caught_now_and_later(kind: str, tmp_path: Path) -> N
     assert SABOTAGES[kind].caught(found)
     assert found.verdict is not Verdict.PASS
     assert recorded(load(run)) == found
-    (event,) = [event for event in load(run).events if event.kind == sabotage.EVENT]
+    (event,) = [event for event in load(run).events if event.kind == SABOTAGE]
     assert (event.subject, bool(event.details["what"])) == (kind, True)
     assert [path.name for path in (run.path / spoiling.KEPT).iterdir()], "what was there before is kept"
 

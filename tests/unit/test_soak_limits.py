@@ -84,6 +84,7 @@ def test_the_exit_code(runs: list[SoakRun], code: int) -> None:
         (Verdict.UNKNOWN, Verdict.UNKNOWN, 3, None),  # nobody could have seen it
         (Verdict.UNKNOWN, Verdict.PASS, 3, False),  # the check looked, and was content
         (Verdict.FAIL, Verdict.PASS, 1, False),  # red, but for another reason
+        (Verdict.FAIL, Verdict.FAIL, 4, None),  # red because the harness failed: it may have broken nothing
         (Verdict.UNKNOWN, Verdict.UNKNOWN, 4, None),
     ],
 )
@@ -91,7 +92,14 @@ def test_a_canary_is_caught_by_the_check_whose_business_it_is(
     verdict: Verdict, row: Verdict, code: int, expected: bool | None
 ) -> None:
     results = said("durability/acknowledged", row, CheckKind.SAFETY), said("clients/errors", verdict)
-    assert caught("lost-row", code, record(verdict, *results)) is expected
+    assert caught("lost-row", code, replace(record(verdict, *results), sabotaged="lost-row")) is expected
+
+
+@pytest.mark.parametrize("code", [1, 4])
+def test_what_is_red_catches_no_canary_in_a_run_in_which_nothing_was_broken(code: int) -> None:
+    red = record(Verdict.FAIL, said("durability/acknowledged", Verdict.FAIL, CheckKind.SAFETY))
+    assert caught("lost-row", code, red) is None
+    assert caught("altered-row", code, replace(red, sabotaged="lost-row")) is None
 
 
 def test_a_canary_whose_run_came_to_nothing_proves_nothing() -> None:

@@ -30,6 +30,7 @@ from harness.many.records import RunRecord
 from harness.model import Plan, RunVerdict, Verdict
 from harness.soak import files, soaking
 from harness.soak.drawing import drawing
+from harness.soak.limits import failed
 from harness.soak.soaking import Soaking
 from harness.soak.values import RUNS, Drawing, Soak, SoakRun
 from tests.fakes import calm
@@ -165,6 +166,7 @@ def recorded(run: Path, inside: Path) -> RunRecord:
     return RunRecord(
         run_id=verdict.run_id, folder=str(run.relative_to(inside)), experiment=verdict.experiment, seed=seed,
         verdict=Verdict.PASS, exit_code=0, headline="",
+        sabotaged=drawing(SEED, int(run.name), WEIGHTS).sabotage,
     )  # fmt: skip
 
 
@@ -247,6 +249,19 @@ def test_a_run_that_is_whole_is_taken_over_with_what_it_says(template: Path, tmp
     (run,) = files.runs(tmp_path)
     assert run.exit_code == jsonio.load(template / "verdict.json", RunVerdict).exit_code
     assert run.took_s >= 0
+
+
+def test_a_run_that_is_taken_over_failed_in_the_harness_as_if_its_soak_had_lived(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(template, lives=2)
+    with replacing(world):
+        monkeypatch.setattr(soaking, "recorded", lambda *where: dataclasses.replace(recorded(*where), failure="boom"))
+        assert lived(world, tmp_path, soak(1)) is None
+        world.lives = None
+        lived(world, tmp_path, soak(1))
+    (run,) = files.runs(tmp_path)
+    assert (run.exit_code, failed(run)) == (4, True)
 
 
 def test_what_a_dead_run_left_is_healed_before_it_is_made_again(template: Path, tmp_path: Path) -> None:
@@ -350,14 +365,6 @@ def test_a_finding_is_said_of_a_soak_that_was_broken_off_too(template: Path, tmp
     world = World(template, asks={1: lambda: signal.raise_signal(signal.SIGTERM)}, report=(1, ""))
     with replacing(world):
         assert lived(world, tmp_path, soak(2)) == 1
-
-
-def test_two_soaks_do_not_share_a_folder(tmp_path: Path) -> None:
-    second = files.owned(tmp_path)
-    with files.owned(tmp_path), pytest.raises(RunDirError, match="another soak is at work"):
-        second.__enter__()
-    with files.owned(tmp_path):
-        pass
 
 
 def test_a_line_of_another_version_is_said(tmp_path: Path) -> None:
