@@ -214,7 +214,7 @@ class BufferingDisabled:
     advice: ClassVar[str] = "Set --enable-buffer on every vtgate."
 
     def claims(self, history: History) -> Iterator[Claim]:
-        yield from _counted(history, "BufferRequestsSkipped", "Disabled", UNBUFFERED)
+        yield from _counted(history, "BufferRequestsSkipped", "Disabled", UNBUFFERED, at_once=True)
         for vtgate, pending in _each(history):
             if not settings(history, vtgate).enabled:
                 flag = of_setting(vtgate, history.start_ns, "--enable-buffer is not set")
@@ -226,6 +226,7 @@ class BufferingDisabled:
                     evidence=(flag, of_reparent(pending.reparent), *_lines(history, vtgate, pending)),
                     waits=False,
                     errors=UNBUFFERED,
+                    at_once=True,
                 )
 
 
@@ -244,7 +245,7 @@ class TooSoonAfterTheLast:
 
     def claims(self, history: History) -> Iterator[Claim]:
         for reason in TOO_RECENT:
-            yield from _counted(history, "BufferRequestsSkipped", reason, UNBUFFERED)
+            yield from _counted(history, "BufferRequestsSkipped", reason, UNBUFFERED, at_once=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +348,9 @@ def _rises(history: History, vtgate: str, name: str, shard: str, reason: str, pe
     )
 
 
-def _counted(history: History, name: str, reason: str, errors: frozenset[str]) -> Iterator[Claim]:
+def _counted(
+    history: History, name: str, reason: str, errors: frozenset[str], *, at_once: bool = False
+) -> Iterator[Claim]:
     """What a vtgate counted by shard and reason, between the two samples of each step."""
     keyspace = history.plan.cluster.keyspace
     for node in history.vtgates:
@@ -365,6 +368,7 @@ def _counted(history: History, name: str, reason: str, errors: frozenset[str]) -
                     evidence=(of_counter(node.name, f"{name}:{label}", after_ns, by),),
                     waits=False,
                     errors=errors,
+                    at_once=at_once,
                 )
 
 

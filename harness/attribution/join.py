@@ -72,7 +72,7 @@ def _concerns(claim: Claim, part: Affected) -> bool:
 
 def _joined(part: Affected, claims: Sequence[Claimed]) -> Joined:
     """A host that starves outranks everything; what it made slow is found by asking again without it. It cut no
-    connection that a fault had cut."""
+    connection that a fault had cut, and brought no error that comes at once."""
     beneath = [item for item in claims if Rank.NOTHING_ELSE < item.rank < Rank.HOST]
     held = _held(part, claims)
     cause = _named(part, claims, held)
@@ -81,9 +81,10 @@ def _joined(part: Affected, claims: Sequence[Claimed]) -> Joined:
         without = _named(part, beneath, _held(part, beneath))
         faults = [item.cause for item in beneath if item.rank == Rank.FAULT]
         of_host = np.isin(cause, hosts)
-        cut = of_host & np.isin(part.classes, list(CUT)) & np.isin(without, faults)
-        cause[cut] = without[cut]
-        through[of_host & ~cut] = without[of_host & ~cut]
+        cut = np.isin(part.classes, list(CUT)) & np.isin(without, faults)
+        refused = part.failed & np.isin(without, [item.cause for item in beneath if item.claim.at_once])
+        cause = np.where(of_host & (cut | refused), without, cause)
+        through = np.where(of_host & ~(cut | refused), without, through)
     return Joined(affected=part, cause=cause, through=through, held_s=held, claims=tuple(claims))
 
 

@@ -30,6 +30,7 @@ class Claim:
     waits: bool = True  # whether it explains waiting
     errors: frozenset[str] = ANY  # error classes (harness.base.errorclass) that it explains; ANY = all of them
     explains_errors: bool = True
+    at_once: bool = False  # the errors that it explains come at once, and would on the fastest host: they are never its
 
 
 class Signature(Protocol):

@@ -171,6 +171,7 @@ def test_no_buffering_is_the_cause_of_what_a_reparent_costs_then() -> None:
     found = claims(one(buffering=False).build())
     assert spans(found["buffering-disabled"]) == [("-80", 5.0, 8.5)]
     assert not found["buffering-disabled"][0].waits
+    assert found["buffering-disabled"][0].at_once
     assert "buffering-disabled" not in claims(one().build())
 
 
@@ -182,6 +183,7 @@ def test_a_skip_so_soon_after_the_last_failover(reason: str) -> None:
     builder.set("vtgate-1", 6.0, {key: 4})
     (claim,) = claims(builder.build())["too-soon-after-the-last"]
     assert (claim.shard, claim.waits, f"{reason} +4" in claim.evidence[0].text) == ("-80", False, True)
+    assert claim.at_once
     assert "too-soon-after-the-last" not in claims(one().build())
 
 
