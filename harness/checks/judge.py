@@ -22,7 +22,7 @@ from harness.base.exit_codes import EXIT_FINDING, EXIT_INTERRUPTED, EXIT_PASS, E
 from harness.checks import CHECKS
 from harness.checks.assumptions import RunComplete
 from harness.checks.headline import headline
-from harness.checks.known_bugs import WITHOUT_ASSUMPTIONS, settle
+from harness.checks.known_bugs import WITHOUT_ASSUMPTIONS, WOULD_BE, settle
 from harness.checks.results import Check
 from harness.facts.interruptions import was_interrupted
 from harness.history import History
@@ -98,6 +98,6 @@ def _weighed(result: CheckResult, broken: Sequence[CheckResult]) -> CheckResult:
     return dataclasses.replace(
         result,
         verdict=Verdict.UNKNOWN,
-        summary=f"Would be a finding, but {names} did not hold: {result.summary}",
+        summary=f"{WOULD_BE}, but {names} did not hold: {result.summary}",
         figures={**result.figures, WITHOUT_ASSUMPTIONS: Verdict.FAIL.name},
     )

@@ -7,15 +7,24 @@ build is taken for the version that it says it is, but need not show a bug: it m
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.facts.versions import affected, is_built, versions_of
 from harness.history import History
-from harness.model import CheckKind, CheckResult, KnownBug, Role, Verdict
+from harness.model import CheckKind, CheckResult, KnownBug, Role, Scalar, Verdict
 
 WITHOUT_ASSUMPTIONS = "without_assumptions"  # figure of a result: what it would be, had the assumptions held
+WOULD_BE = "Would be a finding"  # how the summary of such a result begins
 DESIGN, TEST = "by design", "a test of the checks"  # in the name of what is expected and no defect
+
+
+ABSENCE = "known-bug/"  # begins the name of the result that says of a known bug that it did not show
+
+
+def is_absence(result: CheckResult) -> bool:
+    """It is about a known bug that did not show where a release has it; no check found anything wrong."""
+    return result.check.startswith(ABSENCE)
 
 
 def is_test(issue: str) -> bool:
@@ -108,17 +117,24 @@ def _unexplained(result: CheckResult, bug: KnownBug) -> bool:
 
 
 def _excused(result: CheckResult, case: Case) -> CheckResult:
-    checks = (case.bug.check, *case.bug.also)
-    if result.verdict is not Verdict.FAIL or result.check not in checks or not case.concerns(result):
+    """A failure is a reproduction; what would be a finding would be one."""
+    if not _explained(result, case):
         return result
-    if _unexplained(result, case.bug) or (result.check == case.bug.check and not _says(result, case.bug)):
-        return result
-    return dataclasses.replace(
-        result,
-        verdict=Verdict.PASS,
-        summary=f"REPRODUCED {case.bug.issue}, as expected of {case.where}: {result.summary}",
-        figures={**result.figures, "known_bug": case.bug.issue},
-    )
+    figures: Mapping[str, Scalar] = {**result.figures, "known_bug": case.bug.issue}
+    if result.verdict is Verdict.FAIL:
+        summary = f"REPRODUCED {case.bug.issue}, as expected of {case.where}: {result.summary}"
+        return dataclasses.replace(result, verdict=Verdict.PASS, summary=summary, figures=figures)
+    if result.verdict is Verdict.UNKNOWN and WITHOUT_ASSUMPTIONS in figures and "known_bug" not in result.figures:
+        summary = f"Would be REPRODUCED {case.bug.issue}{result.summary.removeprefix(WOULD_BE)}"
+        return dataclasses.replace(result, summary=summary, figures=figures)
+    return result
+
+
+def _explained(result: CheckResult, case: Case) -> bool:
+    """By this bug, were it a failure."""
+    if result.check not in (case.bug.check, *case.bug.also) or not case.concerns(result):
+        return False
+    return not _unexplained(result, case.bug) and (result.check != case.bug.check or _says(result, case.bug))
 
 
 def _missing(case: Case, expected: Sequence[CheckResult], sound: bool) -> CheckResult:
@@ -132,7 +148,7 @@ def _missing(case: Case, expected: Sequence[CheckResult], sound: bool) -> CheckR
         verdict = Verdict.FAIL if sound else Verdict.UNKNOWN
         why = f"{case.bug.check} passed: {expected[0].summary}"
     return CheckResult(
-        check=f"known-bug/{case.bug.issue.lstrip('#')}",
+        check=f"{ABSENCE}{case.bug.issue.lstrip('#')}",
         kind=CheckKind.PROMISE,
         verdict=verdict,
         subject=case.subject,

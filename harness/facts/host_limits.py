@@ -115,7 +115,7 @@ LIMITS: tuple[Limit, ...] = (
         during=During.BASELINE,
         limit=0.8,
         unit="of the time",
-        why="the load alone already fills the machine, so a reparent has nothing left to run on",
+        why="this load, or other work on this host, already fills it, so that a reparent has nothing left to run on",
     ),
     Limit(
         name="time without a free core",

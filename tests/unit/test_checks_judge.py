@@ -102,7 +102,17 @@ def test_a_known_bug_that_a_starved_host_made_unsure_still_explains_what_it_lost
     verdict = judged(*checks, bugs=(bug,))
     assert (verdict.exit_code, verdict.reproduced) == (3, ())
     assert of(verdict, "s").figures["known_bug"] == "#1"
+    assert of(verdict, "p").summary == "Would be REPRODUCED #1, but a did not hold: p said so"
+    assert of(verdict, "p").figures["known_bug"] == "#1"
     assert judged(*checks, bugs=(dataclasses.replace(bug, also=()),)).exit_code == 1
+
+
+def test_what_a_known_bug_does_not_explain_would_be_a_finding() -> None:
+    checks = Says("p", PROMISE, (FAIL,)), Says("q", PROMISE, (FAIL,)), Says("a", ASSUMPTION, (UNKNOWN,))
+    bug = KnownBug(issue="#1", check="p", component=Role.VTGATE)
+    assert of(judged(*checks, bugs=(bug,)), "q").summary.startswith("Would be a finding, but a did not hold")
+    other = judged(*checks, bugs=(dataclasses.replace(bug, says="something else"),))
+    assert of(other, "p").summary.startswith("Would be a finding, but a did not hold")
 
 
 def test_an_interrupted_run_is_unknown_but_what_is_lost_is_lost() -> None:
