@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.base import jsonio
-from harness.base.errors import RunDirError
+from harness.base.errors import HarnessError, RunDirError
 
 RUNS = Path("runs")  # where run directories are made, unless told otherwise
 
@@ -167,13 +167,22 @@ class LineLog:
     end is cut off: what is appended to it would be lost with it."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             os.truncate(self._fd, path.read_bytes().rfind(b"\n") + 1)
 
     def append(self, value: object) -> None:
-        os.write(self._fd, jsonio.line(value))
+        """Raises HarnessError when there is no room for all of it; nothing of it is in the file then."""
+        left, taken = jsonio.line(value), 0
+        try:
+            while left:  # a disk that is nearly full takes a part, and says so in no other way
+                taken += (wrote := os.write(self._fd, left))
+                left = left[wrote:]
+        except OSError as error:
+            os.truncate(self._fd, os.fstat(self._fd).st_size - taken)
+            raise HarnessError(f"{self._path} cannot be written: {error.strerror}") from error
 
     async def synced(self) -> None:
         """Wait for the disk, in a thread: 32 of these in the loop were seen to stop it for 1.6 s."""

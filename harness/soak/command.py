@@ -27,10 +27,11 @@ from harness.base.rng import new_seed
 from harness.base.rundir import RUNS as RUN_DIRS
 from harness.base.taken_up import new_name, owned, taken_up
 from harness.many.children import Stopping
+from harness.soak import files
 from harness.soak import text as soak_text
 from harness.soak import weights as soak_weights
 from harness.soak.drawing import drawing
-from harness.soak.soaking import LOG, Soaking
+from harness.soak.soaking import Soaking
 from harness.soak.values import SOAK, Soak, Weights
 
 BUDGET = "8h"
@@ -89,7 +90,7 @@ def soak_command(
 def _soaked(folder: Path, soak: Soak) -> int:
     console = Console()
     console.print(f"soak into {folder}, seed {soak.seed}, until {soak.until}", highlight=False, soft_wrap=True)
-    stopping = Stopping(console, log=None if console.is_terminal else folder / LOG)
+    stopping = Stopping(console, log=None if console.is_terminal else folder / files.LOG)
     return Soaking(folder, soak, console, stopping).run()
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -17,6 +18,8 @@ from harness.base.rundir import LineLog
 from harness.soak.values import RUNS, Resources, SoakRun
 
 PRUNED = "pruned.txt"
+LOG = "runs.log"  # what the runs said, where there is no terminal
+LOG_BYTES = 10_000_000  # then another is begun, and the one before the last goes
 # What stays of a run whose bulky files were removed: what was run and issued (to replay it), and what it came to.
 STAYS = (
     "plan.json", "host.json", "clock.json", "clean.json", "events.jsonl", "faults.jsonl", "verdict.json", "junit.xml",
@@ -26,16 +29,23 @@ _BLOCK = 512  # bytes; of st_blocks, whatever the file system's
 
 
 def runs(folder: Path) -> Iterator[SoakRun]:
-    """One after the other. Raises RunDirError for a line of another version."""
-    for number, line in enumerate(jsonio.read_lines(folder / RUNS), start=1):
-        try:
-            yield jsonio.structure(line, SoakRun)
-        except ValueError as error:
-            raise RunDirError(f"{folder / RUNS}, line {number} is of another version of vtchaos: {error}") from None
+    """One after the other. Raises RunDirError for a line that is spoilt, or of another version."""
+    try:
+        for number, line in enumerate(jsonio.read_lines(folder / RUNS), start=1):
+            yield _run(line, f"{RUNS}, line {number}")
+    except ValueError as error:
+        raise RunDirError(f"{folder}: {error}") from None
+
+
+def _run(line: dict[str, Any], where: str) -> SoakRun:
+    try:
+        return jsonio.structure(line, SoakRun)
+    except ValueError as error:
+        raise ValueError(f"{where} is of another version of vtchaos: {error}") from None
 
 
 def append(folder: Path, run: SoakRun) -> None:
-    """On disk when it returns."""
+    """On disk when it returns. Raises HarnessError: there is no room."""
     log = LineLog(folder / RUNS)
     try:
         log.append(run)
@@ -95,14 +105,21 @@ def prune(folder: Path, removable: Sequence[str], *, taken: int, keep_bytes: int
 
 def pruned(run: Path) -> int:
     """Bytes that are free now."""
-    if not run.is_dir() or (run / PRUNED).exists():
+    bulky = [path for path in run.iterdir() if path.name not in STAYS] if run.is_dir() else []
+    if not bulky:
         return 0
     before = taken_bytes(run)
     (run / PRUNED).write_text("The recording was removed by the soak, which keeps its folder small (--keep).\n")
-    for path in run.iterdir():
-        if path.name not in STAYS:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in bulky:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     return before - taken_bytes(run)
+
+
+def bound_log(folder: Path) -> None:
+    """Between two runs: nobody writes it then."""
+    log = folder / LOG
+    if log.is_file() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".1.log"))
 
 
 def broken_off(folder: Path) -> list[str]:

@@ -38,7 +38,6 @@ from harness.soak.limits import (
 )
 from harness.soak.values import Drawing, Resources, Soak, SoakRun
 
-LOG = "runs.log"  # what the runs said, where there is no terminal
 BEYOND_TIMEOUT_S = 900.0  # a run's start, end and judging, beside its timeline
 ORPHAN_WITHIN_S = 1800.0  # a run whose soak was killed comes to its end by itself
 HEAL_WITHIN_S = 300.0
@@ -75,9 +74,11 @@ class Soaking:
             self._tally.add(run)
         with self._stopping.installed():
             self._cleared()
-            ended = self._made()
-            self._kept.removed()
-            self._none_left()
+            try:
+                ended = self._made()
+            finally:  # also where a run cannot be recorded: it is whole, and will be taken over
+                self._kept.removed()
+                self._none_left()
         self._console.print(soak_text.answer(self._tally, ended=ended), highlight=False, soft_wrap=True)
         return self._exit_code()
 
@@ -105,6 +106,7 @@ class Soaking:
             files.append(self._folder, run)
             self._tally.add(run)
             self._pruned(run.after)
+            files.bound_log(self._folder)
             self._reported(told=False)
             self._console.print(soak_text.run_line(run), soft_wrap=True)
         return "interrupted"
@@ -266,4 +268,9 @@ async def _until_nobody_is_at(folder: Path, clusters: str, stopping: Stopping) -
 
 def _is_at(words: Sequence[str], folder: Path, clusters: str) -> bool:
     ours = any("harness" in word for word in words)  # and not a pager's
-    return ours and any(word == str(folder) or word.startswith(clusters) for word in words)
+    return ours and any(word.startswith(clusters) or _is_same(word, folder) for word in words)
+
+
+def _is_same(word: str, folder: Path) -> bool:
+    """However either is spelled."""
+    return word.endswith(folder.name) and Path(word).resolve() == folder.resolve()

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.base import jsonio
-from harness.base.errors import ClusterError, RunDirError
+from harness.base.errors import ClusterError, HarnessError, RunDirError
 from harness.checks.judge import judge
 from harness.history import load
 from harness.many.children import Stopping
@@ -102,6 +102,13 @@ class Kept:
 
     def leftovers_removed(self) -> dict[str, bool]:
         return {}
+
+
+class Counting(Kept):
+    removals = 0
+
+    def removed(self) -> None:
+        Counting.removals += 1
 
 
 class Refusing(Kept):
@@ -336,6 +343,28 @@ def test_a_budget_that_is_over_begins_nothing(template: Path, tmp_path: Path) ->
     assert world.reports == []
 
 
+def test_a_run_that_cannot_be_recorded_ends_the_soak_and_is_taken_over_later(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(template)
+    with replacing(world, Counting):
+        appended = files.append
+
+        def full(folder: Path, run: SoakRun) -> None:
+            if run.number == 2:
+                raise HarnessError("no room")
+            appended(folder, run)
+
+        monkeypatch.setattr(files, "append", full)
+        with pytest.raises(HarnessError, match="no room"):
+            lived(world, tmp_path, soak(3))
+        assert Counting.removals == 1
+        monkeypatch.setattr(files, "append", appended)
+        lived(world, tmp_path, soak(3))
+    complete(tmp_path, 3)
+    assert world.started == [1, 2, 3]
+
+
 def test_the_folder_is_kept_small(template: Path, tmp_path: Path) -> None:
     world = World(template, bulk=300_000)
     with replacing(world):
@@ -347,6 +376,30 @@ def test_the_folder_is_kept_small(template: Path, tmp_path: Path) -> None:
     assert left == [*uncaught, 8]
     assert files.taken_bytes(tmp_path) < 1_300_000  # one run is made before there is room for it
     assert "removed by the soak" in (tmp_path / "0001" / "pruned.txt").read_text()
+
+
+def test_what_a_kill_left_of_a_recording_that_was_being_removed_goes_later(tmp_path: Path) -> None:
+    run = tmp_path / "0001"
+    run.mkdir()
+    for name in ("plan.json", files.PRUNED, "ops-0.bin"):
+        (run / name).write_bytes(bytes(100_000))
+    assert files.pruned(run) >= 100_000
+    assert sorted(path.name for path in run.iterdir()) == ["plan.json", files.PRUNED]
+    assert files.pruned(run) == 0
+
+
+def test_what_the_runs_said_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LOG_BYTES", 100)
+    log = tmp_path / files.LOG
+    files.bound_log(tmp_path)
+    for word in ("a", "b", "c"):
+        log.write_text(word * 60)
+        files.bound_log(tmp_path)
+        assert log.exists()
+        log.write_text(word * 101)
+        files.bound_log(tmp_path)
+        assert not log.exists()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["c" * 101]
 
 
 @pytest.mark.parametrize(
@@ -370,6 +423,12 @@ def test_a_finding_is_said_of_a_soak_that_was_broken_off_too(template: Path, tmp
 def test_a_line_of_another_version_is_said(tmp_path: Path) -> None:
     (tmp_path / RUNS).write_text('{"number": 1}\n')
     with pytest.raises(RunDirError, match=r"runs\.jsonl, line 1 is of another version"):
+        list(files.runs(tmp_path))
+
+
+def test_a_line_that_was_spoilt_is_said(tmp_path: Path) -> None:
+    (tmp_path / RUNS).write_text("no JSON\n{}\n")
+    with pytest.raises(RunDirError, match=r"runs\.jsonl, line 1 is not JSON"):
         list(files.runs(tmp_path))
 
 
@@ -397,3 +456,12 @@ def test_what_it_takes_is_measured(tmp_path: Path) -> None:
 )
 def test_who_is_still_at_work(words: tuple[str, ...], is_at: bool) -> None:
     assert soaking._is_at(words, Path("/soak/0002"), "soak-abc-") is is_at
+
+
+def test_a_run_is_seen_however_its_folder_is_spelled(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    spelled = (tmp_path / "real" / "0002", tmp_path / "link" / "0002", tmp_path / "real" / ".." / "link" / "0002")
+    for one in spelled:
+        for other in spelled:
+            assert soaking._is_at(("python", "-m", "harness.cli", "run", "--out", str(one)), other, "soak-abc-")
