@@ -25,7 +25,7 @@ from experiments import EXPERIMENTS
 from harness import history, kept, one_run, placement, plan_words, planning, refusals
 from harness.advise_command import advise
 from harness.attach_command import attach
-from harness.base import jsonio
+from harness.base import jsonio, unexpected
 from harness.base.errors import PlanError, VtchaosError
 from harness.base.exit_codes import EXIT_INTERRUPTED
 from harness.base.rundir import RUNS, RunDir
@@ -41,7 +41,15 @@ from harness.model import ClusterSpec, Placement, Plan
 from harness.narrowing.bisect_command import bisect_command
 from harness.narrowing.shrink_command import shrink_command
 from harness.nights.command import nights_command
-from harness.options import cluster_options, load_options, objective_of, objective_option, overrides, place_options
+from harness.options import (
+    SEED,
+    cluster_options,
+    load_options,
+    objective_of,
+    objective_option,
+    overrides,
+    place_options,
+)
 from harness.repeats import command as repeat_command
 from harness.repeats.command import repeat_options
 from harness.replay.command import replay
@@ -59,7 +67,8 @@ sabotage_option = click.option(
 
 
 class _Group(click.Group):
-    """Errors of ours as one sentence and their exit code; never a traceback for the user's mistake."""
+    """Errors as one sentence and their exit code; never a traceback for the user's mistake, and never 1, which means
+    a finding, for ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -67,9 +76,18 @@ class _Group(click.Group):
         except VtchaosError as error:
             click.echo(f"vtchaos: {error}", err=True)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             click.echo("vtchaos: interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            sys.exit(unexpected.unread("vtchaos"))
+        except SystemExit as ended:
+            unread = isinstance(ended.__context__, BrokenPipeError)  # rich has seen it
+            sys.exit(unexpected.unread("vtchaos") if unread else ended.code)
+        except Exception as error:  # noqa: BLE001  the border of the command line
+            sys.exit(unexpected.told(error, "vtchaos"))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -99,7 +117,7 @@ def list_() -> None:
 @cluster_options
 @load_options
 @sabotage_option
-@click.option("--seed", type=int)
+@click.option("--seed", type=SEED)
 @click.option("--json", "as_json", is_flag=True, help="The whole plan as JSON.")
 def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, **given: Any) -> None:
     """Say what `run` would do, and refuse what it would refuse; starts nothing."""
@@ -115,7 +133,7 @@ def plan(experiment: str, seed: int | None, backend: str | None, as_json: bool, 
 @place_options
 @cluster_options
 @load_options
-@click.option("--seed", type=int, help="Seed of everything that is drawn; printed in every report.")
+@click.option("--seed", type=SEED, help="Seed of everything that is drawn; printed in every report.")
 @click.option("--cluster", "cluster_name", default="", metavar="NAME", help="A cluster made by `vtchaos up`.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory; default: runs/<run id>.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")

@@ -16,6 +16,7 @@ from harness.planning import Overrides
 from harness.streams import Resume
 
 F = TypeVar("F", bound=Callable[..., Any])
+SEED = click.IntRange(0, 2**63 - 1)  # what a JSON file of ours can hold
 
 objective_option = click.option(
     "--objective",

@@ -25,7 +25,7 @@ from harness.base.errors import UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE
 from harness.base.rng import new_seed
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import make, new_name, taken_up
+from harness.base.taken_up import new_name, owned, taken_up
 from harness.contracts import Experiment
 from harness.many.children import Stopping, is_whole, seed_of, words_of
 from harness.narrowing import bisect_text
@@ -41,7 +41,7 @@ from harness.narrowing.bisecting import (
     row_of,
 )
 from harness.narrowing.sought import ANY_HOST, Vote, bare, sought_of, vote
-from harness.options import cluster_options, load_options, place_options
+from harness.options import SEED, cluster_options, load_options, place_options
 
 BISECT = "bisect.json"
 OURS = (
@@ -103,7 +103,7 @@ NOTHING_IN_A_ROW = 5  # so many runs that proved nothing, and the rest would pro
 @cluster_options
 @load_options
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
-@click.option("--seed", type=int, help="Every run's seed is drawn from it; releases are compared with the same.")
+@click.option("--seed", type=SEED, help="Every run's seed is drawn from it; releases are compared with the same.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the bisection; one that is there is taken up.")
 @click.option("--most-runs", type=click.IntRange(1), default=60, show_default=True, help="It ends after so many runs.")
 def bisect_command(*, experiment: str, seed: int | None, out: Path | None, most_runs: int, **given: Any) -> None:
@@ -116,13 +116,19 @@ def bisect_command(*, experiment: str, seed: int | None, out: Path | None, most_
     """
     words = words_of(click.get_current_context(), OURS)
     folder = (out or RUNS / new_name("bisect", experiment)).absolute()
-    before = taken_up(folder, BISECT, Bisection, what="bisection")
+    before = _before(folder)
     if seed is None:
         seed = before.asked.seed if before is not None else new_seed()
     asked = _asked(planning.choose(experiment, EXPERIMENTS), words, seed, given)
     _require_same(folder, before, asked)
-    make(folder)
-    sys.exit(Bisecting(folder, asked, Console(), most_runs=most_runs).run())
+    with owned(folder):
+        before = _before(folder)  # another may have begun meanwhile
+        _require_same(folder, before, asked)
+        sys.exit(Bisecting(folder, asked, Console(), before, most_runs=most_runs).run())
+
+
+def _before(folder: Path) -> Bisection | None:
+    return taken_up(folder, BISECT, Bisection, what="bisection")
 
 
 def _asked(experiment: Experiment, words: tuple[str, ...], seed: int, given: dict[str, Any]) -> Asked:
@@ -192,12 +198,20 @@ def _require_same(folder: Path, before: Bisection | None, asked: Asked) -> None:
 
 
 class Bisecting:
-    """A folder of runs (`21.0.2+22.0.0/001`, …), and what they say so far."""
+    """A folder of runs (`21.0.2+22.0.0/001`, …), and what they say so far.
 
-    def __init__(self, folder: Path, asked: Asked, console: Console, *, most_runs: int) -> None:
+    `before`: what its file says. It stays until there is more than it knows: who is killed while he walks over runs
+    that are there must not leave less of an answer than there was.
+    """
+
+    def __init__(
+        self, folder: Path, asked: Asked, console: Console, before: Bisection | None, *, most_runs: int
+    ) -> None:
         self._folder = folder
         self._asked = asked
         self._console = console
+        self._before = before
+        self._is_saved = before is not None
         self._most_runs = most_runs
         self._stopping = Stopping(console)
         self._runs: list[BisectRun] = []
@@ -207,19 +221,30 @@ class Bisecting:
     def run(self) -> int:
         """Returns the exit code."""
         bisect_text.begin(self._asked, self._console, folder=self._folder)
-        self._save()
         with self._stopping.installed():
-            while not self._stopping.asked and not self._ended():
-                places = next_places(self._asked, self._runs)
-                if not places:
-                    break
-                self._runs.append(self._one(places))
-                bisect_text.run_line(self._save(), self._runs[-1], self._console)
-                if self._runs[-1].exit_code == EXIT_USAGE:
-                    return EXIT_USAGE
-        found = self._save()
+            is_whole_walk = self._walked()
+        if self._runs and self._runs[-1].exit_code == EXIT_USAGE:
+            return EXIT_USAGE
+        stays = self._before if self._is_saved and not is_whole_walk else None
+        found = stays or self._save()
         bisect_text.show(found, self._console, file=self._folder / BISECT)
         return self._exit_code(found)
+
+    def _walked(self) -> bool:
+        """Whether all runs were made, or there; False: it was ended before."""
+        while places := next_places(self._asked, self._runs):
+            inside, number = self._next(places)
+            if not is_whole(self._folder / inside):
+                if self._stopping.asked or self._ended():
+                    return False
+                if not self._is_saved:
+                    self._save()
+                self._is_saved = False
+            self._runs.append(self._one(places, inside, number))
+            bisect_text.run_line(bisection(self._asked, self._runs), self._runs[-1], self._console)
+            if self._runs[-1].exit_code == EXIT_USAGE:
+                return False
+        return True
 
     def _exit_code(self, found: Bisection) -> int:
         if found.last_bad:
@@ -238,15 +263,19 @@ class Bisecting:
             self._console.print(Text(f"ended: {why}", style="yellow"))
         return bool(why)
 
-    def _one(self, places: Sequence[int]) -> BisectRun:
-        """The next run of these releases, made now unless it is there."""
+    def _next(self, places: Sequence[int]) -> tuple[str, int]:
+        """Folder and number of the next run of these releases."""
         name = "+".join(self._asked.row[place].version for place in places)
         number = 1 + sum(run.folder.startswith(f"{name}/") for run in self._runs)
-        inside = f"{name}/{number:03d}"
+        return f"{name}/{number:03d}", number
+
+    def _one(self, places: Sequence[int], inside: str, number: int) -> BisectRun:
+        """The run, made now unless it is there."""
         folder = self._folder / inside
         seed = seed_of(self._asked.seed, number)
         is_new = not is_whole(folder)
-        code = self._stopping.made(self._asked.words_of(places), seed=seed, folder=folder, turn=f"{name}, run {number}")
+        turn = f"{folder.parent.name}, run {number}"
+        code = self._stopping.made(self._asked.words_of(places), seed=seed, folder=folder, turn=turn)
         votes = self._votes(folder, places, code)
         nothing = all(vote.shown is None for vote in votes.values())
         self._nothing = self._nothing + is_new if nothing else 0
@@ -271,4 +300,5 @@ class Bisecting:
     def _save(self) -> Bisection:
         found = bisection(self._asked, self._runs)
         jsonio.save(self._folder / BISECT, found)
+        self._is_saved = True
         return found

@@ -37,6 +37,8 @@ def _why(vote: Vote) -> str:
 
 
 def _where(found: Bisection) -> str:
+    if not any(tally.rate.counted for tally in found.tallies):
+        return "no run counts yet"
     return "  ".join(f"{tally.version} {_chance(tally)}" for tally in found.tallies)
 
 
@@ -45,7 +47,7 @@ def _chance(tally: Tally) -> str:
         return "bad"
     if tally.bad < 0.001:
         return "good"
-    return f"bad with {tally.bad:.1%}"
+    return f"bad with {tally.bad:.1%}" if tally.bad >= 0.5 else f"good with {1 - tally.bad:.1%}"
 
 
 def show(found: Bisection, console: Console, *, file: Path) -> None:
@@ -54,7 +56,7 @@ def show(found: Bisection, console: Console, *, file: Path) -> None:
     console.print(Text(found.asked.sought.name, style="dim"))
     console.print(Text(found.answer, style="bold"))
     title(console, f"Releases of {found.asked.component}, {counted(len(found.runs), 'run')}")
-    rows = table("release", ">runs", ">show it", "95 % interval", "bad?", ">proved nothing")
+    rows = table("release", ">runs", ">show it", ">proved nothing", "95 % interval", "bad?")
     for tally in found.tallies:
         rows.add_row(*_row(found, tally))
     console.print(rows)
@@ -76,7 +78,7 @@ def _row(found: Bisection, tally: Tally) -> tuple[Text | str, ...]:
         tally.version,
         str(tally.rate.counted),
         str(tally.rate.shown),
+        str(tally.uncounted or "–"),
         bounds,
         Text(f"{_chance(tally)}{here}", style=style),
-        str(tally.uncounted or "–"),
     )

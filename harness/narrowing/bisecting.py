@@ -159,6 +159,13 @@ def _beside_border(asked: Asked, row: Sequence[Seen]) -> list[int]:
     return [place for place in (bad - 1, bad) if place < len(row) and row[place].counted < asked.trials]
 
 
+def _is_known(asked: Asked, row: Sequence[Seen]) -> bool:
+    """One place is likely enough, and so many runs count at the ends and beside it as were asked for: what the
+    probability alone says may rest on a single run."""
+    wanted = _ends(asked, row) or _unclear(asked, row) or _beside_border(asked, row)
+    return not wanted and not row[-1].shown and border(row) < len(row)
+
+
 def border(row: Sequence[Seen]) -> int:
     """How many of the row are bad, most probably."""
     found = chances(row)
@@ -172,7 +179,7 @@ def bisection(asked: Asked, runs: Sequence[BisectRun]) -> Bisection:
     """What there is so far, as one value."""
     row = seen(asked, runs)
     bad = border(row)
-    known = bool(row[0].shown) and bad < len(row) and not _unclear(asked, row)
+    known = _is_known(asked, row)
     last_bad, first_good = (asked.row[bad - 1].version, asked.row[bad].version) if known else ("", "")
     older, newer = sorted((last_bad, first_good), key=release_key) if known else ("", "")
     missing = missing_between(older, newer) if known else ""
@@ -208,11 +215,12 @@ def _tallies(asked: Asked, runs: Sequence[BisectRun], row: Sequence[Seen]) -> tu
 
 
 def _answer(asked: Asked, row: Sequence[Seen], tallies: Sequence[Tally], bad: int, wrong: float, missing: str) -> str:
-    """Fixed in 22.0.0 (last bad 21.0.3): 21.0.3 shows it in 5 of 5 runs, 22.0.0 in 0 of 9; …"""
-    last_bad, first_good = asked.row[bad - 1].version, asked.row[bad].version
-    border = f"Fixed in {first_good} (last bad {last_bad})"
-    if not asked.fixed:
-        border = f"Broken in {last_bad} (last good {first_good})"
+    """Fixed in 22.0.0 (last bad 21.0.5): 21.0.5 shows it in 5 of 5 runs, 22.0.0 in 0 of 9; …"""
+    what, last = ("Fixed", "bad") if asked.fixed else ("Broken", "good")
+    older, newer = sorted((asked.row[bad - 1].version, asked.row[bad].version), key=release_key)
+    border = f"{what} in {newer} (last {last} {older})"
+    if missing:
+        border = f"{what} after {older}, in {newer} at the latest"
     said = "; ".join(
         f"{tally.version} shows it in {tally.rate.shown} of {counted(tally.rate.counted, 'run')}"
         for tally in (tallies[bad - 1], tallies[bad])
@@ -242,8 +250,25 @@ def _no_answer(asked: Asked, row: Sequence[Seen]) -> str:
         return f"{bad} is not bad: nothing showed in {counted(row[0].silent, 'run')}, so {bound} ({asked.sought.name})."
     if not row[0].counted:
         return "No run of the bad end could be judged."
+    if not _unclear(asked, row):
+        return _too_few(asked, row)
     likely = [each.version for each, chance in zip(asked.row, bad_chances(row), strict=True) if 0.01 < chance < 0.99]
     return f"Not known yet: {listed(likely, 12)} may be either." if likely else "Not known yet."
+
+
+def _too_few(asked: Asked, row: Sequence[Seen]) -> str:
+    """Not known yet. The change seems to be between 21.0.3 and 22.0.0, but too few runs count: 22.0.0 1 of 3."""
+    bad = border(row)
+    places = [place for place in dict.fromkeys((0, bad - 1, bad, len(row) - 1)) if place < len(row)]
+    few = [
+        f"{asked.row[place].version} {row[place].counted} of {asked.trials}"
+        for place in places
+        if row[place].counted < asked.trials
+    ]
+    seems = f"Even {asked.row[-1].version} seems to be bad"
+    if bad < len(row):
+        seems = f"The change seems to be between {asked.row[bad - 1].version} and {asked.row[bad].version}"
+    return f"Not known yet. {seems}, but too few runs count: {listed(few)}."
 
 
 def _doubts(asked: Asked, runs: Sequence[BisectRun], row: Sequence[Seen], bad: int) -> list[str]:

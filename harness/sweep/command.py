@@ -21,13 +21,13 @@ from harness.base.errors import UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_USAGE
 from harness.base.rng import new_seed
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import make, new_name, taken_up
+from harness.base.taken_up import new_name, owned, taken_up
 from harness.causes import UNEXPLAINED
 from harness.facts.needs import doubts, without_core_s
 from harness.facts.notice import STALL_S, notice
 from harness.many.children import Stopping, refusal, seed_of, words_of
 from harness.model import RunVerdict, Verdict
-from harness.options import cluster_options, load_options, place_options
+from harness.options import SEED, cluster_options, load_options, place_options
 from harness.sweep import page
 from harness.sweep import text as sweep_text
 from harness.sweep.sweep import Asked, Axis, Sweep, SweptRun, axis_of, next_value, sweep
@@ -76,7 +76,7 @@ A_RANGE = "two numbers with .. between them, the smaller first, as in --shards 1
 @click.option("--cluster", "cluster_name", metavar="NAME", help="A cluster made by `vtchaos up`, for all runs.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the live view.")
 @click.option(
-    "--seed", type=int, help="Every run's seed is drawn from it; the same repetition has the same everywhere."
+    "--seed", type=SEED, help="Every run's seed is drawn from it; the same repetition has the same everywhere."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep; one that is there is taken up.")
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Runs at each value.")
@@ -116,7 +116,7 @@ def sweep_command(
     _require_whole(context.command, axis, text)
     words = list(words_of(context, OURS))
     folder = (out or RUNS / new_name("sweep", experiment)).absolute()
-    before = taken_up(folder, SWEEP, Sweep, what="sweep")
+    before = _before(folder)
     asked = Asked(
         experiment=experiment,
         words=tuple(words),
@@ -129,8 +129,13 @@ def sweep_command(
     _require_same(folder, before, asked)
     if "--cluster" not in words:
         _refuse(asked)
-    make(folder)
-    sys.exit(Sweeping(folder, asked, Console(), most_runs=most_runs).run())
+    with owned(folder):
+        _require_same(folder, _before(folder), asked)  # another may have begun meanwhile
+        sys.exit(Sweeping(folder, asked, Console(), most_runs=most_runs).run())
+
+
+def _before(folder: Path) -> Sweep | None:
+    return taken_up(folder, SWEEP, Sweep, what="sweep")
 
 
 def _one_axis(axes: Sequence[tuple[Axis, str]], step: float | None) -> tuple[Axis, str]:

@@ -10,11 +10,13 @@ import click.testing
 import pytest
 
 from harness.base import jsonio
+from harness.base.taken_up import owned
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.history import load
 from harness.many.children import Stopping
 from harness.model import Outcome
+from harness.narrowing import bisect_command
 from harness.narrowing.bisecting import Bisection
 from tests.fakes import calm
 
@@ -49,9 +51,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     return made
 
 
-def bisected(*words: str | Path) -> click.testing.Result:
+def bisected(*words: str | Path, standing: bool = True) -> click.testing.Result:
+    """`standing`: until it ends by itself."""
     arguments = ["bisect", "reparent/storm", "--check", "clients/errors", *(str(word) for word in words)]
-    return click.testing.CliRunner().invoke(main, arguments)
+    return click.testing.CliRunner().invoke(main, arguments, catch_exceptions=standing)
 
 
 ENDS = ("--bad", "21.0.2", "--good", "22.0.0", "--seed", "7")
@@ -63,7 +66,7 @@ def test_the_release_is_found_alone_and_taken_up_where_it_was(runs: Runs, tmp_pa
     assert done.exit_code == 0, done.output
     found = jsonio.load(out / "bisect.json", Bisection)
     assert (found.last_bad, found.first_good) == ("21.0.3", "22.0.0")
-    assert "Fixed in 22.0.0 (last bad 21.0.3)" in done.stdout
+    assert "Fixed after 21.0.3, in 22.0.0 at the latest" in done.stdout
     assert {releases for releases, _ in runs.made} == {"21.0.2", "21.0.3", "22.0.0"}
     assert (out / "21.0.3" / "001" / "verdict.json").is_file()
     by_release = {release: [seed for each, seed in runs.made if each == release] for release, _ in runs.made}
@@ -118,6 +121,53 @@ def test_ctrl_c_ends_it_after_the_running_run(runs: Runs, tmp_path: Path, monkey
     assert bisected(*ENDS, "--alone", "--out", tmp_path / "bisect").exit_code == 0
 
 
+def test_a_finished_answer_stays_until_there_is_more_than_it_knows(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "bisect"
+    bisected(*ENDS, "--alone", "--out", out)
+    answer = (out / "bisect.json").read_bytes()
+    made = len(runs.made)
+    monkeypatch.setattr(bisect_command, "vote", killed)
+    with pytest.raises(Killed):
+        bisected(*ENDS, "--alone", "--out", out, standing=False)
+    assert (out / "bisect.json").read_bytes() == answer
+    monkeypatch.undo()
+    fewer = bisected(*ENDS, "--alone", "--most-runs", "1", "--out", out)
+    assert fewer.exit_code == 0, fewer.output
+    assert (out / "bisect.json").read_bytes() == answer
+    assert len(runs.made) == made
+
+
+def test_an_answer_stays_when_a_run_before_it_has_to_be_made_again_and_may_not(runs: Runs, tmp_path: Path) -> None:
+    out = tmp_path / "bisect"
+    bisected(*ENDS, "--alone", "--out", out)
+    answer = (out / "bisect.json").read_bytes()
+    (out / "21.0.2" / "002" / "verdict.json").unlink()
+    made = len(runs.made)
+    ended = bisected(*ENDS, "--alone", "--most-runs", "1", "--out", out)
+    assert ended.exit_code == 0, ended.output
+    assert "Fixed after 21.0.3" in ended.stdout
+    assert (out / "bisect.json").read_bytes() == answer
+    assert len(runs.made) == made
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of ours runs any more."""
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def test_two_do_not_bisect_in_one_folder(runs: Runs, tmp_path: Path) -> None:
+    with owned(tmp_path / "bisect"):
+        second = bisected(*ENDS, "--out", tmp_path / "bisect")
+    assert second.exit_code == 2
+    assert "another vtchaos is at work" in second.stderr
+    assert not runs.made
+
+
 def test_a_bisection_is_bounded(runs: Runs, tmp_path: Path) -> None:
     done = bisected(*ENDS, "--alone", "--most-runs", "2", "--out", tmp_path / "bisect")
     assert done.exit_code == 3
@@ -140,7 +190,9 @@ def test_what_cannot_be_bisected_is_refused(runs: Runs, tmp_path: Path) -> None:
         ((*ENDS, "--vtgate", "24.0.3"), "--vtgate is what is bisected"),
         ((*ENDS, "--component", "vitess", "--side-by-side"), "only vtgates stand side by side"),
         (("--bad", "/nowhere/bin", "--good", "22.0.0"), "is not a folder"),
+        ((*ENDS, "--seed", str(10**23)), "is not in the range"),
+        ((*ENDS, "--out", "/dev/null/x"), "/dev/null/x cannot be made"),
     ):
-        refused = bisected(*words, "--out", tmp_path / "none")
+        refused = bisected("--out", tmp_path / "none", *words)
         assert refused.exit_code == 2
         assert said in refused.stderr

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from harness.base.errors import UsageError
+from harness.narrowing import bisect_text
 from harness.narrowing.bisecting import (
     Asked,
     Bisection,
@@ -132,14 +136,62 @@ def test_more_confidence_takes_more_runs() -> None:
 
 def test_the_answer_names_both_releases_what_they_showed_and_what_was_not_run() -> None:
     found = walked(asked("21.0.2", "21.0.3", "22.0.0"), world({"21.0.2": 1, "21.0.3": 1}, seed=1))
-    assert found.answer.startswith("Fixed in 22.0.0 (last bad 21.0.3): 21.0.3 shows it in 3 of 3 runs; 22.0.0 shows it")
+    assert found.answer.startswith(
+        "Fixed after 21.0.3, in 22.0.0 at the latest: 21.0.3 shows it in 3 of 3 runs; 22.0.0"
+    )
     assert "The probability that this is wrong is below" in found.answer
     assert "Not run, so the change may be in any of them: 21.0.4 and later of the series 21.0." in found.answer
 
 
+def test_where_nothing_lies_between_the_answer_names_one_release() -> None:
+    found = walked(asked("21.0.1", "21.0.2", "21.0.3"), world({"21.0.1": 1, "21.0.2": 1}, seed=1))
+    assert found.answer.startswith("Fixed in 21.0.3 (last bad 21.0.2): ")
+
+
 def test_a_regression_is_found_from_the_other_side() -> None:
-    found = walked(asked("23.0.5", "22.0.4", "21.0.3"), world({"23.0.5": 1}, seed=1))
-    assert found.answer.startswith("Broken in 23.0.5 (last good 22.0.4)")
+    found = walked(asked("23.0.1", "23.0.0", "22.0.4"), world({"23.0.1": 1}, seed=1))
+    assert found.answer.startswith("Broken in 23.0.1 (last good 23.0.0): ")
+    later = walked(asked("23.0.5", "22.0.4", "21.0.3"), world({"23.0.5": 1}, seed=1))
+    assert later.answer.startswith("Broken after 22.0.4, in 23.0.5 at the latest: ")
+
+
+def test_what_too_few_runs_say_is_no_answer() -> None:
+    """A single run of the bad end makes the border likely enough for a confidence of 50 %."""
+    what = asked("21.0.2", "22.0.0", confidence=0.5)
+    runs = [of("21.0.2", True), *[of("22.0.0", None)] * 3]
+    found = bisection(what, runs)
+    assert (found.last_bad, found.first_good) == ("", "")
+    said = "between 21.0.2 and 22.0.0, but too few runs count: 21.0.2 1 of 3, 22.0.0 0 of 3."
+    assert found.answer == f"Not known yet. The change seems to be {said}"
+    known = bisection(what, [*[of("21.0.2", True)] * 3, *[of("22.0.0", False)] * 3])
+    assert (known.last_bad, known.first_good) == ("21.0.2", "22.0.0")
+
+
+def of(version: str, shown: bool | None) -> BisectRun:
+    return BisectRun(folder="", seed=0, exit_code=0, votes={version: Vote(shown=shown, why="")})
+
+
+def test_in_words_a_release_is_what_it_more_likely_is() -> None:
+    what = asked("21.0.2", "21.0.3", "22.0.0")
+    assert lines_of(what, [of("21.0.2", None)])[-1] == "  no run counts yet"
+    good = [*[of("21.0.2", True)] * 3, *[of("22.0.0", False)] * 3]
+    assert lines_of(what, good)[-1].startswith("  21.0.2 bad  21.0.3 bad with ")
+    assert "22.0.0 good with 9" in lines_of(what, good)[-1]
+
+
+def lines_of(what: Asked, runs: list[BisectRun]) -> list[str]:
+    text = io.StringIO()
+    bisect_text.run_line(bisection(what, runs), runs[-1], Console(file=text, width=160))
+    return text.getvalue().splitlines()
+
+
+def test_on_a_narrow_screen_nothing_is_cut_off() -> None:
+    what = asked("21.0.2", "21.0.3", "22.0.0", beside=4)
+    found = walked(what, world({"21.0.2": 1, "21.0.3": 1}, seed=1))
+    text = io.StringIO()
+    bisect_text.show(found, Console(file=text, width=80), file=Path("bisect.json"))
+    assert "…" not in text.getvalue()
+    assert "proved nothing" in text.getvalue()
 
 
 def test_ends_that_are_not_what_they_are_said_to_be_end_it() -> None:
