@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -83,3 +85,12 @@ def test_an_unknown_kept_cluster() -> None:
     assert "there is no cluster 'never-made' that serves" in refused(
         "run", "reparent/storm-2", "--cluster", "never-made"
     )
+
+
+def test_who_reads_half_of_it_is_told_no_finding() -> None:
+    words = [sys.executable, "-m", "harness.cli", "list"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (4, b"vtchaos: nobody reads what it says any more\n")
