@@ -43,7 +43,7 @@ def test_where_nothing_can_be_written_the_traceback_is_above(
 
 
 def test_a_command_with_a_defect_ends_with_4(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_run, "judged", lambda *_, **__: {}["gone"])
+    monkeypatch.setattr(one_run, "judged", lambda *_, **__: dict[str, str]()["gone"])
     run = unpack(FOLDER / "made-calm.tar.zst", tmp_path)
     done = CliRunner().invoke(main, ["check", str(run.path)])
     assert done.exit_code == 4
