@@ -54,6 +54,7 @@ def _transactions(history: History, writes: Written, node: Node) -> Finding:
             f"{figures['acknowledged_and_gone']:,} acknowledged ones not at all.",
             describe(history, writes, which),
             figures,
+            ["stored in part"] * bool(torn.any()) + ["acknowledged and gone"] * bool(gone.any()),
         )
     said = f"{counted(len(begins), 'transaction')} stored whole or not at all."
     return judge_rest(history, history.lanes_of(node.name), len(begins), said, figures)

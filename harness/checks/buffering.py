@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.base.particulars import without_particulars
 from harness.checks.results import Finding, failed, passed, per_vtgate, unknown
 from harness.facts.buffer import buffered_shards, by_reason, settings
 from harness.facts.processes import restarted
@@ -62,6 +63,7 @@ def _conservation(history: History, node: Node) -> Finding:
             else:
                 broken.append(shard)
                 finding.add(Verdict.FAIL, line)
+                finding.symptoms.append(without_particulars(line.removeprefix(f"{shard}: ")))
     if broken:
         finding.summary = f"The buffer's books do not balance on {listed(dict.fromkeys(broken))}: {finding.details[0]}."
     elif finding.details:

@@ -32,5 +32,10 @@ def _left(clean: Clean) -> Finding:
         "left": sum(len(rows) for rows in clean.found.values()),
     }
     if left:
-        return failed(f"The run left something behind: {left[0]}.", [*left, *unseen], figures)
+        return failed(
+            f"The run left something behind: {left[0]}.",
+            [*left, *unseen],
+            figures,
+            [kind for kind, rows in clean.found.items() if rows],
+        )
     return passed(f"Nothing is left: {counted(len(clean.found), 'kind')} of things looked for.", unseen, figures)

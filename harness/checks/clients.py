@@ -37,6 +37,8 @@ class Tolerance:
     why: str
 
 
+LONG_REPARENT, LONG_STALL = "the reparent outlasted the window", "its reparent was shorter, or there was none"
+
 TOLERANCES: tuple[Tolerance, ...] = (
     Tolerance(
         mode=ConnectionMode.TRANSACTION,
@@ -97,6 +99,7 @@ def _errors(history: History, node: Node) -> Finding:
         f"{listed(kinds, 3)}.",
         details,
         figures,
+        kinds,
     )
 
 
@@ -205,12 +208,14 @@ def _stall_finding(
     if not beyond:
         return passed(f"At worst {said}, within the window of {seconds(buffer.window_s)}.", details, figures)
     slow = [item.shard for item in beyond if _own_s(own, item.shard) > buffer.window_s]
+    symptoms = [LONG_REPARENT] * bool(slow) + [LONG_STALL] * (len(slow) < len(beyond))
     why = f" On {listed(slow)} the reparent itself took longer than the window (#9433)." if slow else ""
     return failed(
         f"{counted(len(beyond), 'shard')} stalled for longer than the buffer window of {seconds(buffer.window_s)} "
         f"on {node.name}; at worst {said}.{why}",
         details,
         figures,
+        symptoms,
     )
 
 

@@ -48,6 +48,7 @@ def _acknowledged(history: History, writes: Written, node: Node) -> Finding:
             f"{_n(twice):,} stored more than once and {_n(wrong):,} stored wrongly.",
             describe(history, writes, broken),
             figures,
+            _sorts({"missing": lost, "stored more than once": twice, "stored wrongly": wrong}),
         )
     return judge_rest(
         history,
@@ -132,6 +133,14 @@ def _phantoms(history: History) -> Finding:
             f"{_n(doubled):,} stored twice, {_n(altered):,} altered.",
             [*describe(history, writes, broken), *_strangers(table, strange)],
             figures,
+            _sorts(
+                {
+                    "nobody wrote it": strange,
+                    "never left the harness": not_issued,
+                    "stored twice": doubled,
+                    "altered": altered,
+                }
+            ),
         )
     if strange.any():
         return unknown(
@@ -185,6 +194,10 @@ def describe(history: History, writes: Written, which: Flags) -> list[str]:
             f"stored {counted(int(writes.present[index]), 'time')}{wrong}"
         )
     return lines
+
+
+def _sorts(broken: Mapping[str, Flags]) -> list[str]:
+    return [what for what, flags in broken.items() if flags.any()]
 
 
 def _n(flags: Flags) -> int:

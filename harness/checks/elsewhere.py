@@ -41,10 +41,11 @@ def _elsewhere(history: History, node: Node) -> Finding:
         return unknown(f"No operation elsewhere ended after the first fault on {node.name}.", figures=figures)
     if not len(bad):
         return passed(f"{counted(len(ops), 'operation')} elsewhere, no error.", figures=figures)
-    kinds = listed(dict.fromkeys(class_of_each(history, bad).tolist()), 3)
+    kinds = dict.fromkeys(class_of_each(history, bad).tolist())
     first = " ".join(history.message(bad[0]).split())[:240]
     return failed(
-        f"{counted(len(bad), 'error')} of {counted(len(ops), 'operation')} where no fault was: {kinds}.",
+        f"{counted(len(bad), 'error')} of {counted(len(ops), 'operation')} where no fault was: {listed(kinds, 3)}.",
         [f"first: {first}"],
         figures,
+        kinds,
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.base.particulars import first_clause
 from harness.checks.assumptions import COUNTERS, JUDGES_EMERGENCIES
 from harness.checks.results import Finding, failed, offset, passed, per_vtgate, result, unknown
 from harness.facts.affected import class_of_each, erroneous
@@ -58,10 +59,14 @@ def _emergencies(history: History) -> Finding:
         why = bad[0].error or "it never returned"
         said = f"EmergencyReparentShard of {bad[0].shard} failed after {seconds(bad[0].duration_s)}: {why[:300]}"
         more = f" ({len(bad)} of {len(found)} failed)" if len(found) > 1 else ""
-        return failed(f"{said}{more}.", lines, figures)
+        return failed(f"{said}{more}.", lines, figures, [_gist(reparent) for reparent in bad])
     return passed(
         f"{counted(len(found), 'emergency reparent')}; the slowest took {seconds(max(took))}.", lines, figures
     )
+
+
+def _gist(reparent: Reparent) -> str:
+    return first_clause(reparent.error) if reparent.error else "it never returned"
 
 
 def _call_line(reparent: Reparent) -> str:
@@ -134,14 +139,17 @@ def _judge_shard(
         finding.figures[f"error_kinds {shard}"] = kinds
     if not good:
         finding.add(Verdict.FAIL, f"{shard}: no reparent succeeded, so nobody can serve it")
+        finding.symptoms.append("no reparent succeeded")
         return
     served = ops["done_ns"][(ops["outcome"] == Outcome.OK) & (ops["done_ns"] >= good[-1].end_ns)]
     if not len(served):
         finding.add(Verdict.FAIL, f"{shard}: no operation succeeded after {good[-1].promoted} was promoted")
+        finding.symptoms.append("no operation succeeded afterwards")
         return
     late_s = (int(served.min()) - good[-1].end_ns) / SECOND_NS
     finding.figures[f"served_after_s {shard}"] = round(late_s, 3)
     if late_s > limit_s:
+        finding.symptoms.append("the first operation succeeded late")
         finding.add(
             Verdict.FAIL, f"{shard}: the first operation succeeded {seconds(late_s)} after its reparent had returned"
         )
@@ -172,12 +180,14 @@ def _others(history: History, node: Node) -> Finding:
         return unknown(f"No operation on the other shards ended after the fault on {node.name}.", figures=figures)
     if not len(bad):
         return passed(f"{counted(len(ops), 'operation')} on the other shards, no error.", figures=figures)
-    kinds = listed(dict.fromkeys(class_of_each(history, bad).tolist()), 3)
+    kinds = dict.fromkeys(class_of_each(history, bad).tolist())
     first = " ".join(history.message(bad[0]).split())[:240]
     return failed(
-        f"{counted(len(bad), 'error')} of {counted(len(ops), 'operation')} on shards that had no fault: {kinds}.",
+        f"{counted(len(bad), 'error')} of {counted(len(ops), 'operation')} on shards that had no fault: "
+        f"{listed(kinds, 3)}.",
         [f"first: {first}"],
         figures,
+        kinds,
     )
 
 

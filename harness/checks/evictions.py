@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.base.particulars import without_particulars
 from harness.checks.results import Finding, passed, per_vtgate, unknown
 from harness.facts import promotions
 from harness.facts.affected import erroneous
@@ -86,6 +87,7 @@ def _evictions(history: History, node: Node) -> Finding:
             finding.add(
                 Verdict.FAIL if missed else Verdict.PASS, f"{name}: {number:g} skipped ({reason}), {said}: {cause}"
             )
+    finding.symptoms = [without_particulars(cause) for cause in causes]
     finding.summary = _summary(node, finding, causes)
     return finding
 

@@ -4,6 +4,7 @@ well when they are over?"""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +75,8 @@ class FaultsHealed:
 
 def _healed(history: History) -> Finding:
     unsure = _unsure(history)
-    wrong = [line for span in history.faults for line in _left(history, span, sure=span not in unsure)]
+    left = [each for span in history.faults for each in _left(span, sure=span not in unsure)]
+    wrong = [_line(history, span, f"{what}{why}") for span, what, why in left]
     healing = [seconds_between(span.recover_ns, span.healed_ns) for span in history.faults if span.healed_ns]
     over = [seconds_between(span.healed_ns, span.recovered_ns) for span in history.faults if span.recovered_ns]
     figures: dict[str, str | int | float] = {
@@ -83,7 +85,8 @@ def _healed(history: History) -> Finding:
         "slowest_recovery_s": round(max(over, default=0.0), 3),
     }
     if wrong:
-        return failed(f"Not everything was as before: {wrong[0]}.", wrong, figures)
+        symptoms = (f"{span.fault}: {what}" for span, what, _ in left)
+        return failed(f"Not everything was as before: {wrong[0]}.", wrong, figures, symptoms)
     if unsure or _torn(history):
         why = "the ledger of faults is not whole" if _torn(history) else "the harness died before it could heal"
         details = [_line(history, span, "not on record as taken back") for span in unsure]
@@ -101,15 +104,14 @@ def _torn(history: History) -> bool:
     return any(what.startswith("faults") for what in history.incomplete)
 
 
-def _left(history: History, span: FaultSpan, *, sure: bool) -> list[str]:
-    wrong = []
+def _left(span: FaultSpan, *, sure: bool) -> Iterator[tuple[FaultSpan, str, str]]:
+    """What is not as before, and why."""
     if sure and span.undo and not span.healed_ns:
-        wrong.append(_line(history, span, f"never taken back{f' ({span.error})' if span.error else ''}"))
+        yield span, "never taken back", f" ({span.error})" if span.error else ""
     if span.unrecovered:
-        wrong.append(_line(history, span, f"the cluster did not get over it: {span.unrecovered}"))
+        yield span, "the cluster did not get over it", f": {span.unrecovered}"
     if span.unhealthy:
-        wrong.append(_line(history, span, f"afterwards: {span.unhealthy}"))
-    return wrong
+        yield span, "afterwards", f": {span.unhealthy}"
 
 
 def _line(history: History, span: FaultSpan, what: str) -> str:

@@ -79,10 +79,15 @@ def _bystanders(history: History, node: Node) -> Finding:
         "stall_s": round(stalls[worst], 3),
     }
     if len(bad):
-        return failed(f"{counted(len(bad), 'error')} where no link was faulty: {_kinds(history, bad)}.", (), figures)
+        return failed(
+            f"{counted(len(bad), 'error')} where no link was faulty: {_kinds(history, bad)}.", (), figures, ["errors"]
+        )
     if stalls[worst] > bound_s:
         return failed(
-            f"{worst} stood still for {seconds(stalls[worst])}, and none of its links was faulty.", (), figures
+            f"{worst} stood still for {seconds(stalls[worst])}, and none of its links was faulty.",
+            (),
+            figures,
+            ["a wait"],
         )
     return passed(f"{counted(len(ops), 'operation')} without the link: no error, no wait.", figures=figures)
 
@@ -108,22 +113,24 @@ def _cost(history: History, node: Node) -> Finding:
         **{f"p{share}_before_ms": _latency_ms(before, share) for share in (50, 99)},
         **{f"p{share}_ms": _latency_ms(during, share) for share in (50, 99)},
     }
-    wrong = [
-        f"{name} {figures[figure]:g}, at most {bound:g}"
+    wrong = {
+        name: f"{name} {figures[figure]:g}, at most {bound:g}"
         for name, figure, bound in (
             ("errors", "errors", history.plan.params.get("errors_at_most")),
             ("stall (s)", "stall_s", history.plan.params.get("stall_at_most_s")),
             ("median (ms)", "p50_ms", history.plan.params.get("p50_at_most_ms")),
         )
         if bound is not None and not float(figures[figure]) <= bound
-    ]
+    }
     details = [f"errors: {_kinds(history, bad)}"] if len(bad) else []
     story = (
         f"{counted(len(bad), 'error')} of {counted(len(during), 'operation')}, "
         f"the longest stall {seconds(max(stalls.values()))}, "
         f"median {figures['p50_before_ms']} ms before, {figures['p50_ms']} ms meanwhile"
     )
-    return failed(f"{story}: {listed(wrong)}.", details, figures) if wrong else passed(f"{story}.", details, figures)
+    if wrong:
+        return failed(f"{story}: {listed(wrong.values())}.", details, figures, wrong)
+    return passed(f"{story}.", details, figures)
 
 
 def _again(history: History, node: Node) -> Finding:

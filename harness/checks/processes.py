@@ -38,6 +38,7 @@ def _crashes(history: History) -> Finding:
         f"Ended without being told to: {listed(dict.fromkeys(event.subject for event in unexplained))}.",
         [_line(history, event) for event in unexplained],
         {"exits": len(found), "crashes": len(unexplained)},
+        (event.subject.rpartition("-")[0] or event.subject for event in unexplained),
     )
 
 

@@ -97,6 +97,7 @@ def _judged(history: History, node: Node) -> Finding:
     for ended in late:
         finding.add(Verdict.FAIL, _line(ended, window[0] if window else history.start_ns))
     finding.details.extend(f"{shard}: {WORDS[cause]}" for shard, cause in causes.items() if shard)
+    finding.symptoms.extend(causes.values())
     finding.summary = _summary(node, late, causes)
     return finding
 

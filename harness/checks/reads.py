@@ -52,6 +52,7 @@ def _reads(history: History, node: Node) -> Finding:
         f"{counted(len(bad), 'read')} of {len(reads):,} through {node.name} did not find the acknowledged row: {said}.",
         lines,
         figures,
+        [name.replace("_", " ") for name in ("missing", "wrong_value", "repeated") if figures[name]],
     )
 
 

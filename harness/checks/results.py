@@ -38,6 +38,7 @@ class Finding:
     verdict: Verdict = Verdict.PASS
     details: list[str] = field(default_factory=list)
     figures: dict[str, Scalar] = field(default_factory=dict)
+    symptoms: list[str] = field(default_factory=list)  # see CheckResult
 
     def add(self, verdict: Verdict, *details: str) -> None:
         self.verdict = max(self.verdict, verdict)
@@ -52,8 +53,21 @@ def unknown(summary: str, details: Iterable[str] = (), figures: Mapping[str, Sca
     return Finding(summary=summary, verdict=Verdict.UNKNOWN, details=list(details), figures=dict(figures or {}))
 
 
-def failed(summary: str, details: Iterable[str] = (), figures: Mapping[str, Scalar] | None = None) -> Finding:
-    return Finding(summary=summary, verdict=Verdict.FAIL, details=list(details), figures=dict(figures or {}))
+def failed(
+    summary: str,
+    details: Iterable[str] = (),
+    figures: Mapping[str, Scalar] | None = None,
+    symptoms: Iterable[str] = (),
+) -> Finding:
+    """`symptoms`: needed where more than one sort of thing can be wrong. A finding is told from another by them, so
+    they hold nothing that differs between two runs: no number, no name of a shard or node, no list."""
+    return Finding(
+        summary=summary,
+        verdict=Verdict.FAIL,
+        details=list(details),
+        figures=dict(figures or {}),
+        symptoms=list(symptoms),
+    )
 
 
 def result(check: Named, finding: Finding, subject: str = "") -> CheckResult:
@@ -67,6 +81,7 @@ def result(check: Named, finding: Finding, subject: str = "") -> CheckResult:
         summary=finding.summary,
         subject=subject,
         details=tuple(shown),
+        symptoms=tuple(sorted(set(finding.symptoms))) if finding.verdict is Verdict.FAIL else (),
         figures=dict(sorted(finding.figures.items())),
     )
 

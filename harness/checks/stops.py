@@ -57,6 +57,8 @@ def _stops(history: History, node: Node) -> Finding:
             verdict, line = _judged(history, series, shard, reason, own.get(shard, ()), since_ns)
             if verdict is Verdict.FAIL and reason == MAX_DURATION:
                 stuck.append(shard)
+            if verdict is Verdict.FAIL:
+                finding.symptoms.append(reason)
             if line:
                 finding.add(verdict, line)
     finding.figures.update({f"stops_{reason}": number for reason, number in sorted(totals.items())})

@@ -56,7 +56,8 @@ def judge_atomic(stream: Stream, item_tables: frozenset[str]) -> Finding:
     broken = int(totals["torn"]) + int(totals["spread"]) + int(totals["mixed"])
     if lines:
         said = counted(max(broken, 1), "transaction")
-        return failed(f"{said} of {stream.lane.name} did not come in one piece: {lines[0]}.", lines, totals)
+        symptoms = [name for name in ("torn", "spread", "mixed") if totals[name]] or ["never ended"]
+        return failed(f"{said} of {stream.lane.name} did not come in one piece: {lines[0]}.", lines, totals, symptoms)
     said = counted(int(totals["transactions"]), "transaction")
     return passed(f"{said} of the load, {totals['judged_whole']:,} of them to be whole, and none torn.", figures=totals)
 

@@ -37,9 +37,16 @@ def judge_counters(history: History, node: Node) -> Finding:
     if restarted(history, node.name):
         return passed(f"{node.name} ended or restarted, so its counters began anew.")
     counters = _Counters(series, mine, attempts)
-    lines = [*counters.created(), *counters.streamed(), *counters.errors(), *counters.open_streams()]
+    told = {
+        "VStreamsCreated": list(counters.created()),
+        "VStreamsEventsStreamed": list(counters.streamed()),
+        "VStreamsEndedWithErrors": list(counters.errors()),
+        "VStreamsCount": list(counters.open_streams()),
+    }
+    lines = [line for some in told.values() for line in some]
     if lines:
-        return failed(f"{node.name} counts what its clients did not see: {lines[0]}.", lines, counters.figures)
+        said = f"{node.name} counts what its clients did not see: {lines[0]}."
+        return failed(said, lines, counters.figures, [name for name, some in told.items() if some])
     return passed(
         f"{node.name}'s counters fit {counted(len(attempts), 'attempt')} of {counted(len(mine), 'stream')}.",
         figures=counters.figures,

@@ -33,14 +33,18 @@ def judge_uninterrupted(stream: Stream) -> Finding:
     figures["after_ms"] = round(1000 * seconds_between(first.begin_ns, first.end_ns), 1)
     lines = [f"attempt {attempt.number} {end_words(stream, attempt)}: {_message(attempt)}" for attempt in ended]
     again = f", and {counted(len(ended) - 1, 'more attempt')}" if len(ended) > 1 else ""
-    return failed(f"Stream {stream.lane.name} {end_words(stream, first)}{again}.", lines, figures)
+    said = f"Stream {stream.lane.name} {end_words(stream, first)}{again}."
+    return failed(said, lines, figures, (_why(attempt) for attempt in ended))
 
 
 def end_words(stream: Stream, attempt: Attempt) -> str:
     """Ended after 0.41 s and 51,366 rows: errno 3024."""
     took = seconds(seconds_between(attempt.begin_ns, attempt.end_ns))
-    why = f"errno {attempt.errno}" if attempt.errno else attempt.code
-    return f"ended after {took} and {counted(rows_of(stream, attempt), 'row')}: {why}"
+    return f"ended after {took} and {counted(rows_of(stream, attempt), 'row')}: {_why(attempt)}"
+
+
+def _why(attempt: Attempt) -> str:
+    return f"errno {attempt.errno}" if attempt.errno else attempt.code
 
 
 def rows_of(stream: Stream, attempt: Attempt) -> int:
@@ -59,17 +63,18 @@ def judge_completed(stream: Stream) -> Finding:
     chains = [chain for chain in stream.chains if chain.current]
     figures: dict[str, Scalar] = {"shards": len(stream.lane.shards), "chains": len(chains)}
     if not chains:
-        return failed(f"{stream.lane.name} never began.", figures=figures)
+        return failed(f"{stream.lane.name} never began.", figures=figures, symptoms=["never began"])
     ended = [chain for chain in chains if server_ended(chain.last)]
-    lines, notes = [], []
+    lines, notes, symptoms = [], [], []
     for chain in chains:
         if chain in ended:
             notes.append(
                 f"{_chain_name(stream, chain)}attempt {chain.last.number} ended before, see vstream/uninterrupted"
             )
             continue
-        missing, unannounced = _missing(stream, chain), _unannounced(stream, chain)
-        lines += [f"{_chain_name(stream, chain)}{line}" for line in missing]
+        missing, unannounced = list(_missing(stream, chain)), _unannounced(stream, chain)
+        lines += [f"{_chain_name(stream, chain)}{what}{of}" for what, of in missing]
+        symptoms += [what for what, _ in missing]
         notes += [f"{_chain_name(stream, chain)}{line}" for line in unannounced]
     figures |= {"missing": len(lines), "marks": sum(len(stream.marked(chain)) for chain in chains)}
     pausing = paused_share(stream)
@@ -78,7 +83,9 @@ def judge_completed(stream: Stream) -> Finding:
         why = f"the reader itself paused for {pausing:.0%} of its time, and could not have kept up"
         return unknown(f"{stream.lane.name} did not get everything, but {why}.", [*lines, *notes], figures)
     if lines:
-        return failed(f"{stream.lane.name} did not get everything: {listed(lines)}.", [*lines, *notes], figures)
+        return failed(
+            f"{stream.lane.name} did not get everything: {listed(lines)}.", [*lines, *notes], figures, symptoms
+        )
     if ended:
         return passed(f"{stream.lane.name} ended before it could.", notes, figures)
     return passed("Every shard was copied and then followed to its mark.", notes, figures)
@@ -96,17 +103,18 @@ def _chain_name(stream: Stream, chain: Chain) -> str:
     return f"{chain.tables[0]}: " if stream.lane.spec.one_by_one else ""
 
 
-def _missing(stream: Stream, chain: Chain) -> Iterator[str]:
+def _missing(stream: Stream, chain: Chain) -> Iterator[tuple[str, str]]:
+    """What did not come, and of which shards."""
     shards = range(len(stream.lane.shards))
     silent = [shard for shard in shards if not _said(stream, chain, shard) and not _gone(stream, chain, shard)]
     if silent:
-        yield f"no COPY_COMPLETED of {listed(shard_name(stream, shard) for shard in silent)}"
+        yield "no COPY_COMPLETED", f" of {listed(shard_name(stream, shard) for shard in silent)}"
     elif _final_is_due(stream, chain) and not any(_finals(stream, attempt) for attempt in chain.attempts):
-        yield "no final COPY_COMPLETED"
+        yield "no final COPY_COMPLETED", ""
     marked = stream.marked(chain)
     unmarked = [shard for shard in shards if shard not in marked]
     if unmarked:
-        yield f"no mark row of {listed(shard_name(stream, shard) for shard in unmarked)}"
+        yield "no mark row", f" of {listed(shard_name(stream, shard) for shard in unmarked)}"
 
 
 def _unannounced(stream: Stream, chain: Chain) -> Iterator[str]:

@@ -52,6 +52,7 @@ def judge_grammar(stream: Stream) -> Finding:
         f"{counted(figures['violations'], 'event')} of {stream.lane.name} break the grammar of VStream: {lines[0]}.",
         lines,
         figures,
+        (what for what, _ in faults),
     )
 
 

@@ -48,7 +48,8 @@ def judge_ordered(stream: Stream) -> Finding:
     }
     if lines:
         said = f"{counted(copies + versions + len(positions), 'event')} of {stream.lane.name} went back"
-        return failed(f"{said}: {lines[0]}.", lines, figures)
+        symptoms = ["copies"] * bool(copies) + ["versions"] * bool(versions) + ["positions"] * bool(positions)
+        return failed(f"{said}: {lines[0]}.", lines, figures, symptoms)
     lines = [
         f"a copy began behind what had been sent: {event_words(stream, one.index)}"
         for found in known.values()
@@ -104,7 +105,8 @@ def judge_unique(stream: Stream) -> Finding:
     }
     if lines:
         said = f"{rows_words(copied)} copied and {counted(sent, 'change')} sent more than once"
-        return failed(f"{stream.lane.name} had {said}: {lines[0]}.", lines, figures)
+        symptoms = ["copied rows"] * bool(copied) + ["changes"] * bool(sent) + ["mark rows"] * bool(marks)
+        return failed(f"{stream.lane.name} had {said}: {lines[0]}.", lines, figures, symptoms)
     also = f"; {rows_words(explained)} changed while the table was copied, and then copied" if explained else ""
     return passed(f"{rows_words(rows)}, none twice{also}.", figures=figures)
 

@@ -47,7 +47,8 @@ def judge_resumable(stream: Stream) -> Finding:
     if not resumes:
         return passed("No attempt resumed from a checkpoint.", figures=figures)
     if lines:
-        return failed(f"{stream.lane.name} did not go on where it had been: {lines[0]}.", lines, figures)
+        symptoms = [name for name in ("again", "gaps", "forgotten") if figures[name]]
+        return failed(f"{stream.lane.name} did not go on where it had been: {lines[0]}.", lines, figures, symptoms)
     return passed(f"{counted(len(resumes), 'resume')}, each from exactly where the checkpoint was.", figures=figures)
 
 

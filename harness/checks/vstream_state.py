@@ -75,7 +75,7 @@ def _said(stream: Stream, tally: _Tally) -> Finding:
     if wrong:
         words = ", ".join(f"{number:,} {name}" for name, number in wrong.items())
         lines = [*tally.differences, *tally.gaps]
-        return failed(f"{stream.lane.name} did not deliver everything ({words}): {lines[0]}.", lines, figures)
+        return failed(f"{stream.lane.name} did not deliver everything ({words}): {lines[0]}.", lines, figures, wrong)
     if tally.unread:
         return unknown(f"Not read after the run, so not compared: {listed(tally.unread)}.", figures=figures)
     said = f"{rows_words(tally.figures['compared'])} as in the tables" if tally.figures["compared"] else "no gap"

@@ -52,7 +52,9 @@ def _rows(history: History) -> Finding:
     figures = _figures(found)
     never = [diff for diff in found if diff.misplaced or diff.wrong or diff.doubled]
     if never:
-        return failed(f"The target holds rows that it must never hold: {never[0].words()}.", lines, figures)
+        return failed(
+            f"The target holds rows that it must never hold: {never[0].words()}.", lines, figures, _sorts(found)
+        )
     if not _says_done(history):
         return passed(
             f"The workflow does not say that it is done; {figures['target_rows']} of {figures['source_rows']} rows are "
@@ -64,9 +66,16 @@ def _rows(history: History) -> Finding:
         return unknown("The target had not caught up when its rows were read.", lines, figures)
     if wrong:
         return failed(
-            f"The workflow says that it is done, but its target is not its source: {wrong[0].words()}.", lines, figures
+            f"The workflow says that it is done, but its target is not its source: {wrong[0].words()}.",
+            lines,
+            figures,
+            _sorts(found),
         )
     return passed(f"All {figures['source_rows']} rows of the source are in the target, in their versions.", [], figures)
+
+
+def _sorts(found: tuple[TableDiff, ...]) -> list[str]:
+    return [what for diff in found for what in diff.sorts()]
 
 
 def _figures(found: tuple[TableDiff, ...]) -> dict[str, Scalar]:
@@ -116,14 +125,17 @@ def _agree(history: History) -> Finding:
     silent = [line for stream in found for line in _silent(history, stream)]
     if silent:
         return unknown(f"An account is missing: {silent[0]}.", silent)
-    against = [line for stream in found for line in _against(history, stream)]
+    states = [line for stream in found for line in _against(history, stream)]
+    left = []
     if _says_done(history) and vtctld_left(history, found[0].keyspace):
-        against.append("no stream has anything left to copy in _vt, and tables are being copied for vtctld")
-    against += _against_rows(history)
+        left.append("no stream has anything left to copy in _vt, and tables are being copied for vtctld")
+    told = {"states": states, "what is left to copy": left, "rows": _against_rows(history)}
+    against = [line for lines in told.values() for line in lines]
     accounts = [_accounts(history, stream) for stream in found]
     figures: dict[str, Scalar] = {"streams": len(found)}
     if against:
-        return failed(f"The accounts contradict each other: {against[0]}.", [*against, *accounts], figures)
+        symptoms = [about for about, lines in told.items() if lines]
+        return failed(f"The accounts contradict each other: {against[0]}.", [*against, *accounts], figures, symptoms)
     return passed(
         f"vtctld, _vt, metric and rows agree on {counted(len(found), 'stream')}: {accounts[0]}.", accounts, figures
     )

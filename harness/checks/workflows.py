@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from harness.base.particulars import first_clause
 from harness.checks.results import Finding, failed, offset, passed, result, unknown
 from harness.facts.storm import SECOND_NS, seconds_between
 from harness.facts.words import counted, listed
@@ -115,11 +116,12 @@ def _state(history: History) -> Finding:
         return unknown(NOT_WATCHED)
     refused = [event for event in history.events if event.kind == "note" and event.subject == NOT_CREATED]
     if refused:
-        return failed(f"vtctld refused to create the workflow: {refused[0].details.get('why', '')}")
+        why = str(refused[0].details.get("why", ""))
+        return failed(f"vtctld refused to create the workflow: {why}", symptoms=[f"refused: {first_clause(why)}"])
     found = streams(history)
     without = [f"{keyspace}/{shard}" for keyspace, shard, series in sources(history) if not series.labels("state")]
     if not found or without:
-        return failed(f"There is no stream into {listed(without) or 'any target shard'}.")
+        return failed(f"There is no stream into {listed(without) or 'any target shard'}.", symptoms=["no stream"])
     states = Counter(stream.state for stream in found)
     figures = {"streams": len(found), **{f"streams {state}": number for state, number in states.items()}}
     wrong = [stream for stream in found if stream.state != RUNNING or stream.message]
@@ -130,7 +132,13 @@ def _state(history: History) -> Finding:
         f"{len(wrong)} of {counted(len(found), 'stream')} not Running without a message at the end: {_said(worst[0])}.",
         [_said(stream) for stream in worst],
         figures,
+        (f"{stream.state}: {_kind_of_stream(stream)}" for stream in wrong),
     )
+
+
+def _kind_of_stream(stream: Stream) -> str:
+    kind = kind_of(stream.message)
+    return kind.name if kind is not None else first_clause(stream.message) or "no message"
 
 
 def _said(stream: Stream) -> str:
@@ -159,7 +167,7 @@ def _copied(history: History) -> Finding:
         return unknown(NOT_WATCHED)
     found = streams(history)
     if not found:
-        return failed("There is no stream that could copy anything.")
+        return failed("There is no stream that could copy anything.", symptoms=["no stream"])
     left = [stream for stream in found if stream.left]
     figures: dict[str, str | int | float] = {
         "rows_copied": sum(stream.rows_copied for stream in found),
@@ -171,10 +179,12 @@ def _copied(history: History) -> Finding:
             f"{_progress(history, left[0])}.",
             [f"{stream.name} lacks {listed(stream.left)}: {_progress(history, stream)}" for stream in left],
             figures,
+            ["the copy never ended"],
         )
     if noted(history, BEHIND):
         why = next(event.details.get("why", "") for event in history.events if event.subject == BEHIND)
-        return failed(f"Everything was copied, but the target never caught up: {why}", figures=figures)
+        said = f"Everything was copied, but the target never caught up: {why}"
+        return failed(said, figures=figures, symptoms=["the target never caught up"])
     if not noted(history, CAUGHT_UP):
         return unknown("Everything was copied; whether the target caught up was not looked at.", figures=figures)
     return passed("Every table was copied, and the target caught up.", figures=figures)
@@ -307,6 +317,7 @@ def _errors(history: History) -> Finding:
         f"{f' ({kind.why})' if kind is not None else ''}.",
         lines,
         figures,
+        (_kind_name(entry) for entry in wrong),
     )
 
 
@@ -334,6 +345,7 @@ def _told_cuts(history: History) -> Finding:
         f"{counted(number, 'cut')} told as an error: {_short(told[0].message)}{f' ({kind.why})' if kind else ''}.",
         [f"{offset(entry.at_ns, history.start_ns)} {entry.keyspace}/{entry.shard} #{entry.stream}" for entry in told],
         {"cuts_told_as_errors": number},
+        (_kind_name(entry) for entry in told),
     )
 
 

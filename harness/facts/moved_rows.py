@@ -37,7 +37,8 @@ class TableDiff:
             self.missing or self.extra or self.doubled or self.older or self.newer or self.misplaced or self.wrong
         )
 
-    def words(self) -> str:
+    def sorts(self) -> dict[str, int]:
+        """How its rows differ → how many do."""
         parts = {
             "missing": self.missing,
             "extra": self.extra,
@@ -47,7 +48,10 @@ class TableDiff:
             "in the wrong shard": self.misplaced,
             "with a value that is not theirs": self.wrong,
         }
-        said = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+        return {what: number for what, number in parts.items() if number}
+
+    def words(self) -> str:
+        said = ", ".join(f"{number:,} {what}" for what, number in self.sorts().items())
         keys = f" (keys {', '.join(map(str, self.examples))})" if self.examples else ""
         return f"{self.table}: {self.target_rows:,} of {self.source_rows:,} rows, {said or 'all equal'}{keys}"
 

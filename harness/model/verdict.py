@@ -47,6 +47,7 @@ class CheckResult:
     summary: str  # one sentence
     subject: str = ""
     details: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()  # of a red one: what is wrong, alike in every run; () = the check's name says it
     figures: Mapping[str, Scalar] = field(default_factory=dict)
 
 
