@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,15 +13,21 @@ from markupsafe import Markup
 
 def template(package: str, name: str, filters: Mapping[str, Callable[..., Any]] | None = None) -> Template:
     """Of the package's `templates`. All text is escaped, and a value that is not there is an error."""
-    made = Environment(
+    made = _environment(package)
+    made.filters |= filters or {}
+    return made.get_template(name)
+
+
+@functools.cache
+def _environment(package: str) -> Environment:
+    """One for a package: it keeps its templates compiled, and that is most of the time of a small page."""
+    return Environment(
         loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= filters or {}
-    return made.get_template(name)
 
 
 def json_in_script(value: Mapping[str, Any]) -> Markup:

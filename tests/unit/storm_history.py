@@ -8,6 +8,7 @@ one stalls too, but loses nothing. Everything is drawn from one seed.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -79,7 +80,14 @@ def storm_history(
     rate: float = 20.0,
     killed_at_s: float | None = None,
 ) -> History:
-    """The whole run, or what was on disk when it was killed at `killed_at_s`."""
+    """The whole run, or what was on disk when it was killed at `killed_at_s`. Its arrays cannot be written to: it is
+    made once for all tests."""
+    whole = _whole(seed, shards, vtgates, rate)
+    return whole if killed_at_s is None else killed(whole, ns(killed_at_s))
+
+
+@functools.cache
+def _whole(seed: int, shards: int, vtgates: tuple[str, ...], rate: float) -> History:
     rng = np.random.default_rng(seed)
     names = key_ranges(shards)
     spec = ClusterSpec(shards=shards, vtgates=tuple(VtgateSpec(version=version) for version in vtgates))
@@ -88,7 +96,10 @@ def storm_history(
     faults = _faults(names, rng)
     outages = _outages(lanes, faults, rng)
     ops, messages = _ops(lanes, outages, rate, rng)
-    history = History(
+    rows = _rows(ops, lanes)
+    for array in (ops, *rows.values()):
+        array.flags.writeable = False
+    return History(
         plan=_plan(spec, seed, rate),
         clock=ClockBase(monotonic_ns=START, wall_ns=WALL),
         host={"cpus": 2, "memory_bytes": 25_000_000_000, "kernel": "Linux 6.1.0", "python": "3.11.2"},
@@ -96,12 +107,11 @@ def storm_history(
         lanes=lanes,
         ops=ops,
         messages=messages,
-        rows=_rows(ops, lanes),
+        rows=rows,
         faults=faults,
         events=_events(),
         series=_series(spec, lanes, outages, faults, ops, rng),
     )
-    return history if killed_at_s is None else killed(history, ns(killed_at_s))
 
 
 def killed(history: History, at_ns: int) -> History:

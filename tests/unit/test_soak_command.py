@@ -3,6 +3,7 @@ real command, with the work behind it replaced."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +14,17 @@ from harness.base import checkout, jsonio
 from harness.base.errors import ClusterError
 from harness.cli import main
 from harness.soak import clusters as soak_clusters
-from harness.soak import command
+from harness.soak import command, weights
 from harness.soak.clusters import KeptCluster
 from harness.soak.values import Drawing, Soak
+
+READ_ONCE = functools.cache(weights.read)  # a file of weights is planned lot by lot, more than a thousand plans
 
 
 @pytest.fixture
 def soaked(monkeypatch: pytest.MonkeyPatch) -> list[Soak]:
     made: list[Soak] = []
+    monkeypatch.setattr(weights, "read", READ_ONCE)
     monkeypatch.setattr(checkout, "commit", lambda: "abc1234")
 
     def ran(folder: Path, soak: Soak) -> int:
