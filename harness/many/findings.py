@@ -10,16 +10,16 @@ from harness.model import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Finding:
-    """One red check of one experiment, for one vtgate or the whole cluster."""
+    """One thing that one check of one experiment found wrong, of one vtgate or the whole cluster."""
 
     experiment: str
     check: str
     vtgate: str = ""  # as in RunRecord.vtgates: its release; "" = the whole cluster
-    about: str = ""  # what is red, in words that do not change from run to run: its summary without numbers and names
+    symptom: str = ""  # which of the check's; "" = the check's name says it
 
     @property
     def name(self) -> str:
-        return " ".join(word for word in (self.experiment, self.check, self.vtgate, self.about) if word)
+        return " ".join(word for word in (self.experiment, self.check, self.vtgate, self.symptom) if word)
 
 
 def findings(run: RunRecord) -> tuple[Finding, ...]:
@@ -34,9 +34,10 @@ def findings(run: RunRecord) -> tuple[Finding, ...]:
                     experiment=run.experiment,
                     check=said.check,
                     vtgate=run.vtgates.get(said.subject, said.subject),
-                    about=said.about,
+                    symptom=symptom,
                 )
                 for said in red
+                for symptom in said.symptoms or ("",)
             }
         )
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +56,8 @@ class Said:
     verdict: Verdict
     subject: str = ""  # vtgate; "" = the whole cluster
     issue: str = ""  # the known bug that it reproduced
-    about: str = ""  # of a red one: its summary without what differs from run to run
+    about: str = ""  # of a red one: its summary
+    symptoms: tuple[str, ...] = ()  # of a red one: what is wrong, alike in every run (CheckResult)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,20 +151,9 @@ def _said(verdict: RunVerdict) -> Iterator[Said]:
             verdict=result.verdict,
             subject=result.subject,
             issue=issue,
-            about=without_particulars(result.summary) if result.verdict is Verdict.FAIL else "",
+            about=result.summary if result.verdict is Verdict.FAIL else "",
+            symptoms=result.symptoms if result.verdict is Verdict.FAIL else (),
         )
-
-
-_PARTICULARS = re.compile(
-    r"\b[0-9a-f]+-[0-9a-f]*(?![\w-])|(?<!\w)-[0-9a-f]{2,}(?![\w-])"  # shards: -80, 80-, 40-80
-    r"|(?<=[a-z]-)\d+\b"  # vttablet-100
-    r"|(?<!errno )(?<![\w.])[+-]?\d[\d,.]*\d|(?<!errno )(?<![\w.])[+-]?\d"
-)
-
-
-def without_particulars(summary: str) -> str:
-    """A sentence without its numbers (but an errno's) and names of shards and nodes: the same in every run."""
-    return _PARTICULARS.sub("#", summary)
 
 
 def _cluster(history: History) -> Values:

@@ -68,11 +68,11 @@ def _problem(name: str, problem: Error | Failure | Skipped, text: str = "", clas
 
 def _findings(found: Report) -> Iterator[TestCase]:
     for each in found.findings:
-        name = f"{each.item.watched.check} {each.item.watched.release} {each.item.about}".strip()
+        name = f"{each.item.watched.check} {each.item.watched.release} {each.item.symptom}".strip()
         classname = each.item.watched.experiment
         if each.standing in SHOWN:
             text = "\n".join((told(each), *again(each)))
-            failure = Failure(clean(f"{each.standing}: {each.item.about or named(each)}"), str(each.standing))
+            failure = Failure(clean(f"{each.standing}: {each.latest.said or named(each)}"), str(each.standing))
             yield _problem(name, failure, text, classname)
         elif each.standing is Standing.RESOLVED:
             yield _passed(name, f"RESOLVED: {told(each)}", classname)

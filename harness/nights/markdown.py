@@ -87,7 +87,7 @@ def _items(words: str, items: Sequence[Standings], titles: Mapping[Standing, str
             (
                 escaped(titles[each.standing]),
                 escaped(named(each)),
-                escaped(each.item.about or each.item.issue),
+                escaped(each.item.symptom or each.item.issue or each.latest.said),
                 escaped(told(each), TEXT),
             )
             for each in told_of[:MOST_TOLD]

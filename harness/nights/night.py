@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from harness.base.jsonio import plain
-from harness.many.findings import findings
-from harness.many.records import FIGURES, HOST, RunRecord, Said, without_particulars
+from harness.base.particulars import without_particulars
+from harness.many.records import FIGURES, HOST, RunRecord, Said
 from harness.model import PREMISES, Verdict
 from harness.repeats.summary import premises_hold, why_unknown
 from harness.soak.limits import Tally, failed
@@ -44,12 +44,12 @@ class Item:
     """What is followed from night to night: a finding, or a known bug where it is expected."""
 
     watched: Watched
-    about: str = ""  # of a finding: what is red, in words that are the same in every run
+    symptom: str = ""  # of a finding: which of the check's; "" = the check's name says it
     issue: str = ""  # of a known bug
 
     @property
     def name(self) -> str:
-        words = (self.issue, self.watched.experiment, self.watched.check, self.watched.release, self.about)
+        words = (self.issue, self.watched.experiment, self.watched.check, self.watched.release, self.symptom)
         return " ".join(word for word in words if word)
 
 
@@ -60,6 +60,7 @@ class Sighting:
     folder: str  # of the run, as a command on this machine names it
     begin: str
     seed: int
+    said: str = ""  # of a finding: the check's summary
     kept: bool = True  # False: the soak has removed its recording (--keep)
 
 
@@ -210,12 +211,9 @@ class _Gathering:
             self._measure(run)
 
     def _show(self, run: SoakRun) -> None:
-        items = sorted(set(_items(run.record)))
-        if not items:
-            return
-        kept = self._kept(run.folder)
-        seen = Sighting(folder=self._place(run), begin=run.begin, seed=run.drawing.seed, kept=kept)
-        for item in items:
+        for item, said in sorted(dict(_items(run.record)).items()):
+            kept = self._kept(run.folder)
+            seen = Sighting(folder=self._place(run), begin=run.begin, seed=run.drawing.seed, said=said, kept=kept)
             before = self._shown.get(item)
             first = before.first if before else seen
             self._shown[item] = Shown(runs=1 + (before.runs if before else 0), first=first, last=seen)
@@ -293,13 +291,14 @@ def _judged(run: RunRecord) -> Iterator[Watched]:
             yield replace(watched, check="")
 
 
-def _items(run: RunRecord) -> Iterator[Item]:
-    for found in findings(run):
-        release = release_of(run, found.vtgate)
-        yield Item(watched=Watched(experiment=found.experiment, check=found.check, release=release), about=found.about)
+def _items(run: RunRecord) -> Iterator[tuple[Item, str]]:
+    """What it showed, each with the check's summary."""
     for said in run.results:
+        if said.verdict is Verdict.FAIL and run.verdict is Verdict.FAIL:
+            for symptom in said.symptoms or ("",):
+                yield Item(watched=_watched(run, said), symptom=symptom), said.about
         if said.issue and premises_hold(run, said):
-            yield Item(watched=replace(_watched(run, said), check=""), issue=said.issue)
+            yield Item(watched=replace(_watched(run, said), check=""), issue=said.issue), ""
 
 
 def _figures(run: RunRecord) -> Iterator[tuple[Series, float]]:

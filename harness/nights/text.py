@@ -21,6 +21,7 @@ from harness.nights.words import (
     named,
     needed_words,
     row_words,
+    spoken,
     summary_line,
     told,
     turn_basis,
@@ -78,9 +79,10 @@ def _items(console: Console, items: Sequence[Standings], titles: Mapping[Standin
 
 
 def _item(console: Console, each: Standings) -> None:
-    words = ": ".join(word for word in (named(each), each.item.about or each.item.issue) if word)
+    words = ": ".join(word for word in (named(each), each.item.symptom or each.item.issue) if word)
     console.print(hanging("●", Text(clean(words), style="bold"), _STYLES.get(each.standing, "dim")))
     line(console, f"  {told(each)}")
+    line(console, f"  {spoken(each)}", style="dim")
     if each.standing in WHOLE and each.standing is not Standing.RESOLVED and not each.item.issue:
         for command in again(each):
             console.print(Text(f"  {clean(command)}", style="cyan"), soft_wrap=True)

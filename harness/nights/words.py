@@ -33,6 +33,11 @@ def named(each: Standings) -> str:
     return " ".join(word for word in (watched.experiment, watched.check, watched.release) if word)
 
 
+def spoken(each: Standings) -> str:
+    """What the check said in the latest run that showed it; "" of a known bug."""
+    return each.latest.said and f"Run {each.latest.folder.rpartition('/')[2]}: {each.latest.said}"
+
+
 def told(each: Standings) -> str:
     """How often, and what that is held against."""
     if each.standing in (Standing.RESOLVED, Standing.UNSEEN, Standing.GONE):

@@ -9,12 +9,13 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN, JUDGED
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN, JUDGED, WORST_FIRST
+from harness.base.particulars import without_particulars
 from harness.canaries.sabotage import SABOTAGES
 from harness.many.findings import findings
-from harness.many.records import RunRecord, Said, without_particulars
+from harness.many.records import RunRecord, Said
 from harness.model import CheckKind, Clean, Verdict
-from harness.soak.values import SoakRun
+from harness.soak.values import Ended, SoakRun
 
 FIRST_RUNS = 3  # of every finding, whose recordings are never removed
 FAILED_IN_A_ROW = 5  # so many runs that the harness failed in, and the rest of the night would as well
@@ -92,13 +93,19 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """Of the soak, if nobody broke it off. An uncaught canary: nothing else that it says can be trusted."""
+        """What they come to. An uncaught canary: nothing else that the soak says can be trusted. A canary says nothing
+        about Vitess, so that a soak of nothing else proves nothing."""
         if self.came[Came.UNCAUGHT] or self.came[Came.FOUND]:
             return EXIT_FINDING
-        if not self.runs or (self.failed >= FAILED_AT_LEAST and self.failed > FAILED_SHARE * self.runs):
+        if self.failed >= FAILED_AT_LEAST and self.failed > FAILED_SHARE * self.runs:
             return EXIT_HARNESS
-        nothing = self.came[Came.UNKNOWN] + self.came[Came.UNSURE] + self.came[Came.FAILED]
-        return EXIT_UNKNOWN if nothing > UNKNOWN_SHARE * self.runs else EXIT_PASS
+        proved, nothing = self.came[Came.PASSED], self.came[Came.UNKNOWN] + self.came[Came.FAILED]
+        return EXIT_UNKNOWN if not proved or nothing > UNKNOWN_SHARE * (proved + nothing) else EXIT_PASS
+
+
+def exit_code(tally: Tally, ended: Ended | None) -> int:
+    """Of a soak: the worse of what its runs come to and how it ended."""
+    return min(tally.exit_code, ended.exit_code if ended else EXIT_PASS, key=WORST_FIRST.index)
 
 
 def worth_keeping(run: SoakRun) -> tuple[str, ...]:
@@ -120,17 +127,19 @@ def expected_s(lot: str, timeout_s: float, longest_s: Mapping[str, float]) -> fl
     return min(usual_s, timeout_s + STARTS_AND_ENDS_S)
 
 
-def why_end(tally: Tally, *, left_s: float, needed_s: float, free_bytes: int, most_runs: int) -> str:
-    """Why no further run is begun; "" = it is."""
+def end(tally: Tally, *, left_s: float, needed_s: float, free_bytes: int, most_runs: int) -> Ended | None:
+    """Why no further run is begun; None: it is."""
     if tally.failed_in_a_row >= FAILED_IN_A_ROW:
-        return f"{tally.failed_in_a_row} runs in a row failed in the harness itself"
+        return Ended(why=f"{tally.failed_in_a_row} runs in a row failed in the harness itself", exit_code=EXIT_HARNESS)
     if most_runs and tally.last >= most_runs:
-        return f"{most_runs} runs were made (--runs)"
+        return Ended(why=f"{most_runs} runs were made (--runs)", more=f"--runs {2 * most_runs}")
     if free_bytes < LEAST_FREE_BYTES:
-        return f"{free_bytes / 1e9:.1f} GB of disk are free, {LEAST_FREE_BYTES / 1e9:.0f} are to stay"
+        room = f"{free_bytes / 1e9:.1f} GB of disk are free, {LEAST_FREE_BYTES / 1e9:.0f} are to stay"
+        return Ended(why=room, exit_code=EXIT_HARNESS)
     if left_s < needed_s:
-        return f"{max(left_s, 0):.0f} s are left of the budget, the next run may take {needed_s:.0f} s"
-    return ""
+        why = f"{max(left_s, 0):.0f} s are left of the budget, the next run may take {needed_s:.0f} s"
+        return Ended(why=why, more="--budget 1h")
+    return None
 
 
 # ---------------------------------------------------------------- disk

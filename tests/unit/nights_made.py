@@ -15,7 +15,7 @@ from harness.soak.values import RUNS, SOAK, Soak, SoakRun
 from tests.unit.soak_runs import WEIGHTS, soak_run
 
 ERRORS = Watched(experiment="reparent/storm", check="clients/errors", release="24.0.3")
-FOUND = Item(watched=ERRORS, about="# errors")
+FOUND = Item(watched=ERRORS, symptom="no-healthy-tablet")
 KNOWN = Item(watched=replace(ERRORS, check="", release="21.0.2"), issue="vitess#17629")
 
 
@@ -92,13 +92,20 @@ def run(
     return replace(made, begin=stamp(day, number), record=record, **more)  # type: ignore[arg-type]
 
 
-def errors(verdict: Verdict, subject: str = "vtgate-1", about: str = "# errors", issue: str = "") -> Said:
+def errors(
+    verdict: Verdict,
+    subject: str = "vtgate-1",
+    about: str = "3 errors of 282 operations reached the clients of vtgate-1: no-healthy-tablet.",
+    issue: str = "",
+    symptoms: tuple[str, ...] = ("no-healthy-tablet",),
+) -> Said:
     return Said(
         check="clients/errors",
         kind=CheckKind.PROMISE,
         verdict=verdict,
         subject=subject,
         about=about if verdict is Verdict.FAIL else "",
+        symptoms=symptoms if verdict is Verdict.FAIL else (),
         issue=issue,
     )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
-
 from harness.many.findings import Finding, findings
-from harness.many.records import RunRecord, Said, without_particulars
+from harness.many.records import RunRecord, Said
 from harness.model import CheckKind, Verdict
 
 RED = Said(
-    check="clients/errors", kind=CheckKind.PROMISE, verdict=Verdict.FAIL, subject="vtgate-1", about="# errors"
-)  # fmt: skip
+    check="clients/errors",
+    kind=CheckKind.PROMISE,
+    verdict=Verdict.FAIL,
+    subject="vtgate-1",
+    about="26 errors of 8,751 operations reached the clients of vtgate-1: read-only, not-serving.",
+    symptoms=("not-serving", "read-only"),
+)
 RUN = RunRecord(
     run_id="r",
     folder="001",
@@ -26,24 +29,24 @@ RUN = RunRecord(
 )
 
 
-@pytest.mark.parametrize(
-    ("summary", "about"),
-    [
-        ("25 errors of 5,369 operations, +1.80 s to +2.22 s", "# errors of # operations, # s to # s"),
-        ("1 error: errno 1290 (3 times)", "# error: errno 1290 (# times)"),
-        ("shard -80 stalled 5.0 s, 80- 3.2 s", "shard # stalled # s, # # s"),
-        ("vttablet-100 and vtgate-1 of 40-80", "vttablet-# and vtgate-# of #"),
-        ("a re-parent", "a re-parent"),
-    ],
-)
-def test_a_summary_without_particulars(summary: str, about: str) -> None:
-    assert without_particulars(summary) == about
-
-
 def test_findings_are_the_red_checks_by_release() -> None:
-    (found,) = findings(RUN)
-    assert found == Finding(experiment="reparent/storm", check="clients/errors", vtgate="24.0.3", about="# errors")
-    assert found.name == "reparent/storm clients/errors 24.0.3 # errors"
+    first, second = findings(RUN)
+    assert first == Finding(
+        experiment="reparent/storm", check="clients/errors", vtgate="24.0.3", symptom="not-serving"
+    )  # fmt: skip
+    assert first.name == "reparent/storm clients/errors 24.0.3 not-serving"
+    assert second.symptom == "read-only"
+
+
+def test_how_much_was_wrong_is_no_part_of_the_name() -> None:
+    about = "1 error of 8,751 operations reached the clients of vtgate-1: not-serving."
+    one = dataclasses.replace(RED, about=about, symptoms=("not-serving",))
+    assert set(findings(dataclasses.replace(RUN, results=(one,)))) < set(findings(RUN))
+
+
+def test_a_check_that_finds_one_sort_of_thing_is_its_name() -> None:
+    (found,) = findings(dataclasses.replace(RUN, results=(dataclasses.replace(RED, symptoms=()),)))
+    assert found.name == "reparent/storm clients/errors 24.0.3"
 
 
 def test_a_run_that_proves_nothing_finds_nothing() -> None:

@@ -29,9 +29,8 @@ def test_a_finding_is_counted_among_the_runs_that_could_show_it() -> None:
 def test_a_finding_of_the_whole_cluster_is_one_of_its_release() -> None:
     night = gathered(run(1, LOST))
     assert list(night.shown) == [
-        Item(watched=Watched(experiment="reparent/storm", check="durability", release="24.0.3"),
-             about="# rows are missing")
-    ]  # fmt: skip
+        Item(watched=Watched(experiment="reparent/storm", check="durability", release="24.0.3"))
+    ]
 
 
 def test_a_known_bug_is_followed_by_its_issue_in_however_many_checks_it_shows() -> None:

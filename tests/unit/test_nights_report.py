@@ -14,6 +14,7 @@ from harness.nights import junit, markdown, page, text
 from harness.nights.files import read, renewed
 from harness.nights.night import Night, night
 from harness.nights.report import Report, percent, report
+from harness.nights.standings import Standing
 from harness.reports.markdown import MOST_BYTES
 from harness.soak.values import SoakRun
 from tests.unit.nights_made import FOUND, KNOWN, counted, errors, gathered, noisy, run, soak, written
@@ -203,7 +204,7 @@ def test_ten_thousand_runs_make_a_page_that_opens(tmp_path: Path) -> None:
     def made(number: int) -> SoakRun:
         words = f"{chr(97 + number % 26)}{chr(97 + number // 26 % 26)} went wrong"
         one = run(
-            number, errors(Verdict.FAIL if number % 2 else Verdict.PASS, about=words), stall_s=1 + number % 7 / 10
+            number, errors(Verdict.FAIL if number % 2 else Verdict.PASS, symptoms=(words,)), stall_s=1 + number % 7 / 10
         )
         return replace(one, record=replace(one.record, experiment=f"faults/{number % 60}"))
 
@@ -224,7 +225,7 @@ def test_a_long_series_is_drawn_in_medians(tmp_path: Path) -> None:
 
 
 def test_a_cut_summary_closes_its_block() -> None:
-    many = [replace(FOUND, about=f"{number} went wrong") for number in range(40)]
+    many = [replace(FOUND, symptom=f"{number} went wrong") for number in range(40)]
     seen = counted(9, 1, 1).shown[FOUND]
     far = replace(seen, first=replace(seen.first, folder="x" * 600), last=replace(seen.last, folder="y" * 600))
     found = report([replace(counted(9, 1, 1), shown=dict.fromkeys(many, far))])
@@ -232,3 +233,15 @@ def test_a_cut_summary_closes_its_block() -> None:
     assert len(summary.encode()) <= MOST_BYTES
     assert summary.endswith("```\n… more is in soak.html.\n")
     assert summary.count("```") == 2
+
+
+def test_other_numbers_and_other_neighbours_are_the_same_finding() -> None:
+    """Monday 26 errors of one class, Tuesday 1 error of it and one of another: one goes on, one is new."""
+    monday = gathered(*(run(number, errors(Verdict.FAIL)) for number in range(1, 6)))
+    one = "1 error of 282 operations reached the clients of vtgate-1: not-serving, no-healthy-tablet."
+    both = errors(Verdict.FAIL, about=one, symptoms=("not-serving", "no-healthy-tablet"))
+    tuesday = gathered(run(1, both, day=2), *(run(number, day=2) for number in range(2, 30)), day=2)
+    found = report([monday, tuesday])
+    standings = {each.item.symptom: each.standing for each in found.findings}
+    assert standings == {"no-healthy-tablet": Standing.ONGOING, "not-serving": Standing.NEW}
+    assert {each.latest.said for each in found.findings} == {one}

@@ -75,11 +75,11 @@ def test_the_same_check_elsewhere_is_another_finding() -> None:
 
 
 def test_news_come_first_and_the_frequent_before_the_rare() -> None:
-    items = [replace(FOUND, about=about) for about in "abc"]
+    items = [replace(FOUND, symptom=symptom) for symptom in "abc"]
     nights = [counted(1, 1, 10, items[0]), counted(2, 2, 10, items[0])]
     tonight = replace(nights[1], shown={**nights[1].shown, **counted(2, 1, 10, items[1]).shown,
                                         **counted(2, 7, 10, items[2]).shown})  # fmt: skip
-    assert [each.item.about for each in standings([nights[0], tonight])] == ["c", "b", "a"]
+    assert [each.item.symptom for each in standings([nights[0], tonight])] == ["c", "b", "a"]
 
 
 def test_the_commands_that_repeat_it_survive_a_shell() -> None:
