@@ -8,6 +8,8 @@ and files that a CI system shows: summary.md, junit.xml, index.html, result.json
 | `table.py` | the experiments, and why each is in |
 | `values.py` | what is asked, what came of it |
 | `deciding.py` | pure: may it begin, is it run again, what does it all come to |
+| `building.py` | which programs exactly: runs of another build are not taken over |
+| `earlier.py` | what earlier calls left in the folder |
 | `making.py` | the runs, one after the other, each a `vtchaos run` of its own |
 | `judging.py` | from a run's folder to what the suite keeps of it |
 | `command.py` | the command line |

@@ -11,21 +11,24 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ci.suite import deciding, installing, words
+from ci.suite import building, deciding, installing, words
 from ci.suite.making import Suite
 from ci.suite.table import SUITE, Part
-from ci.suite.values import Asked, Result, Strictness
+from ci.suite.values import Asked, Begun, Build, Result, Strictness
 from clusters import BACKENDS, software
 from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError, VtchaosError
 from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS
 from harness.base.goduration import budget_s
-from harness.base.taken_up import make, taken_up
+from harness.base.rundir import RUNS
+from harness.base.taken_up import new_name, owned, taken_up
+from harness.facts.words import counted, listed
 from harness.many.children import refusal
 from harness.placement import DEFAULT_BACKEND
 
-ASKED = "suite.json"
+BEGUN = "suite.json"
+MOST_SEED = 2**63 - 1  # as numbers in JSON go
 STYLES = {EXIT_PASS: "bold green", EXIT_FINDING: "bold red", EXIT_HARNESS: "bold magenta"}
 CODES = """\
 exit codes: 0 every experiment passed, or showed the known bugs of these versions and nothing else; 1 a finding;
@@ -54,29 +57,43 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         _show(parts, console)
         return 0
     asked, lasts_s, strictness = _asked(given), budget_s(given.budget), _strictness(given)
-    folder = (given.out or Path("runs/regression")).absolute()
-    _taken(folder, asked)
+    folder = (given.out or RUNS / new_name("regression")).absolute()
+    _fits(folder, asked)
     if given.install and (asked.backend or DEFAULT_BACKEND) == DEFAULT_BACKEND:
         asyncio.run(installing.installed(asked, parts))
     refused = refusal(asked.words(parts[0], len(EXPERIMENTS[parts[0].experiment].cluster.vtgates)))
     if refused:
         raise UsageError(refused)
-    jsonio.save(folder / ASKED, asked)
-    console.print(Text(f"{asked.title}: {len(parts)} experiments into {folder}, seed {asked.seed}"), soft_wrap=True)
-    found = Suite(folder, asked, parts, strictness, budget_s=lasts_s, console=console).run()
-    _told(found, folder, console)
+    with owned(folder):
+        begun = _begun(folder, asked, asyncio.run(building.build(asked, parts)))
+        jsonio.save(folder / BEGUN, begun)
+        title = asked.title(begun.build.said)
+        many = counted(len(parts), "experiment")
+        console.print(Text(f"{title}: {many} into {folder}, seed {asked.seed}"), soft_wrap=True)
+        found = Suite(folder, begun, parts, strictness, budget_s=lasts_s, console=console).run()
+        _told(found, folder, console)
     return found.exit_code
 
 
 def _asked(given: argparse.Namespace) -> Asked:
-    vitess = str(Path(given.vitess).expanduser().absolute()) if "/" in given.vitess else given.vitess
     if given.backend and given.backend not in BACKENDS:
         raise UsageError(f"--backend takes {', '.join(BACKENDS)}, not {given.backend}")
     if given.image and (given.backend or DEFAULT_BACKEND) == DEFAULT_BACKEND:
         raise UsageError("--image goes with --backend docker or kubernetes")
     return Asked(
-        vitess=vitess, vtgate=given.vtgate, mysql=given.mysql, image=given.image, backend=given.backend, seed=given.seed
+        vitess=_place(given.vitess),
+        vtgate=",".join(_place(each) for each in given.vtgate.split(",")),
+        mysql=_place(given.mysql),
+        image=given.image,
+        backend=given.backend,
+        seed=given.seed,
     )
+
+
+def _place(release: str) -> str:
+    """A folder of binaries is the same from wherever the command is given again."""
+    release = release.strip()
+    return str(Path(release).expanduser().absolute()) if "/" in release else release
 
 
 def _strictness(given: argparse.Namespace) -> Strictness:
@@ -87,12 +104,25 @@ def _strictness(given: argparse.Namespace) -> Strictness:
     return Strictness(every=given.strict, fixed=tuple(given.fixed))
 
 
-def _taken(folder: Path, asked: Asked) -> None:
-    """The folder is there, and holds nothing or runs of the same Vitess. Raises RunDirError."""
-    there = taken_up(folder, ASKED, Asked, what="suite")
-    if there is not None and there != asked:
-        raise RunDirError(f"{folder} has a suite of `{there.command}`, not of `{asked.command}`; give another --out")
-    make(folder)
+def _fits(folder: Path, asked: Asked) -> Begun | None:
+    """What the folder says of itself, if it holds runs of the same words. Raises RunDirError."""
+    there = taken_up(folder, BEGUN, Begun, what="suite")
+    if there is not None and there.asked != asked:
+        words = f"`{there.asked.command}`, not of `{asked.command}`"
+        raise RunDirError(f"{folder} has a suite of {words}; give another --out")
+    return there
+
+
+def _begun(folder: Path, asked: Asked, build: Build) -> Begun:
+    """The same, of the same build: what was run before it was built again says nothing about this one. Raises
+    RunDirError."""
+    there = _fits(folder, asked)
+    if there is None:
+        return Begun(asked=asked, build=build)
+    strange = list(building.differences(there.build, build))
+    if strange:
+        raise RunDirError(f"{folder} has runs of another build ({listed(strange)}); give another --out")
+    return Begun(asked=asked, build=building.both(there.build, build))
 
 
 def _show(parts: Sequence[Part], console: Console) -> None:
@@ -106,6 +136,17 @@ def _told(found: Result, folder: Path, console: Console) -> None:
     verdict = words.VERDICTS.get(found.exit_code, str(found.exit_code))
     console.print(Text(f"\n{verdict}: {found.answer}", style=style), soft_wrap=True)
     console.print(Text(f"{words.budget(found)} {folder}/index.html, summary.md, junit.xml"), soft_wrap=True)
+
+
+def _seed(text: str) -> int:
+    """Raises ArgumentTypeError."""
+    try:
+        found = int(text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= MOST_SEED:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {MOST_SEED}, not {text!r}")
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--only", action="append", default=[], metavar="PATTERN", help="experiments with this in their name; repeatable"
     )
-    add("--seed", type=int, default=1, help="every run's seed is drawn from it (default: %(default)s)")
+    add("--seed", type=_seed, default=1, help="every run's seed is drawn from it (default: %(default)s)")
     add("--strict", action="store_true", help="known bugs that show are findings, unless they are designs")
     add(
         "--fixed",
@@ -146,7 +187,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ISSUE",
         help="this known bug is a finding if it shows; repeatable",
     )
-    add("--out", type=Path, metavar="DIR", help="runs that it has are not made again (default: runs/regression)")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="runs of this build that it has are not made again (default: a new one in runs)",
+    )
     add("--list", action="store_true", help="show the experiments")
     add("--install", action="store_true", help=argparse.SUPPRESS)  # ci/regression's
     return parser

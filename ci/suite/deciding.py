@@ -1,7 +1,7 @@
 """What a suite decides, from values alone: may a run begin, is it made again, what does it all come to.
 
-A run that proved nothing, or in which the harness failed, is made once more, and both are told. A finding is never made
-again: what shows once has shown.
+A run that proved nothing, or in which the harness failed, is made once more, and both are told; a later call that takes
+the folder up makes it anew as well. A finding is never made again: what shows once has shown.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ FAILURES_IN_A_ROW = 3  # so many experiments in which the harness failed, and th
 AGAIN = (Outcome.UNKNOWN, Outcome.HARNESS)
 EXIT_CODES = {
     Outcome.FINDING: EXIT_FINDING,
+    Outcome.ABSENT: EXIT_FINDING,
     Outcome.HARNESS: EXIT_HARNESS,
     Outcome.UNKNOWN: EXIT_UNKNOWN,
     Outcome.BROKEN_OFF: EXIT_UNKNOWN,
@@ -27,7 +28,6 @@ EXIT_CODES = {
     Outcome.PASSED: EXIT_PASS,
     Outcome.REFUSED: EXIT_PASS,
 }  # the worst first; what this backend cannot do is told and takes nothing from the rest
-RAN = {Outcome.FINDING, Outcome.UNKNOWN, Outcome.PASSED}
 CUT = {Outcome.NOT_BEGUN, Outcome.BROKEN_OFF}
 
 
@@ -50,7 +50,9 @@ def pace(done: Iterable[tuple[float, float]]) -> float:
 
 
 def again(attempts: Sequence[Attempt]) -> bool:
-    return len(attempts) < ATTEMPTS and bool(attempts) and attempts[-1].outcome in AGAIN
+    """Whether one more is made; those of an earlier call do not count."""
+    made = sum(1 for attempt in attempts if not attempt.taken_over)
+    return not attempts or (made < ATTEMPTS and attempts[-1].outcome in AGAIN)
 
 
 def failing(told: Sequence[Told]) -> bool:
@@ -65,12 +67,12 @@ def unwanted(issue: str, strictness: Strictness) -> bool:
 
 
 def exit_code(told: Sequence[Told], *, interrupted: bool = False) -> int:
-    """1 a finding, else 4, else 130, else 3, else 0. A suite in which nothing ran is the harness's failure."""
+    """1 a finding, else 4, else 130, else 3, else 0. A suite in which nothing was possible answers nothing."""
     outcomes = {part.outcome for part in told}
     worst = next((code for outcome, code in EXIT_CODES.items() if outcome in outcomes), EXIT_HARNESS)
     if interrupted and worst == EXIT_UNKNOWN and outcomes & CUT:
         return EXIT_INTERRUPTED
-    return worst if outcomes & RAN else EXIT_HARNESS
+    return EXIT_UNKNOWN if outcomes == {Outcome.REFUSED} else worst
 
 
 def outcome(attempts: Sequence[Attempt], otherwise: Outcome) -> Outcome:
@@ -85,28 +87,36 @@ def shown(told: Iterable[Told]) -> dict[str, BugSeen]:
 
 def answer(title: str, told: Sequence[Told], code: int, *, of: int = 0) -> str:
     """One sentence, and what it leaves open. `of`: how many experiments the whole suite has."""
-    part = f"Only {len(told)} of the suite's {of} experiments were asked for." if len(told) < of else ""
-    return " ".join(filter(None, (_answer(title, told, code), *_open(told, code), part)))
+    were = "was" if len(told) == 1 else "were"
+    part = f"Only {len(told)} of the suite's {of} experiments {were} asked for." if len(told) < of else ""
+    return " ".join(filter(None, (_answer(title, told, code, whole=not part), *_open(told, code), part)))
 
 
-def _answer(title: str, told: Sequence[Told], code: int) -> str:
+def _answer(title: str, told: Sequence[Told], code: int, *, whole: bool) -> str:
     passed = [part for part in told if part.outcome is Outcome.PASSED]
     many = f"{len(passed)} of {counted(len(told), 'experiment')}"
     bugs = [issue for issue in shown(told) if is_defect(issue)]
     known = f"{counted(len(bugs), 'known bug')} where expected: {listed(bugs, 8)}."
     if code == EXIT_FINDING:
-        red = _of(told, Outcome.FINDING)
-        return f"{title} does not protect its clients in {counted(len(red), 'experiment')}: {listed(red, 8)}."
+        return _finding(title, told)
     if code == EXIT_HARNESS:
-        failed = listed(_of(told, Outcome.HARNESS, Outcome.REFUSED), 8)
+        failed = listed(_of(told, Outcome.HARNESS), 8)
         return f"Infrastructure, which says nothing about {title}: the harness failed in {failed or 'the whole suite'}."
     if code == EXIT_PASS:
-        return (
-            f"{title} shows nothing but what is known of it: {many} passed, with {known}"
-            if bugs
-            else f"{title} protects its clients: {many} passed."
-        )
+        if bugs:
+            return f"{title} showed nothing but what is known of it: {many} passed, with {known}"
+        return f"{title} {'protected its clients' if whole else 'passed what was asked'}: {many} passed."
     return f"No finding, and no whole answer about {title}: {many} passed.{f' {known}' if bugs else ''}"
+
+
+def _finding(title: str, told: Sequence[Told]) -> str:
+    """A known bug that stayed away is a finding as well, but says nothing against this Vitess."""
+    red, absent = _of(told, Outcome.FINDING), _of(told, Outcome.ABSENT)
+    where = f"in {counted(len(absent), 'experiment')}: {listed(absent, 8)}."
+    if not red:
+        return f"A known bug of {title} was not where it was expected, {where} Nothing else is a finding."
+    said = f"{title} did not protect its clients in {counted(len(red), 'experiment')}: {listed(red, 8)}."
+    return f"{said} A known bug was not where it was expected, {where}" if absent else said
 
 
 def _open(told: Sequence[Told], code: int) -> Iterable[str]:

@@ -10,9 +10,9 @@ from ci.suite.deciding import unwanted
 from ci.suite.values import Attempt, BugSeen, Outcome, Strictness
 from harness import history
 from harness.base import jsonio
-from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED
+from harness.base.exit_codes import EXIT_INTERRUPTED
 from harness.base.rundir import RunDir
-from harness.checks.known_bugs import cases
+from harness.checks.known_bugs import cases, is_absence
 from harness.history import History
 from harness.model import PREMISES, CheckResult, RunVerdict, Verdict
 from harness.reports.known import reproduced_issue
@@ -21,12 +21,20 @@ MOST_WHY = 8
 
 
 def judged(made: Attempt, run: Path, code: int, strictness: Strictness) -> Attempt:
-    """What became of an attempt whose run is in `run`, and ended with `code` (0 of one that was there already)."""
+    """What became of an attempt whose run is in `run`, and ended with `code` (of one that was there already: its
+    verdict's). A record that cannot be read is that experiment's, and does not keep the others from being run."""
     verdict = jsonio.load_if_whole(run / "verdict.json", RunVerdict)
     if verdict is None:
         outcome = Outcome.BROKEN_OFF if code == EXIT_INTERRUPTED else Outcome.HARNESS
         return replace(made, outcome=outcome, why=(f"it came to no verdict; exit code {code}",))
-    seen = history.load(RunDir.open(run))
+    try:
+        return _judged(made, history.load(RunDir.open(run)), verdict, code, strictness)
+    except Exception as error:  # noqa: BLE001  what is damaged may break any reader of it
+        why = f"its record cannot be read: {type(error).__name__}: {error}"
+        return replace(made, outcome=Outcome.HARNESS, headline=verdict.headline, why=(why,))
+
+
+def _judged(made: Attempt, seen: History, verdict: RunVerdict, code: int, strictness: Strictness) -> Attempt:
     bugs = tuple(bugs_seen(seen, verdict.results, strictness))
     outcome, why = _outcome(seen, verdict, bugs, code)
     shown = tuple(dict.fromkeys(why))
@@ -38,10 +46,12 @@ def _outcome(seen: History, verdict: RunVerdict, bugs: Sequence[BugSeen], code: 
     """The worst word first: a finding stays one although the harness failed afterwards."""
     red = [*_told(verdict.results, Verdict.FAIL), *(_still_there(bug) for bug in bugs if bug.unwanted)]
     if red:
-        return Outcome.FINDING, red
+        only_absent = all(is_absence(each) for each in verdict.results if each.verdict is Verdict.FAIL)
+        absent = only_absent and not any(bug.unwanted for bug in bugs)
+        return Outcome.ABSENT if absent else Outcome.FINDING, red
     errors = [event.subject for event in seen.events if event.kind == "harness-error"]
-    if errors or code == EXIT_HARNESS:
-        return Outcome.HARNESS, errors or [f"exit code {code}"]
+    if errors or code not in (verdict.exit_code, EXIT_INTERRUPTED):
+        return Outcome.HARNESS, errors or [f"it ended with exit code {code}, its verdict with {verdict.exit_code}"]
     if verdict.exit_code == EXIT_INTERRUPTED:
         return Outcome.BROKEN_OFF, ["ended early, in order"]
     if verdict.verdict is Verdict.UNKNOWN:

@@ -1,18 +1,21 @@
 """junit.xml: a test suite for every run, a test case for every check.
 
 A finding is a failure; what the harness failed in is an error, and nothing else is; what proves nothing, was not begun
-or is not possible here is skipped, with the reason. Of an experiment that was run twice the second run decides.
+or is not possible here is skipped, with the reason. Of an experiment that was run twice the second run decides. What
+came of a run is the suite's own judgement: it is told also where the run's own file is missing or torn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCase, TestSuite
 
 from ci.suite.deciding import unwanted
-from ci.suite.values import Attempt, Outcome, Result, Strictness, Told
+from ci.suite.values import RED, Attempt, Outcome, Result, Strictness, Told
+from ci.suite.words import TAKEN_OVER
 from harness.base.files import replaced
 from harness.reports.words import clean
 
@@ -31,8 +34,16 @@ def render(found: Result, folder: Path, strictness: Strictness) -> Path:
     for took_s, suite in made:
         suite.time = round(took_s, 3)
     with replaced(folder / JUNIT) as out:
-        xml.write(str(out), pretty=True)
+        xml.write(str(out))
+        _indent(out)
     return folder / JUNIT
+
+
+def _indent(path: Path) -> None:
+    """Anew: the runs' own files, which the cases come from, have their own."""
+    tree = ElementTree.parse(path)
+    ElementTree.indent(tree)
+    tree.write(path, encoding="utf-8", xml_declaration=True)
 
 
 def suites(part: Told, folder: Path, strictness: Strictness) -> Iterator[tuple[float, TestSuite]]:
@@ -50,22 +61,34 @@ def _of_attempt(part: Told, made: Attempt, folder: Path, strictness: Strictness)
         if len(part.attempts) == 1
         else f"{part.experiment} (attempt {made.number} of {len(part.attempts)})"
     )
-    of_run = folder / made.folder / JUNIT
-    if made.folder and of_run.is_file():
-        for suite in JUnitXml.fromfile(str(of_run)):
-            yield _suite(name, *_mended(suite, made, strictness), *_whole(part, made), like=suite)
-        return
-    yield _suite(name, *(list(_whole(part, made)) or [_case(part.experiment, Skipped(clean(_reason(made))))]))
+    suite = _of_run(folder / made.folder / JUNIT) if made.folder else None
+    cases = list(_mended(suite, made, strictness)) if suite is not None else []
+    yield _suite(name, *cases, *_whole(part, made, cases), like=suite, taken_over=made.taken_over)
 
 
-def _whole(part: Told, made: Attempt) -> Iterator[TestCase]:
-    """A case for the whole run, where no check can say it."""
+def _of_run(path: Path) -> TestSuite | None:
+    """The suite in a run's own file; None where there is none, or not a whole one."""
+    try:
+        return next(iter(JUnitXml.fromfile(str(path))), None)
+    except (OSError, SyntaxError, JUnitXmlError):  # the parser's error is a SyntaxError
+        return None
+
+
+def _whole(part: Told, made: Attempt, cases: Sequence[TestCase]) -> Iterator[TestCase]:
+    """A case for the whole run, where no check says it."""
+    told = clean(_reason(made))
     if made.outcome is Outcome.HARNESS:
         last = made is part.attempts[-1]
-        told = clean(f"infrastructure, not Vitess: {_reason(made)}")
+        told = f"infrastructure, not Vitess: {told}"
         yield _case(part.experiment, Error(told, "harness") if last else Skipped(told), name="harness")
-    elif made.outcome is Outcome.BROKEN_OFF:
-        yield _case(part.experiment, Skipped(clean(_reason(made))))
+    elif made.outcome in RED:
+        if not any(isinstance(each, Failure) for case in cases for each in case.result):
+            yield _case(part.experiment, Failure(told, "run"))
+    elif made.outcome is Outcome.PASSED:
+        if not cases:
+            yield _case(part.experiment)
+    elif made.outcome is Outcome.BROKEN_OFF or not cases:
+        yield _case(part.experiment, Skipped(told))
 
 
 def _mended(suite: TestSuite, made: Attempt, strictness: Strictness) -> Iterator[TestCase]:
@@ -91,8 +114,10 @@ def _reason(made: Attempt) -> str:
     return f"{made.outcome}: {'; '.join(made.why) or made.headline or 'no reason is on record'}"
 
 
-def _suite(name: str, *cases: TestCase, like: TestSuite | None = None) -> TestSuite:
+def _suite(name: str, *cases: TestCase, like: TestSuite | None = None, taken_over: bool = False) -> TestSuite:
     made = TestSuite(clean(name))
+    if taken_over:
+        made.add_property("taken_over", TAKEN_OVER)
     if like is not None:
         made.timestamp = like.timestamp
         for each in like.properties():
@@ -102,7 +127,7 @@ def _suite(name: str, *cases: TestCase, like: TestSuite | None = None) -> TestSu
     return made
 
 
-def _case(experiment: str, result: Skipped | Error, name: str = "run") -> TestCase:
+def _case(experiment: str, *results: Skipped | Error | Failure, name: str = "run") -> TestCase:
     case = TestCase(name, classname=clean(f"vtchaos.{experiment}"), time=0.0)
-    case.result = [result]
+    case.result = list(results)
     return case

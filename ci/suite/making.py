@@ -1,6 +1,7 @@
 """The runs of a suite, one after the other, within its time.
 
 Everything that is known is on disk after every run: a suite that is ended early can be taken up with the same --out.
+What such a call finds there is taken over and said so; what proved nothing is made anew.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ci.suite import deciding, junit, page, summary, words
+from ci.suite import deciding, earlier, junit, page, summary, words
 from ci.suite.judging import judged
 from ci.suite.table import SUITE, Part
-from ci.suite.values import Asked, Attempt, Outcome, Result, Strictness, Told
+from ci.suite.values import Attempt, Begun, Outcome, Result, Strictness, Told
 from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.clock import now_ns
 from harness.base.exit_codes import EXIT_USAGE
 from harness.base.rng import child
-from harness.many.children import Stopping, is_whole, refusal
+from harness.many.children import Stopping, refusal
 
 RESULT = "result.json"
 
 
 class Suite:
-    """A folder: `result.json`, what is made of it, and `runs/FAMILY-NAME/ATTEMPT`."""
+    """A folder: `result.json`, what is made of it, `runs/FAMILY-NAME/ATTEMPT` and what came of it in `….json`."""
 
     def __init__(
         self,
         folder: Path,
-        asked: Asked,
+        begun: Begun,
         parts: Sequence[Part],
         strictness: Strictness,
         *,
@@ -43,7 +44,8 @@ class Suite:
         console: Console,
     ) -> None:
         self._folder = folder
-        self._asked = asked
+        self._asked = begun.asked
+        self._build = begun.build
         self._parts = parts
         self._strictness = strictness
         self._budget_s = budget_s
@@ -52,7 +54,7 @@ class Suite:
         self._begun_ns = now_ns()
         self._told: list[Told] = []
         self._paces: list[tuple[float, float]] = []
-        self._earlier = earlier(folder)
+        self._earlier = earlier.Calls(folder, strictness)
 
     def run(self) -> Result:
         with self._stopping.installed():
@@ -67,22 +69,22 @@ class Suite:
     # ---------------------------------------------------------------- one experiment
 
     def _one(self, part: Part) -> Told:
-        attempts: list[Attempt] = []
-        left = ""
-        while not attempts or deciding.again(attempts):
-            left = self._hindrance(part, len(attempts) + 1)
+        attempts = self._earlier.attempts(part)
+        of, left = len(attempts) + deciding.ATTEMPTS, ""
+        while deciding.again(attempts):
+            left = self._hindrance(part)
             if left:
                 break
-            attempts.append(self._attempt(part, len(attempts) + 1))
+            if attempts:
+                self._say(words.once_more(attempts[-1]), words.STYLES[attempts[-1].outcome])
+            attempts.append(self._attempt(part, attempts[-1].number + 1 if attempts else 1, of))
         came_to = deciding.outcome(attempts, Outcome.NOT_BEGUN)
         if came_to is Outcome.REFUSED:
             left = "; ".join(attempts[-1].why)
         return Told(experiment=part.experiment, why=part.why, outcome=came_to, attempts=tuple(attempts), left=left)
 
-    def _hindrance(self, part: Part, number: int) -> str:
-        """Why this attempt is not begun; "" = it is. One that is there already costs nothing."""
-        if is_whole(self._place(part, number)):
-            return ""
+    def _hindrance(self, part: Part) -> str:
+        """Why an attempt is not begun; "" = it is."""
         if self._stopping.asked:
             return "the suite was ended early"
         if deciding.failing(self._told):
@@ -92,34 +94,26 @@ class Suite:
             return f"it takes about {needs_s:.0f} s here, and {max(0.0, left_s):.0f} s of the time are left"
         return ""
 
-    def _attempt(self, part: Part, number: int) -> Attempt:
-        folder = self._place(part, number)
-        inside = str(folder.relative_to(self._folder))
+    def _attempt(self, part: Part, number: int, of: int) -> Attempt:
+        inside = earlier.inside(part, number)
+        folder = self._folder / inside
         seed = child(self._asked.seed, part.experiment).randrange(2**31)
         asked_for = self._asked.words(part, len(EXPERIMENTS[part.experiment].cluster.vtgates))
         command = shlex.join(["vtchaos", "run", *asked_for, "--seed", str(seed)])
-        there = is_whole(folder)
-        turn = f"attempt {number} of {deciding.ATTEMPTS}"
+        turn = f"attempt {number} of {of}"
         begun_ns = now_ns()
         code = self._stopping.made(
             (*asked_for, "--plain"), seed=seed, folder=folder, turn=turn, within_s=max(1.0, self._left_s())
         )
-        took_s = self._took_s(inside) if there else (now_ns() - begun_ns) / 1e9
+        took_s = (now_ns() - begun_ns) / 1e9
         made = Attempt(number=number, outcome=Outcome.HARNESS, folder=inside, took_s=took_s, command=command)
         if code == EXIT_USAGE:
-            return replace(made, outcome=Outcome.REFUSED, folder="", why=(refusal(asked_for) or "refused",))
+            return _not_begun(made, refusal(asked_for))
         found = judged(made, folder, code, self._strictness)
-        if not there and found.outcome is not Outcome.BROKEN_OFF:
+        if found.outcome is not Outcome.BROKEN_OFF:
+            earlier.save(self._folder, found)
             self._paces.append((part.takes_s, took_s))
         return found
-
-    def _place(self, part: Part, number: int) -> Path:
-        return self._folder / "runs" / part.experiment.replace("/", "-") / str(number)
-
-    def _took_s(self, inside: str) -> float:
-        """Of a run that was made by an earlier call."""
-        before = self._earlier.parts if self._earlier else ()
-        return next((made.took_s for part in before for made in part.attempts if made.folder == inside), 0.0)
 
     def _left_s(self) -> float:
         return self._budget_s - (now_ns() - self._begun_ns) / 1e9
@@ -127,7 +121,7 @@ class Suite:
     # ---------------------------------------------------------------- what is told
 
     def _begins(self, number: int, part: Part) -> str:
-        left = f"{max(0.0, self._left_s()) / 60:.0f} min of {self._budget_s / 60:.0f} left"
+        left = f"{words.span(max(0.0, self._left_s()))} of {words.span(self._budget_s)} left"
         return f"[{number}/{len(self._parts)}] {part.experiment}: {part.why} (about {part.takes_s:.0f} s; {left})"
 
     def _say(self, text: str, style: str = "") -> None:
@@ -140,10 +134,11 @@ class Suite:
         code = deciding.exit_code(told, interrupted=self._stopping.asked)
         found = Result(
             asked=self._asked,
-            answer=deciding.answer(self._asked.title, told, code, of=len(SUITE)),
+            build=self._build,
+            answer=deciding.answer(self._asked.title(self._build.said), told, code, of=len(SUITE)),
             exit_code=code,
             budget_s=self._budget_s,
-            took_s=sum(part.took_s for part in told),
+            took_s=sum(made.took_s for part in told for made in part.attempts if not made.taken_over),
             parts=told,
         )
         jsonio.save(self._folder / RESULT, found)
@@ -157,6 +152,14 @@ class Suite:
         return Told(experiment=part.experiment, why=part.why, outcome=Outcome.NOT_BEGUN, left=left)
 
 
+def _not_begun(made: Attempt, why: str) -> Attempt:
+    """A run that ended as one does that was refused. Where the words alone are no reason, something else was: a folder
+    that cannot be made, a full disk."""
+    if why:
+        return replace(made, outcome=Outcome.REFUSED, folder="", why=(why,))
+    return replace(made, folder="", why=("it could not be begun, and said why where its lines are",))
+
+
 @contextlib.contextmanager
 def folded(name: str) -> Iterator[None]:
     """On GitHub, what is printed meanwhile is one line of the log until somebody opens it."""
@@ -168,7 +171,3 @@ def folded(name: str) -> Iterator[None]:
         yield
     finally:
         print("::endgroup::", flush=True)
-
-
-def earlier(folder: Path) -> Result | None:
-    return jsonio.load_if_whole(folder / RESULT, Result)

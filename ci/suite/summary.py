@@ -36,6 +36,7 @@ def _lines(found: Result) -> Iterator[str]:
     yield ""
     yield f"{escaped(words.budget(found))} Everything recorded is in the artifact; `index.html` links the reports."
     yield from _section("Findings", found, (Outcome.FINDING,))
+    yield from _section("Known bugs that did not show where they were expected", found, (Outcome.ABSENT,))
     yield from _section(
         "Infrastructure: the harness or its host failed, which says nothing about Vitess", found, (Outcome.HARNESS,)
     )
@@ -60,7 +61,8 @@ def _section(title: str, found: Result, outcomes: Iterable[Outcome]) -> Iterator
 
 def _reasons(part: Told) -> Iterator[str]:
     for made in part.attempts:
-        which = f"attempt {made.number} of {len(part.attempts)}: " if len(part.attempts) > 1 else ""
+        over = f" ({words.TAKEN_OVER})" if made.taken_over else ""
+        which = f"attempt {made.number} of {len(part.attempts)}{over}: " if len(part.attempts) > 1 else ""
         yield from (f"{which}{reason}" for reason in made.why or (made.headline,) if reason)
     if part.left and part.outcome is not Outcome.REFUSED:
         yield part.left
@@ -92,6 +94,11 @@ def _table(found: Result) -> Iterator[str]:
 
 
 def _result(part: Told) -> str:
+    over = f" ({words.TAKEN_OVER})" if part.attempts and part.attempts[-1].taken_over else ""
+    return f"{_came_to(part)}{over}"
+
+
+def _came_to(part: Told) -> str:
     if len(part.attempts) > 1 or part.outcome is not Outcome.PASSED:
         return f"{part.outcome}{_twice(part.attempts)}"
     bugs = [bug.issue for bug in part.bugs if bug.shown]
@@ -99,8 +106,9 @@ def _result(part: Told) -> str:
 
 
 def _twice(attempts: tuple[Attempt, ...]) -> str:
-    """Both attempts of two, openly."""
-    return f" (attempt 1 of {len(attempts)}: {attempts[0].outcome})" if len(attempts) > 1 else ""
+    """Those before the last one, openly."""
+    before = [f"attempt {made.number} of {len(attempts)}: {made.outcome}" for made in attempts[:-1]]
+    return f" ({', '.join(before)})" if before else ""
 
 
 def _code(lines: Iterable[str]) -> Iterator[str]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from ci.suite.values import Attempt, BugSeen, Outcome, Result, Told
 from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.checks.known_bugs import is_defect
-from harness.facts.words import counted, listed
+from harness.facts.words import counted
 
 STYLES: Mapping[Outcome, str] = {
     Outcome.PASSED: "green",
     Outcome.FINDING: "bold red",
+    Outcome.ABSENT: "red",
     Outcome.HARNESS: "magenta",
     Outcome.UNKNOWN: "yellow",
     Outcome.BROKEN_OFF: "yellow",
@@ -21,6 +22,7 @@ STYLES: Mapping[Outcome, str] = {
 MARKS: Mapping[Outcome, str] = {
     Outcome.PASSED: "✅",
     Outcome.FINDING: "❌",
+    Outcome.ABSENT: "🔎",
     Outcome.HARNESS: "⚠️",
     Outcome.UNKNOWN: "❔",
     Outcome.BROKEN_OFF: "✂️",
@@ -37,6 +39,8 @@ VERDICTS: Mapping[int, str] = {
 
 
 KNOWN, KNOWN_MARK = "known bug", "🔁"
+TAKEN_OVER = "taken over from an earlier call"
+MOST_WHY = 2  # reasons in a line
 
 
 def result(told: Told) -> str:
@@ -53,19 +57,27 @@ def shows_known(told: Told) -> bool:
 
 
 def line(number: int, of: int, told: Told) -> str:
-    """One line of progress."""
-    return f"[{number}/{of}] {result(told).upper()} {told.experiment} {told.took_s:.0f} s: {came_to(told)}"
+    """One line of progress, of the last attempt: those before it had theirs."""
+    last = told.attempts[-1] if told.attempts else None
+    which = f", attempt {last.number} of {len(told.attempts)}" if last and len(told.attempts) > 1 else ""
+    over = f" ({TAKEN_OVER})" if last and last.taken_over else ""
+    took = f" {span(last.took_s)}" if last else ""
+    said = [_said(last)] if last and last.outcome is not Outcome.REFUSED else []
+    came_to = " ".join([*said, *([_left(told)] if told.left else [])])
+    return f"[{number}/{of}] {result(told).upper()} {told.experiment}{over}{took}{which}: {came_to}"
 
 
-def came_to(told: Told) -> str:
-    """What is worth a sentence of one experiment: what showed, why nothing is known, what was not begun."""
-    return " ".join([*(_attempt(told, made) for made in told.attempts), *([_left(told)] if told.left else [])])
+def once_more(made: Attempt) -> str:
+    """Between two attempts."""
+    over = f" ({TAKEN_OVER})" if made.taken_over else ""
+    return f"attempt {made.number}{over}: {made.outcome}: {_said(made)} Once more, with the same seed."
 
 
-def _attempt(told: Told, made: Attempt) -> str:
-    which = f"Attempt {made.number} of {len(told.attempts)}: {made.outcome}. " if len(told.attempts) > 1 else ""
-    said = listed(made.why, 3) if made.why else made.headline
-    return f"{which}{said}" if made.outcome is not Outcome.REFUSED else ""
+def _said(made: Attempt) -> str:
+    """What came of it, in at most two sentences; all of them are in the files."""
+    said = "; ".join(reason.rstrip(".") for reason in made.why[:MOST_WHY]) or made.headline.rstrip(".")
+    more = f"; and {len(made.why) - MOST_WHY} more" if len(made.why) > MOST_WHY else ""
+    return f"{said or 'no reason is on record'}{more}."
 
 
 def _left(told: Told) -> str:
@@ -74,9 +86,16 @@ def _left(told: Told) -> str:
 
 def budget(result: Result) -> str:
     """Figures under the answer."""
-    runs = sum(1 for part in result.parts for made in part.attempts if made.folder)
-    took, of = result.took_s / 60, result.budget_s / 60
-    return f"{counted(runs, 'run')} in {took:.1f} min, of {of:.0f} that they may take; seed {result.asked.seed}."
+    made, over = result.runs(taken_over=False), result.runs(taken_over=True)
+    new = f"{counted(made, 'run')} in {span(result.took_s)}, of {span(result.budget_s)} that they may take"
+    old = f"{counted(over, 'run')} {TAKEN_OVER}" if over else ""
+    told = f"{old}, none made now" if over and not made else "; ".join(filter(None, (new, old)))
+    return f"{told}; seed {result.asked.seed}."
+
+
+def span(value_s: float) -> str:
+    """45 s, 2.5 min, 30 min."""
+    return f"{value_s:.0f} s" if value_s < 120 else f"{value_s / 60:.3g} min"
 
 
 def bug_word(bug: BugSeen) -> str:
