@@ -7,7 +7,7 @@ LANE/result.json         every run's votes, and their sums
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from harness.many.children import is_whole
 from harness.model import Plan, RunVerdict
 
 BOTH = "both"
+OURS = {"--plain": False, "--seed": True, "--out": True}  # words of a run that are no lane's; whether a value follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +98,21 @@ def made_of(run: Path) -> Path:
 
 
 def is_of(line: Line, run: Path) -> bool:
-    """It came to a verdict, and was made with the command line that the table has now."""
+    """It came to a verdict, and was made with the command line that the table has now: no word less, and no more."""
     if not is_whole(run):
         return False
     _, command, *words = jsonio.load(run / "plan.json", Plan).command_line  # vtchaos run EXPERIMENT …
-    return command == "run" and tuple(words[: len(line.words)]) == line.words
+    return command == "run" and tuple(_without_ours(words)) == line.words
+
+
+def _without_ours(words: Iterable[str]) -> Iterator[str]:
+    """What a lane's run is asked for, without where it goes and what it draws."""
+    left = iter(words)
+    for word in left:
+        if word not in OURS:
+            yield word
+        elif OURS[word]:
+            next(left, "")
 
 
 def runs(lane: Lane, folder: Path) -> Iterator[Run]:

@@ -87,6 +87,17 @@ def test_a_run_that_comes_to_no_verdict_is_not_tried_for_ever(tmp_path: Path, wo
     assert [name for name, _ in world.made] == ["17778 both 001"] * 3
 
 
+@pytest.mark.parametrize("more", ["--set reparents=2", "--vtgate-flag enable-buffer=false", "--vitess 21.0.2"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_with_one_word_more_is_of_another_line(tmp_path: Path, more: str, before: bool) -> None:
+    (line,) = folders.lines(STREAMS)
+    experiment, *words = line.words
+    others = (*more.split(), *words) if before else (*words, *more.split())
+    recorded(tmp_path / "001", verdict(shown()), plan(experiment, *words))
+    recorded(tmp_path / "002", verdict(shown()), plan(experiment, *others))
+    assert (folders.is_of(line, tmp_path / "001"), folders.is_of(line, tmp_path / "002")) == (True, False)
+
+
 def test_a_run_of_other_words_is_set_aside(tmp_path: Path, world: World) -> None:
     recorded(tmp_path / "17778" / "both" / "001", verdict(shown()), plan("vstream/copy-cycles", "--shards", "1"))
     lanes(tmp_path).run(1)
