@@ -6,7 +6,6 @@ that the harness failed in is no finding, whatever was red in it. A run that pro
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -108,7 +107,7 @@ class Level:
 
     begin: str  # of the run
     place: str
-    hours: float  # since the first run
+    hours: float  # of runs until then, without the first: a clock that is set back, or a pause, is not in them
     values: Mapping[str, float]  # fields of Resources
 
 
@@ -183,7 +182,6 @@ class _Gathering:
         self._canaries: list[Canary] = []
         self._points: defaultdict[Series, list[Point]] = defaultdict(list)
         self._levels: list[Level] = []
-        self._first_s: float | None = None
 
     def add(self, run: SoakRun) -> None:
         self._tally.add(run)
@@ -223,10 +221,8 @@ class _Gathering:
             self._points[series].append(Point(run.begin, self._place(run), value))
 
     def _level(self, run: SoakRun) -> None:
-        at_s = _seconds(run.begin) + run.took_s
-        self._first_s = at_s if self._first_s is None else self._first_s
         values = {name: float(getattr(run.after, name)) for name in RESOURCES}
-        hours = (at_s - self._first_s) / 3600
+        hours = self._levels[-1].hours + run.took_s / 3600 if self._levels else 0.0
         self._levels.append(Level(begin=run.begin, place=self._place(run), hours=hours, values=values))
 
     def _place(self, run: SoakRun) -> str:
@@ -321,7 +317,3 @@ def setting(soak: Soak) -> dict[str, str]:
         "releases": ", ".join(soak.weights.releases) or "as the lots say",
         **{f"host's {name}": str(soak.host[name]) for name in HOST if name in soak.host},
     }
-
-
-def _seconds(stamp: str) -> float:
-    return datetime.datetime.fromisoformat(stamp).timestamp()

@@ -14,14 +14,16 @@ from plotly.offline import get_plotlyjs
 
 from harness.base.files import write_text
 from harness.nights import words
+from harness.nights.night import Series
 from harness.nights.report import Report, series_name
 from harness.nights.standings import Standing, Standings
 from harness.nights.trends import ITSELF, Trend
 from harness.reports.pages import json_in_script, template
+from harness.statistics.changes import LEAST_RUNS
 
 Values = dict[str, Any]
 MOST_TOLD = 100  # of one standing; all are in soak-report.json
-MOST_SERIES = 100  # those that changed last, then those with the most runs
+MOST_SERIES = 100  # those that changed tonight first, see _rank
 MOST_POINTS = 250  # of a series: of more, medians of so many runs each
 MOST_WHY = 50
 OPEN = (Standing.NEW, Standing.RETURNED, Standing.RESOLVED)  # the others are folded: they are no news
@@ -31,6 +33,7 @@ WORSE, BETTER = ["#cf222e", "#ff7b72"], ["#1a7f37", "#3fb950"]
 
 def render(found: Report, out: Path) -> Path:
     """Write the page whole or not at all; the same report gives the same bytes."""
+    shown = charts(found)
     whole = template("harness.nights", "soak.html").render(
         found=found,
         words=words,
@@ -40,7 +43,9 @@ def render(found: Report, out: Path) -> Path:
         most=MOST_TOLD,
         most_why=MOST_WHY,
         link=lambda folder: link(found, folder),
-        data=json_in_script({"charts": charts(found), "turned": len(_turned(found))}),
+        charted=bool(shown),
+        least_runs=LEAST_RUNS,
+        data=json_in_script({"charts": shown, "turned": len(_turned(found))}),
         plotly=Markup(get_plotlyjs()),
     )
     write_text(out, whole)
@@ -72,12 +77,17 @@ def _turned(found: Report) -> list[Trend]:
 
 
 def _charted(found: Report) -> list[Trend]:
+    """What fewer runs have than a change takes is no series to look at."""
     first = _turned(found)
-    others = sorted(
-        (trend for trend in found.trends if trend not in first),
-        key=lambda trend: (not trend.turns, trend.series.experiment == ITSELF, -len(trend.points), trend.series),
-    )
+    others = [trend for trend in found.trends if trend not in first and len(trend.points) >= LEAST_RUNS]
+    others.sort(key=lambda trend: _rank(trend, tonight=len(found.nights) - 1))
     return [*first, *others[: MOST_SERIES - len(first)]]
+
+
+def _rank(trend: Trend, tonight: int) -> tuple[bool, bool, bool, int, Series]:
+    """Those of tonight before the others, those that ever changed, those of Vitess, those of the most runs."""
+    absent, itself = trend.nights[-1] != tonight, trend.series.experiment == ITSELF
+    return absent, not trend.turns, itself, -len(trend.points), trend.series
 
 
 def _chart(trend: Trend, found: Report) -> Values:

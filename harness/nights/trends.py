@@ -214,7 +214,7 @@ class Needed:
     least: float
     most: float
     median: float
-    hours: float  # from the first run to the last
+    hours: float  # of runs, from the end of the first to the end of the last
     per_hour: Slope | None  # None: too few runs to tell
 
     @property

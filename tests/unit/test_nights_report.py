@@ -90,7 +90,7 @@ def test_more_than_a_third_unknown_is_said() -> None:
         ([run(1, RED), broken(2), broken(3), broken(4)], 1),
         ([run(1, GREEN), unknown(2), unknown(3)], 3),
         ([run(1, GREEN), broken(2), broken(3), broken(4)], 4),
-        ([], 4),
+        ([], 3),
     ],
 )
 def test_exit_code(runs: list[SoakRun], code: int) -> None:
@@ -245,3 +245,26 @@ def test_other_numbers_and_other_neighbours_are_the_same_finding() -> None:
     standings = {each.item.symptom: each.standing for each in found.findings}
     assert standings == {"no-healthy-tablet": Standing.ONGOING, "not-serving": Standing.NEW}
     assert {each.latest.said for each in found.findings} == {one}
+
+
+def test_a_soak_that_grows_says_so_when_its_clock_was_set_back() -> None:
+    def grown(number: int) -> SoakRun:
+        made = run(number % 5 + 1, took_s=3000.0)
+        return replace(made, after=replace(made.after, own_rss_bytes=number * 80_000_000))
+
+    found = report([gathered(*(grown(number) for number in range(1, 11)))])
+    assert "The soak itself grows: memory of the soak's process." in found.also
+
+
+def test_charts_begin_with_what_ran_tonight_and_need_some_runs(tmp_path: Path) -> None:
+    other = [
+        replace(each, record=replace(each.record, experiment="faults/random"))
+        for each in noisy(9, 1, around_s=1.0, seed=1)
+    ]
+    nights = [gathered(*other), gathered(*noisy(5, 2, around_s=1.0, seed=2), day=2)]
+    titles = [each["title"] for each in page.charts(report(nights))]
+    assert "reparent/storm" in titles[0]
+    assert any("faults/random" in title for title in titles)
+    few = report([gathered(*noisy(4, 1, around_s=1.0, seed=1))])
+    assert page.charts(few) == []
+    assert "No figure has the 5 runs" in page.render(few, tmp_path / "soak.html").read_text()
