@@ -7,6 +7,7 @@ import re
 from harness.base.errors import PlanError, UsageError
 
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+MOST_BUDGET_S = 366 * 24 * 3600.0
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -38,11 +39,13 @@ def seconds_of(text: str, flag: str) -> float:
 
 
 def budget_s(text: str) -> float:
-    """The same of --budget. Raises UsageError, also for nothing at all."""
+    """The same of --budget. Raises UsageError, also for nothing at all and for more than can be meant."""
     try:
         found = duration_s(text)
     except ValueError:
         found = 0.0
     if found <= 0:
         raise UsageError(f"--budget takes a duration such as 8h or 90m, not {text!r}")
+    if found > MOST_BUDGET_S:
+        raise UsageError(f"--budget takes at most a year, not {text!r}")
     return found

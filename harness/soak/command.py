@@ -19,6 +19,7 @@ from rich.console import Console
 
 from clusters.software import RELEASES, Sources, vitess_release
 from clusters.software.releases import release
+from experiments import EXPERIMENTS
 from harness.base import checkout, jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.goduration import budget_s
@@ -27,22 +28,25 @@ from harness.base.rng import new_seed
 from harness.base.rundir import RUNS as RUN_DIRS
 from harness.base.taken_up import new_name, owned, taken_up
 from harness.many.children import Stopping
+from harness.options import SEED
 from harness.soak import files
 from harness.soak import text as soak_text
 from harness.soak import weights as soak_weights
 from harness.soak.drawing import drawing
+from harness.soak.limits import expected_s
 from harness.soak.soaking import Soaking
 from harness.soak.values import SOAK, Soak, Weights
 
 BUDGET = "8h"
 KEEP = "20GB"
+MOST_KEPT_BYTES = 10**18  # what a JSON file of ours can hold
 SHOWN = 20  # drawings of a --dry-run without --runs
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B", re.IGNORECASE)
 
 
 @click.command("soak")
 @click.option("--budget", metavar="DURATION", help=f"No run is begun that would not end in time.  [default: {BUDGET}]")
-@click.option("--seed", type=click.IntRange(0), help="Everything that is drawn is drawn from it.")
+@click.option("--seed", type=SEED, help="Everything that is drawn is drawn from it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the soak; one that is there is taken up.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Take up the soak in this folder.")
 @click.option("--weights", "weights_file", type=click.Path(path_type=Path), help="What is drawn from: a TOML file.")
@@ -74,10 +78,11 @@ def soak_command(
     before, folder = _place(out, resume)
     if before is not None:
         _require_same(before, folder, seed=seed, weights_file=weights_file, releases=releases)
-        soak = _again(before, budget=budget, most_runs=most_runs, keep=keep)
+        soak = _again(before, budget=budget, from_now=resume is not None, most_runs=most_runs, keep=keep)
     else:
         weights = _weights(weights_file, releases)
         soak = _new(weights, seed=seed, budget=budget or BUDGET, most_runs=most_runs or 0, keep=keep or KEEP)
+        _require_time(soak)
     if dry_run:
         for number in range(1, (most_runs or SHOWN) + 1):
             click.echo(soak_text.drawing_line(drawing(soak.seed, number, soak.weights)))
@@ -119,16 +124,30 @@ def _require_same(
             raise UsageError(f"the soak in {folder} has its own {option}; leave it out, or give another --out")
 
 
-def _again(before: Soak, *, budget: str | None, most_runs: int | None, keep: str | None) -> Soak:
-    """With the time that is left of its budget, or with a new one from now."""
+def _again(before: Soak, *, budget: str | None, from_now: bool, most_runs: int | None, keep: str | None) -> Soak:
+    """With the time that is left of its budget, or with another: from now, or from when the soak began. The latter is
+    for a command that is given again as it was, as a service's is, and that is to make the night no longer."""
     soak = replace(
         before,
+        ended=None,
         most_runs=before.most_runs if most_runs is None else most_runs,
         keep_bytes=before.keep_bytes if keep is None else _bytes(keep),
     )
     if budget is None:
         return soak
-    return replace(soak, budget_s=budget_s(budget), until=_stamp(_now() + datetime.timedelta(seconds=budget_s(budget))))
+    begin = _now() if from_now else datetime.datetime.fromisoformat(before.begin)
+    return replace(soak, budget_s=budget_s(budget), until=_stamp(begin + datetime.timedelta(seconds=budget_s(budget))))
+
+
+def _require_time(soak: Soak) -> None:
+    """Raises UsageError for a budget in which not even one run would be begun."""
+    first = drawing(soak.seed, 1, soak.weights)
+    needed_s = expected_s(first.lot, EXPERIMENTS[first.experiment].timeout_s, {})
+    if soak.budget_s < needed_s:
+        raise UsageError(
+            f"--budget is {soak.budget_s:.0f} s, and the first run may take {needed_s:.0f} s: no run is begun that "
+            "would not end in time"
+        )
 
 
 def _new(weights: Weights, *, seed: int | None, budget: str, most_runs: int, keep: str) -> Soak:
@@ -168,7 +187,10 @@ def _bytes(text: str) -> int:
     if found is None:
         raise UsageError(f"--keep takes a size such as 20GB or 500MB, not {text!r}")
     number, prefix, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+    size = float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " ")
+    if size > MOST_KEPT_BYTES:
+        raise UsageError(f"--keep takes at most {MOST_KEPT_BYTES / 1e12:,.0f} TB, not {text!r}")
+    return int(size)
 
 
 def _now() -> datetime.datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from rich.console import Console
 from experiments import EXPERIMENTS
 from harness.base import jsonio, wait
 from harness.base.errors import ClusterError, RunDirError
-from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, EXIT_USAGE, JUDGED
+from harness.base.exit_codes import EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_USAGE, JUDGED, WORST_FIRST
 from harness.many.children import Stopping, command, is_whole
 from harness.many.records import RunRecord, broken
 from harness.model import Clean, Plan, RunVerdict
@@ -27,16 +28,15 @@ from harness.soak import text as soak_text
 from harness.soak.clusters import KeptCluster
 from harness.soak.drawing import drawing
 from harness.soak.limits import (
-    FAILED_IN_A_ROW,
-    LEAST_FREE_BYTES,
     Tally,
     caught,
+    end,
+    exit_code,
     expected_s,
     removable,
-    why_end,
     why_replaced,
 )
-from harness.soak.values import Drawing, Resources, Soak, SoakRun
+from harness.soak.values import SOAK, Drawing, Ended, Resources, Soak, SoakRun
 
 BEYOND_TIMEOUT_S = 900.0  # a run's start, end and judging, beside its timeline
 ORPHAN_WITHIN_S = 1800.0  # a run whose soak was killed comes to its end by itself
@@ -79,25 +79,18 @@ class Soaking:
             finally:  # also where a run cannot be recorded: it is whole, and will be taken over
                 self._kept.removed()
                 self._none_left()
-        self._console.print(soak_text.answer(self._tally, ended=ended), highlight=False, soft_wrap=True)
-        return self._exit_code()
+        with contextlib.suppress(OSError):  # a full disk: the exit code is that of how it ended all the same
+            jsonio.save(self._folder / SOAK, replace(self._soak, ended=ended))
+        self._console.print(soak_text.answer(self._tally, ended), highlight=False, soft_wrap=True)
+        told = self._reported(told=True)
+        self._console.print(soak_text.go_on(self._folder, ended), highlight=False, soft_wrap=True)
+        return min(told, exit_code(self._tally, ended), key=WORST_FIRST.index)
 
-    def _exit_code(self) -> int:
-        """What the report says; unless that is good, and the soak did not end as it should."""
-        if not self._tally.runs:
-            return EXIT_INTERRUPTED if self._stopping.asked else EXIT_HARNESS
-        code = self._reported(told=True)
-        if code not in (EXIT_PASS, EXIT_UNKNOWN):
-            return code
-        if self._tally.failed_in_a_row >= FAILED_IN_A_ROW or self._free_bytes() < LEAST_FREE_BYTES:
-            return EXIT_HARNESS
-        return EXIT_INTERRUPTED if self._stopping.asked else code
-
-    def _made(self) -> str:
+    def _made(self) -> Ended:
         """All runs that there is time for. Why it ended."""
         while not self._stopping.asked:
             drawn = drawing(self._soak.seed, self._tally.last + 1, self._soak.weights)
-            ended = self._why_end(drawn)
+            ended = self._end(drawn)
             if ended:
                 return ended
             run = self._one(drawn)
@@ -109,10 +102,10 @@ class Soaking:
             files.bound_log(self._folder)
             self._reported(told=False)
             self._console.print(soak_text.run_line(run), soft_wrap=True)
-        return "interrupted"
+        return Ended(why="interrupted", exit_code=EXIT_INTERRUPTED)
 
-    def _why_end(self, drawn: Drawing) -> str:
-        return why_end(
+    def _end(self, drawn: Drawing) -> Ended | None:
+        return end(
             self._tally,
             left_s=self._deadline_s - time.monotonic(),
             needed_s=expected_s(drawn.lot, EXPERIMENTS[drawn.experiment].timeout_s, self._tally.longest_s),
@@ -202,7 +195,7 @@ class Soaking:
 
     def _reported(self, *, told: bool) -> int:
         """Renew soak.html and the rest; the nights before are only read in the end, they do not change meanwhile.
-        What the soak comes to, as an exit code."""
+        Its exit code; that of a failure of the harness where it could not be written."""
         code, problem = report(self._folder, told=told)
         if problem:
             self._console.print(f"the report could not be written: {problem}", style="yellow", soft_wrap=True)
@@ -236,9 +229,11 @@ def report(folder: Path, *, told: bool) -> tuple[int, str]:
         )
     except subprocess.TimeoutExpired:
         return EXIT_HARNESS, f"not within {REPORT_WITHIN_S:g} s"
-    told_all = done.returncode in (*JUDGED, EXIT_HARNESS)
-    if told_all and "Traceback" not in done.stderr:  # which ends with 1, as a finding does
-        return done.returncode, ""
+    told_all = "Traceback" not in done.stderr  # with which Python ends with 1, as a finding does
+    if (done.returncode in JUDGED and told_all) or (
+        done.returncode in (EXIT_HARNESS, EXIT_INTERRUPTED) and not done.stderr
+    ):
+        return done.returncode, ""  # the soak's: a failure of its own would be told
     return EXIT_HARNESS, done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
 
 

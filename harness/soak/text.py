@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.text import Text
 
 from harness.many.findings import findings
 from harness.soak.limits import Came, Tally, came_to
-from harness.soak.values import Drawing, SoakRun
+from harness.soak.values import Drawing, Ended, SoakRun
 
 _STYLES = {Came.PASSED: "green", Came.CAUGHT: "green", Came.FOUND: "red", Came.UNCAUGHT: "bold red"}
 
@@ -34,11 +36,16 @@ def drawing_line(drawing: Drawing) -> str:
     return f"{drawing.number:>4}  vtchaos run {' '.join(drawing.words)} --seed {drawing.seed}{where}"
 
 
-def answer(tally: Tally, *, ended: str) -> str:
+def go_on(folder: Path, ended: Ended) -> str:
+    """What can be typed to have more of it."""
+    return f"go on with: vtchaos soak --resume {shlex.quote(str(folder))} {ended.more}".rstrip()
+
+
+def answer(tally: Tally, ended: Ended) -> str:
     return "\n".join(_lines(tally, ended))
 
 
-def _lines(tally: Tally, ended: str) -> Iterator[str]:
+def _lines(tally: Tally, ended: Ended) -> Iterator[str]:
     if tally.came[Came.UNCAUGHT]:
         yield (
             f"{_count(tally.came[Came.UNCAUGHT], 'canary was', 'canaries were')} NOT caught: the checks did not see "
@@ -46,8 +53,7 @@ def _lines(tally: Tally, ended: str) -> Iterator[str]:
         )
     parts = (f"{count} {came.value}" for came, count in tally.came.items() if count)
     yield f"{_count(tally.runs, 'run', 'runs')}: {', '.join(parts) or 'none'}"
-    if ended:
-        yield f"ended: {ended}"
+    yield f"ended: {ended.why}"
 
 
 def _count(count: int, one: str, more: str) -> str:

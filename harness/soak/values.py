@@ -3,7 +3,7 @@
 Run number k is a function of the seed, of k and of the weights alone (`harness.soak.drawing`): a soak that was broken
 off goes on with the runs that it would have made anyway.
 
-SOAK/soak.json    what is drawn from, and what draws it: `Soak`
+SOAK/soak.json    what is drawn from, what draws it, and how it ended: `Soak`
 SOAK/runs.jsonl   one `SoakRun` a line, appended when its run is over, in the order of their numbers
 SOAK/0001 …       the run directories
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.base.exit_codes import EXIT_PASS
 from harness.many.records import RunRecord
 
 SOAK = "soak.json"
@@ -117,6 +118,15 @@ class SoakRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a soak came to its end, if it was not killed."""
+
+    why: str
+    exit_code: int = EXIT_PASS  # what that alone comes to
+    more: str = ""  # options with which it would go on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Soak:
     """soak.json: everything that the soak's drawings depend on, and on what it runs."""
 
@@ -131,3 +141,4 @@ class Soak:
     harness_version: str
     commit: str  # of this project; "" = not known
     host: Mapping[str, str | int | float | bool] = field(default_factory=dict)  # host.json
+    ended: Ended | None = None  # None: it goes on, or it was killed

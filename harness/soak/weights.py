@@ -162,6 +162,8 @@ def _text(where: str, value: Any) -> str:
 def _refuse(weights: Weights) -> None:
     if weights.block < 1 or not 0 <= weights.kept_in_block <= weights.block:
         raise UsageError("block takes 1 or more, kept_in_block 0 to block")
+    if not math.isfinite(sum(lot.weight for lot in weights.lots)):
+        raise UsageError("the weights of the lots are too large to be added")
     names = [lot.name for lot in weights.lots]
     for name in names:
         if names.count(name) > 1:

@@ -3,8 +3,10 @@ real command, with the work behind it replaced."""
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click.testing
@@ -16,7 +18,7 @@ from harness.cli import main
 from harness.soak import clusters as soak_clusters
 from harness.soak import command, weights
 from harness.soak.clusters import KeptCluster
-from harness.soak.values import Drawing, Soak
+from harness.soak.values import Drawing, Ended, Soak
 
 READ_ONCE = functools.cache(weights.read)  # a file of weights is planned lot by lot, more than a thousand plans
 
@@ -57,6 +59,21 @@ def test_a_soak_is_on_record_before_it_begins_and_is_taken_up(soaked: list[Soak]
     assert soaked[2].weights == soak.weights
 
 
+def test_the_same_command_again_makes_the_night_no_longer(soaked: list[Soak], tmp_path: Path) -> None:
+    """As a service gives it after a reboot; --resume with a budget is for a person who wants more."""
+    out = tmp_path / "night"
+    said("--seed", "5", "--budget", "6h", "--out", out)
+    soak = soaked[0]
+    begun = datetime.datetime.fromisoformat(soak.begin) - datetime.timedelta(hours=5)
+    stamps = [(begun + datetime.timedelta(hours=more)).isoformat(timespec="seconds") for more in (0, 6)]
+    ended = Ended(why="interrupted", exit_code=130)
+    jsonio.save(out / "soak.json", replace(soak, begin=stamps[0], until=stamps[1], ended=ended))
+    said("--budget", "6h", "--out", out)
+    assert (soaked[1].until, soaked[1].ended) == (stamps[1], None)
+    said("--resume", out, "--budget", "6h")
+    assert soaked[2].until > stamps[1]
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -80,6 +97,13 @@ def test_what_is_drawn_from_does_not_change(
     [
         (("--budget", "long"), "--budget takes a duration such as 8h"),
         (("--budget", "0s"), "--budget takes a duration such as 8h"),
+        (("--budget", "99999999999999h"), "--budget takes at most a year"),
+        (("--budget", "9" * 400 + "h"), "--budget takes at most a year"),
+        (("--budget", "20s"), "--budget is 20 s, and the first run may take"),
+        (("--seed", "9" * 23), "9223372036854775807"),
+        (("--keep", "99999999999999999999TB"), "--keep takes at most 1,000,000 TB"),
+        (("--keep", "9" * 400 + "TB"), "--keep takes at most 1,000,000 TB"),
+        (("--out", "/dev/null/x"), "/dev/null/x cannot be made (Not a directory)"),
         (("--keep", "much"), "--keep takes a size such as 20GB"),
         (("--releases", "20.0.1"), "Vitess 20.0.1 is not one of the releases"),
         (("--weights", "none.toml"), "the weights none.toml cannot be read"),

@@ -17,12 +17,13 @@ from harness.soak.limits import (
     Tally,
     came_to,
     caught,
+    end,
+    exit_code,
     expected_s,
     removable,
-    why_end,
     why_replaced,
 )
-from harness.soak.values import SoakRun
+from harness.soak.values import Ended, SoakRun
 from tests.unit.soak_runs import broken, canary, found, record, said, soak_run
 
 CLEAN = Clean(at_ns=1, found={"nodes that do not run": ()})
@@ -60,7 +61,9 @@ def test_what_a_run_came_to(run: SoakRun, came: Came) -> None:
 @pytest.mark.parametrize(
     ("runs", "code"),
     [
-        ([], 4),
+        ([], 3),
+        ([canary(1, caught=True)], 3),  # which says nothing of Vitess
+        ([soak_run(1, Verdict.UNKNOWN), canary(2, caught=True)], 3),
         ([soak_run(1), soak_run(2, Verdict.UNKNOWN)], 0),
         ([soak_run(1), canary(2, caught=True)], 0),
         ([soak_run(1), canary(2, caught=False, verdict=Verdict.PASS)], 1),
@@ -120,23 +123,35 @@ def test_canaries_are_in_no_other_count() -> None:
 # ---------------------------------------------------------------- when it ends
 
 
-def end(runs: Tally, **more: float) -> str:
+def why(runs: Tally, **more: float) -> str:
     given = {"left_s": 1000.0, "needed_s": 60.0, "free_bytes": 10**11, "most_runs": 0, **more}
-    return why_end(runs, **given)  # type: ignore[arg-type]
+    found = end(runs, **given)  # type: ignore[arg-type]
+    return found.why if found else ""
 
 
 def test_it_ends_when_there_is_no_time_room_or_sense() -> None:
     some = tally(soak_run(1), soak_run(2))
-    assert end(some) == ""
-    assert "59 s are left of the budget, the next run may take 60 s" in end(some, left_s=59.4)
-    assert "0 s are left" in end(some, left_s=-5.0)
-    assert "4.0 GB of disk are free" in end(some, free_bytes=4_000_000_000)
-    assert "2 runs were made" in end(some, most_runs=2)
-    assert end(some, most_runs=3) == ""
+    assert why(some) == ""
+    assert "59 s are left of the budget, the next run may take 60 s" in why(some, left_s=59.4)
+    assert "0 s are left" in why(some, left_s=-5.0)
+    assert "4.0 GB of disk are free" in why(some, free_bytes=4_000_000_000)
+    assert "2 runs were made" in why(some, most_runs=2)
+    assert why(some, most_runs=3) == ""
     failures = [broken(number) for number in range(3, 3 + FAILED_IN_A_ROW)]
-    assert end(tally(*failures[:-1])) == ""
-    assert "in a row" in end(tally(*failures))
-    assert end(tally(*failures[:-1], soak_run(9), failures[-1])) == ""
+    assert why(tally(*failures[:-1])) == ""
+    assert "in a row" in why(tally(*failures))
+    assert why(tally(*failures[:-1], soak_run(9), failures[-1])) == ""
+
+
+def test_a_soak_comes_to_the_worse_of_its_runs_and_its_end() -> None:
+    fine, none = tally(soak_run(1)), tally(soak_run(1, Verdict.UNKNOWN))
+    assert exit_code(fine, None) == 0
+    assert exit_code(fine, Ended(why="interrupted", exit_code=130)) == 130
+    assert exit_code(none, Ended(why="interrupted", exit_code=130)) == 130
+    assert exit_code(none, Ended(why="0 s are left")) == 3
+    assert exit_code(tally(found(1)), Ended(why="no room", exit_code=4)) == 1
+    in_a_row = tally(*(soak_run(number) for number in range(1, 100)), *(broken(number) for number in range(100, 105)))
+    assert exit_code(in_a_row, end(in_a_row, left_s=99.0, needed_s=9.0, free_bytes=10**11, most_runs=0)) == 4
 
 
 def test_how_long_a_run_may_take_is_learned() -> None:

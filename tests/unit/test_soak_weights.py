@@ -94,6 +94,12 @@ def test_no_canaries_where_none_are_wanted() -> None:
         (weights({"experiment": "reparent/storm", "load": {"rate": [[1]]}}), "a value is a text, a number, true or"),
         (weights({"experiment": "reparent/storm"}, {"experiment": "reparent/storm"}), "two lots are called"),
         (weights({"experiment": "reparent/storm", "weight": 0}), "no lot with a weight has the place own"),
+        (
+            weights(
+                {"experiment": "reparent/storm", "weight": 1e308}, {"experiment": "reparent/rolling", "weight": 1e308}
+            ),
+            "the weights of the lots are too large to be added",
+        ),
         (weights(kept_in_block=2), "no lot with a weight has the place kept"),
         (weights(block=2, kept_in_block=3), "kept_in_block 0 to block"),
         (weights(sabotages=["lost-rwo"]), "no sabotage is called lost-rwo; there are lost-row"),

@@ -26,13 +26,13 @@ from harness.base.errors import ClusterError, HarnessError, RunDirError
 from harness.checks.judge import judge
 from harness.history import load
 from harness.many.children import Stopping
-from harness.many.records import RunRecord
-from harness.model import Plan, RunVerdict, Verdict
+from harness.many.records import RunRecord, Said
+from harness.model import CheckKind, Plan, RunVerdict, Verdict
 from harness.soak import files, soaking
 from harness.soak.drawing import drawing
 from harness.soak.limits import failed
 from harness.soak.soaking import Soaking
-from harness.soak.values import RUNS, Drawing, Soak, SoakRun
+from harness.soak.values import RUNS, SOAK, Drawing, Ended, Soak, SoakRun
 from tests.fakes import calm
 from tests.unit.soak_runs import WEIGHTS
 
@@ -148,7 +148,6 @@ def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
         return prune(*given, **more)  # type: ignore[arg-type]
 
     def report(folder: Path, *, told: bool) -> tuple[int, str]:
-        assert (folder / RUNS).is_file()
         world.reports.append(told)
         world.step()
         return world.report
@@ -157,7 +156,7 @@ def replacing(world: World, kept: type[Kept] = Kept) -> Iterator[None]:
         return
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stopping, "ran", lambda _, command, turn, within_s: world.ran(command, turn, within_s))
+        patch.setattr(Stopping, "ran", lambda _, command, turn, within_s, **_more: world.ran(command, turn, within_s))
         patch.setattr(soaking, "KeptCluster", kept)
         patch.setattr(soaking, "recorded", recorded)
         patch.setattr(soaking, "report", report)
@@ -287,6 +286,8 @@ def test_a_signal_ends_it_without_losing_a_result(number: signal.Signals, templa
     with replacing(world):
         assert lived(world, tmp_path, soak(4)) == 130
         complete(tmp_path, 2)
+        assert jsonio.load(tmp_path / SOAK, Soak).ended == Ended(why="interrupted", exit_code=130)
+        assert world.said.endswith(f"go on with: vtchaos soak --resume {tmp_path}\n")
         world.asks = {}
         assert lived(world, tmp_path, soak(4)) != 130
     complete(tmp_path, 4)
@@ -335,12 +336,11 @@ def test_a_cluster_that_does_not_start_is_a_failure_of_the_harness(template: Pat
 def test_a_budget_that_is_over_begins_nothing(template: Path, tmp_path: Path) -> None:
     world = World(template)
     with replacing(world):
-        assert (
-            lived(world, tmp_path, soak(3, left_s=30.0)) == 4
-        )  # no run: nothing is proved, and it is not Vitess's fault
+        assert lived(world, tmp_path, soak(3, left_s=30.0)) == 3
     assert world.started == []
     assert "of the budget" in world.said
-    assert world.reports == []
+    assert f"go on with: vtchaos soak --resume {tmp_path} --budget 1h" in world.said
+    assert world.reports == [True]
 
 
 def test_a_run_that_cannot_be_recorded_ends_the_soak_and_is_taken_over_later(
@@ -403,7 +403,8 @@ def test_what_the_runs_said_does_not_grow_for_ever(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("report", "code"), [((0, ""), 0), ((1, ""), 1), ((3, ""), 3), ((4, ""), 4), ((0, "no room"), 4)]
+    ("report", "code"),
+    [((0, ""), 0), ((1, ""), 1), ((3, ""), 3), ((4, ""), 4), ((0, "no room"), 4), ((130, ""), 130)],
 )
 def test_the_exit_code_is_that_of_the_report(
     report: tuple[int, str], code: int, template: Path, tmp_path: Path
@@ -412,6 +413,20 @@ def test_the_exit_code_is_that_of_the_report(
     with replacing(world):
         assert lived(world, tmp_path, soak(1)) == code
     assert ("could not be written: no room" in world.said) is (report[1] != "")
+
+
+def test_a_finding_is_not_hidden_by_a_report_that_cannot_be_written(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(template, report=(4, "no room"))
+    red = Said(check="clients/errors", kind=CheckKind.PROMISE, verdict=Verdict.FAIL)
+
+    def failing(run: Path, inside: Path) -> RunRecord:
+        return dataclasses.replace(recorded(run, inside), verdict=Verdict.FAIL, results=(red,), sabotaged="")
+
+    with replacing(world):
+        monkeypatch.setattr(soaking, "recorded", failing)
+        assert lived(world, tmp_path, soak(1)) == 1
 
 
 def test_a_finding_is_said_of_a_soak_that_was_broken_off_too(template: Path, tmp_path: Path) -> None:
