@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.base.errors import UsageError
 from harness.nights import text
-from harness.nights.files import MOST_NIGHTS, Past, before, read, renewed, soak_of
+from harness.nights.files import MOST_NIGHTS, Past, before, known_soaks, read, renewed, soak_of
 
 
 @click.command("nights")
@@ -40,10 +40,12 @@ def nights_command(folders: tuple[Path, ...], history: tuple[Path, ...], most: i
     """
     if len(folders) > 1 and history:
         raise UsageError("several folders are the history themselves; give one FOLDER with --history, or no --history")
-    ordered = sorted(dict.fromkeys(folders), key=lambda folder: (soak_of(folder).begin, str(folder)))
-    tonight = ordered[-1]
-    if len(ordered) > 1:
-        past = Past(nights=tuple(read(folder) for folder in ordered[:-1][-most:] if most))
+    for folder in folders:
+        soak_of(folder)  # raises: one that is named must be there
+    known, left_out = known_soaks(folders)
+    *others, tonight = (folder for folder, _ in known)
+    if others:
+        past = Past(nights=tuple(read(folder) for folder in others[-most:] if most), left_out=tuple(left_out))
     else:
         past = before(tonight, history, most)
     made = renewed(tonight, past)

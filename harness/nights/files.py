@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError
 from harness.base.files import write_text
 from harness.base.taken_up import fitting
+from harness.facts.words import listed
 from harness.nights import junit, markdown, page, text
 from harness.nights.night import Night, night
 from harness.nights.report import Report, report
@@ -84,6 +85,25 @@ def shown(folder: Path) -> str:
 
 
 def _runs(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
+    """Each once, in the order in which they were made."""
+    last, twice = 0, []
+    for run in _lines(folder, left_out):
+        if run.number <= last:
+            twice.append(run.folder)
+            continue
+        if run.number > last + 1:
+            left_out.append(f"{RUNS} has no {_span(last + 1, run.number - 1)}")
+        last = run.number
+        yield run
+    if twice:
+        left_out.append(f"{RUNS} has {listed(twice)} more than once; the first of each counts")
+
+
+def _span(first: int, last: int) -> str:
+    return f"run {first}" if first == last else f"runs {first} to {last}"
+
+
+def _lines(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
     strange: list[str] = []
     try:
         with (folder / RUNS).open("rb") as lines:
@@ -103,19 +123,28 @@ def _runs(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
 
 def before(folder: Path, history: Sequence[Path] = (), most: int = MOST_NIGHTS) -> Past:
     """The soaks in the folders of `history` (else: beside it) that began before it, the latest `most` of them."""
-    tonight, begin = folder.resolve(), soak_of(folder).begin
-    found: dict[Path, str] = {}
+    begin = soak_of(folder).begin
+    known, left_out = known_soaks((folder, *_soaks(history or (folder.resolve().parent,))))
+    earlier = [each for each, soak in known if soak.begin < begin]
+    latest = earlier[-most:] if most else []
+    return Past(nights=tuple(read(each) for each in latest), left_out=tuple(left_out))
+
+
+def known_soaks(folders: Iterable[Path]) -> tuple[list[tuple[Path, Soak]], list[str]]:
+    """Those of the folders that hold a soak of this version, in order of time; what is left out, and why. A copy is no
+    other night: of the folders that hold the same soak the first counts."""
+    found: dict[tuple[str, str], tuple[Path, Soak]] = {}
     left_out: list[str] = []
-    for each in _soaks(history or (tonight.parent,)):
+    for each in folders:
         try:
-            begun = soak_of(each).begin
+            soak = soak_of(each)
         except RunDirError as error:
             left_out.append(str(error))
             continue
-        if each.resolve() != tonight and begun < begin:
-            found[each] = begun
-    latest = sorted(found, key=lambda each: (found[each], each))[-most:] if most else []
-    return Past(nights=tuple(read(each) for each in latest), left_out=tuple(left_out))
+        there, _ = found.setdefault((soak.name, soak.begin), (each, soak))
+        if each.resolve() != there.resolve():
+            left_out.append(f"{shown(each)} holds the same soak as {shown(there)}, and counts once")
+    return sorted(found.values(), key=lambda one: (one[1].begin, str(one[0]))), left_out
 
 
 def _soaks(parents: Sequence[Path]) -> Iterator[Path]:

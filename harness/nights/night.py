@@ -18,7 +18,8 @@ from harness.base.particulars import without_particulars
 from harness.many.records import FIGURES, HOST, RunRecord, Said
 from harness.model import PREMISES, Verdict
 from harness.repeats.summary import premises_hold, why_unknown
-from harness.soak.limits import Tally, failed
+from harness.soak.drawing import first_canary
+from harness.soak.limits import Tally, exit_code, failed
 from harness.soak.values import Soak, SoakRun
 
 TRENDS = ("worst_stall_s", "reparent_s", "p99_ms", "availability", "storm_s")  # of many.records.FIGURES
@@ -120,6 +121,7 @@ class Night:
     seed: int
     setting: Mapping[str, str]  # in what two nights may differ
     exit_code: int  # as the soak's
+    ended_early: str = ""  # why
     runs: int = 0
     passed: int = 0
     found: int = 0  # runs with findings
@@ -130,6 +132,7 @@ class Night:
     judged: Mapping[Watched, int] = field(default_factory=dict)
     shown: Mapping[Item, Shown] = field(default_factory=dict)
     canaries: tuple[Canary, ...] = ()
+    first_canary: int = 0  # number of the first run that is one, or would have been; 0: none would
     points: Mapping[Series, tuple[Point, ...]] = field(default_factory=dict)
     levels: tuple[Level, ...] = ()
     left_out: tuple[str, ...] = ()  # what could not be read
@@ -234,7 +237,8 @@ class _Gathering:
             begin=soak.begin,
             seed=soak.seed,
             setting=setting(soak),
-            exit_code=self._tally.exit_code,
+            exit_code=exit_code(self._tally, soak.ended),
+            ended_early=soak.ended.why if soak.ended is not None and soak.ended.exit_code else "",
             runs=self._tally.runs,
             passed=self._counts["passed"],
             found=self._counts["found"],
@@ -245,6 +249,7 @@ class _Gathering:
             judged=dict(self._judged),
             shown=dict(self._shown),
             canaries=tuple(self._canaries),
+            first_canary=first_canary(soak.seed, soak.weights),
             points={series: tuple(points) for series, points in self._points.items()},
             levels=tuple(self._levels),
             left_out=left_out,

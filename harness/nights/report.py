@@ -132,7 +132,9 @@ def _also(tonight: Night, known: Sequence[Standings], found: Sequence[Trend], ne
     yield from _known(known)
     yield from _turned(found)
     yield from _unproved(tonight)
-    yield from _canaries(tonight.canaries)
+    yield from _canaries(tonight)
+    if tonight.ended_early:
+        yield f"The soak ended early: {tonight.ended_early}."
     growing = [each.need.title for each in needs if each.grows]
     if growing:
         yield f"The soak itself grows: {listed(growing)}."
@@ -196,10 +198,12 @@ def _unproved(tonight: Night) -> Iterator[str]:
         yield f"The harness failed in {counted(tonight.broken, 'run')} of {tonight.runs}."
 
 
-def _canaries(canaries: Sequence[Canary]) -> Iterator[str]:
+def _canaries(tonight: Night) -> Iterator[str]:
+    canaries = tonight.canaries
     tried = [canary for canary in canaries if canary.caught is not None]
     if not canaries:
-        yield "No canary was set."
+        first = tonight.first_canary
+        yield f"No canary was set{f': the first would have been run {first}' if first > tonight.runs else ''}."
     elif all(canary.caught for canary in tried):
         lost = len(canaries) - len(tried)
         rest = f"; {counted(lost, 'other')} came to nothing" if lost else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import click.testing
@@ -56,6 +57,33 @@ def test_a_run_whose_recording_was_removed_is_named_and_not_replayed(tmp_path: P
     page = (folder / "soak.html").read_text()
     assert 'href="0001/report.html"' in page
     assert f"{folder}/0002 (its recording was removed)" in page
+
+
+def test_a_run_that_is_recorded_twice_counts_once_and_one_that_is_missing_is_told(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n1", [run(number, GREEN) for number in (1, 2, 2, 5, 7)])
+    night = read(folder)
+    assert night.runs == 4
+    assert night.left_out == (
+        "runs.jsonl has no runs 3 to 4",
+        "runs.jsonl has no run 6",
+        "runs.jsonl has 0002 more than once; the first of each counts",
+    )
+
+
+def test_a_copy_is_no_other_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monday = written(tmp_path / "mon", [run(1, RED)], day=1)
+    tuesday = written(tmp_path / "tue", [run(1, RED)], day=2)
+    shutil.copytree(monday, tmp_path / "mon-backup")
+    shutil.copytree(tuesday, tmp_path / "tue-backup")
+    found = before(tuesday)
+    assert len(found.nights) == 1
+    assert found.left_out == (
+        f"{tmp_path}/mon-backup holds the same soak as {monday}, and counts once",
+        f"{tmp_path}/tue-backup holds the same soak as {tuesday}, and counts once",
+    )
+    monkeypatch.chdir(tmp_path)
+    assert "1 new" in nights("mon", monday, "mon-backup").output
+    assert nights(monday, "gone").exit_code == 2
 
 
 def test_no_soak_is_an_error_of_the_user(tmp_path: Path) -> None:
