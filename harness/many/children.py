@@ -35,15 +35,16 @@ ENDS_WITHIN_S = 180.0  # after SIGINT: it heals, removes and judges
 
 
 class Stopping:
-    """Ctrl-C: the first lets the run that goes on come to its end, the second ends it early; SIGTERM and SIGHUP do
-    both at once. Whatever ends, it ends in order: the run heals and removes."""
+    """Ctrl-C: the first lets what runs come to its end, the second ends it early; SIGTERM and SIGHUP do both at once.
+    Whatever ends, it ends in order: the run heals and removes. Several may run at once, each asked for by a thread."""
 
     def __init__(self, console: Console, *, log: Path | None = None) -> None:
         """`log`: what the runs say is appended to it instead of going where ours goes."""
         self.asked = False
         self._log = log
         self._console = console
-        self._running: subprocess.Popen[bytes] | None = None
+        self._at_once = False
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -62,39 +63,46 @@ class Stopping:
         if is_whole(folder):
             return 0
         set_aside(folder)
-        return self.ran(command("run", *words, "--seed", str(seed), "--out", str(folder)), turn, within_s)
+        return self.ran(run_command(words, seed=seed, folder=folder), turn, within_s)
 
-    def replayed(self, plan: Path, *words: str, folder: Path, turn: str) -> int:
+    def replayed(self, plan: Path, *words: str, folder: Path, turn: str, within_s: float = WITHIN_S) -> int:
         """The same of `vtchaos replay`, of a plan in a file."""
         if is_whole(folder):
             return 0
         set_aside(folder)
-        return self.ran(command("replay", str(plan), "--out", str(folder), *words), turn)
+        return self.ran(command("replay", str(plan), "--out", str(folder), *words), turn, within_s)
 
-    def ran(self, argv: Sequence[str], turn: str, within_s: float = WITHIN_S) -> int:
+    def ran(self, argv: Sequence[str], turn: str, within_s: float = WITHIN_S, *, log: Path | None = None) -> int:
         """Exit code. The run has a process group of its own: the terminal's Ctrl-C reaches only us. One that takes too
-        long is ended in order, and killed when it does not end (its watchdog heals and removes)."""
+        long is ended in order, and killed when it does not end (its watchdog heals and removes). `log`: of it alone."""
+        log, ending = log or self._log, self._at_once
         with (
-            contextlib.nullcontext() if self._log is None else self._log.open("ab") as out,
+            contextlib.nullcontext() if log is None else log.open("ab") as out,
             subprocess.Popen(argv, env={**os.environ, TURN: turn}, process_group=0, stdout=out, stderr=out) as process,
         ):
-            self._running = process
+            self._running.add(process)
+            if self._at_once and not ending:  # asked for while it began
+                process.send_signal(signal.SIGINT)
             try:
-                code = _ended(process, within_s)
+                return _ended(process, within_s)
             finally:
-                self._running = None
-        return code
+                self._running.discard(process)
+
+    def end(self) -> None:
+        """What runs is ended early, and nothing else begins."""
+        self.asked = self._at_once = True
+        for process in tuple(self._running):
+            process.send_signal(signal.SIGINT)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
-        at_once = self.asked or number != signal.SIGINT
-        self.asked = True
-        if self._running is None:
+        if self.asked or number != signal.SIGINT:
+            self.end()
             return
-        if at_once:
-            self._running.send_signal(signal.SIGINT)
-        else:
-            self._console.print("ends after this run; Ctrl-C again ends it now", style="yellow")
+        self.asked = True
+        if self._running:
+            what, it = ("this run", "it") if len(self._running) == 1 else ("these runs", "them")
+            self._console.print(f"ends after {what}; Ctrl-C again ends {it} now", style="yellow")
 
 
 def _ended(process: subprocess.Popen[bytes], within_s: float) -> int:
@@ -109,6 +117,11 @@ def _ended(process: subprocess.Popen[bytes], within_s: float) -> int:
 def command(*words: str) -> list[str]:
     """Of `vtchaos` with these words."""
     return [sys.executable, "-m", "harness.cli", *words]
+
+
+def run_command(words: Sequence[str], *, seed: int, folder: Path) -> list[str]:
+    """Of a run of these words of `vtchaos run`."""
+    return command("run", *words, "--seed", str(seed), "--out", str(folder))
 
 
 def planned(*words: str) -> subprocess.CompletedProcess[str]:
