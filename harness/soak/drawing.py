@@ -38,14 +38,26 @@ def drawing(seed: int, number: int, weights: Weights) -> Drawing:
 def _sabotage(seed: int, block: int, place: int, weights: Weights) -> str:
     """The kind of canary that stands at this place of this block; "" = none. Every kind comes once before one comes
     again."""
-    own = weights.block - weights.kept_in_block
-    if not weights.sabotages or own < 1:
+    if place != _place_of_canary(seed, block, weights):
         return ""
-    there = weights.kept_in_block + child(seed, f"block {block}: canary").randrange(own)
     kinds = sorted(weights.sabotages)
     turn, nth = divmod(block, len(kinds))
     child(seed, f"canaries {turn}").shuffle(kinds)
-    return kinds[nth] if place == there else ""
+    return kinds[nth]
+
+
+def _place_of_canary(seed: int, block: int, weights: Weights) -> int | None:
+    """Among those of the block that have clusters of their own. None: there is no canary."""
+    own = weights.block - weights.kept_in_block
+    if not weights.sabotages or own < 1:
+        return None
+    return weights.kept_in_block + child(seed, f"block {block}: canary").randrange(own)
+
+
+def first_canary(seed: int, weights: Weights) -> int:
+    """Number of the first run that is a canary; 0: no run will be."""
+    place = _place_of_canary(seed, 0, weights)
+    return 0 if place is None else place + 1
 
 
 def _lot(dice: Random, weights: Weights, *, kept: bool, kind: str) -> Lot:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.soak.drawing import drawing, extremes, words_of_option
+from harness.soak.drawing import drawing, extremes, first_canary, words_of_option
 from harness.soak.values import Values
 from tests.unit.soak_runs import WEIGHTS
 
@@ -40,6 +40,14 @@ def test_every_block_has_one_canary_on_a_cluster_of_its_own(seed: int) -> None:
         assert canary.cluster == ()
         assert canary.lot in WEIGHTS.sabotages[canary.sabotage]
         assert canary.words[-2:] == ("--sabotage", canary.sabotage)
+
+
+@given(seed=SEEDS)
+def test_the_first_canary_is_known_beforehand(seed: int) -> None:
+    drawn = [number for number in range(1, 6) if drawing(seed, number, WEIGHTS).sabotage]
+    assert first_canary(seed, WEIGHTS) == drawn[0]
+    assert first_canary(seed, replace(WEIGHTS, sabotages={})) == 0
+    assert first_canary(seed, replace(WEIGHTS, kept_in_block=WEIGHTS.block)) == 0
 
 
 @given(seed=SEEDS, turn=st.integers(min_value=0, max_value=20))
