@@ -28,7 +28,7 @@ from harness.nights.files import MOST_NIGHTS, Past, before, known_soaks, read, r
     type=click.IntRange(0),
     default=MOST_NIGHTS,
     show_default=True,
-    help="How many earlier nights tonight is held against.",
+    help="How many earlier nights tonight is held against; 0 = it is not compared.",
 )
 def nights_command(folders: tuple[Path, ...], history: tuple[Path, ...], most: int) -> None:
     """Tell what is new in a soak's night: `vtchaos nights runs/soak-20261121`.
@@ -44,8 +44,8 @@ def nights_command(folders: tuple[Path, ...], history: tuple[Path, ...], most: i
         soak_of(folder)  # raises: one that is named must be there
     known, left_out = known_soaks(folders)
     *others, tonight = (folder for folder, _ in known)
-    if others:
-        past = Past(nights=tuple(read(folder) for folder in others[-most:] if most), left_out=tuple(left_out))
+    if others and most:
+        past = Past(nights=tuple(read(folder) for folder in others[-most:]), left_out=tuple(left_out))
     else:
         past = before(tonight, history, most)
     made = renewed(tonight, past)

@@ -31,12 +31,13 @@ class Past:
 
     nights: tuple[Night, ...] = ()
     left_out: tuple[str, ...] = ()
+    compared: bool = True  # False: nobody looked for them
 
 
 def renewed(folder: Path, past: Past | None = None) -> Report:
     """Write the report of a soak's folder, against `past` (else: the soaks beside it). Raises RunDirError."""
     known = before(folder) if past is None else past
-    made = report((*known.nights, read(folder)), known.left_out)
+    made = report((*known.nights, read(folder)), known.left_out, compared=known.compared)
     written(made, folder)
     return made
 
@@ -123,11 +124,12 @@ def _lines(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
 
 def before(folder: Path, history: Sequence[Path] = (), most: int = MOST_NIGHTS) -> Past:
     """The soaks in the folders of `history` (else: beside it) that began before it, the latest `most` of them."""
+    if not most:
+        return Past(compared=False)
     begin = soak_of(folder).begin
     known, left_out = known_soaks((folder, *_soaks(history or (folder.resolve().parent,))))
     earlier = [each for each, soak in known if soak.begin < begin]
-    latest = earlier[-most:] if most else []
-    return Past(nights=tuple(read(each) for each in latest), left_out=tuple(left_out))
+    return Past(nights=tuple(read(each) for each in earlier[-most:]), left_out=tuple(left_out))
 
 
 def known_soaks(folders: Iterable[Path]) -> tuple[list[tuple[Path, Soak]], list[str]]:

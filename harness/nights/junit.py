@@ -1,8 +1,9 @@
 """junit.xml of a soak: a testcase for each finding, canary, known bug and reason.
 
 A finding of tonight is a failure, new or not: its type says how it stands, so that who only wants news can ask for
-that. A canary that was not caught is a failure. What the harness failed in is an error and never a failure. What
-proved nothing is skipped with its reason; when that was most of the night, the night is an error.
+that. A canary that was not caught is a failure. What the harness failed in is never a failure: it is skipped with its
+reason in a night that ends well all the same, and else an error. What proved nothing is skipped; when that was most of
+the night, the night is an error. So there is a failure or an error where the exit code is not 0, and nowhere else.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from harness.base.exit_codes import EXIT_HARNESS, EXIT_UNKNOWN
+from harness.base.exit_codes import EXIT_FINDING, EXIT_PASS
 from harness.base.files import replaced
 from harness.facts.words import counted
 from harness.nights.night import Canary
 from harness.nights.report import Report
 from harness.nights.standings import SHOWN, Standing, Standings
-from harness.nights.words import again, named, told
-from harness.reports.words import EXIT_MEANING, clean, shorten
+from harness.nights.words import EXIT_WORDS, again, named, told
+from harness.reports.words import clean, shorten
 
 NAME = 160  # characters of a testcase that is called by a reason; all of it is in its text
 PASSED_OVER = (Standing.UNSEEN, Standing.GONE)
@@ -32,7 +33,7 @@ def render(found: Report, out: Path) -> None:
         "known bugs": (_known(each) for each in found.known if each.standing not in PASSED_OVER),
         "canaries": (_canary(canary) for canary in found.canaries),
         "harness": (
-            _problem(shorten(why, NAME), Error(clean(_runs(runs)), "harness error"), why)
+            _problem(shorten(why, NAME), _harness_error(clean(_runs(runs)), found.exit_code), why)
             for why, runs in found.why_broken.items()
         ),
         "unknown": (
@@ -50,6 +51,10 @@ def render(found: Report, out: Path) -> None:
     xml.update_statistics()
     with replaced(out) as part:
         xml.write(str(part), pretty=True)
+
+
+def _harness_error(said: str, exit_code: int) -> Error | Skipped:
+    return Skipped(said) if exit_code == EXIT_PASS else Error(said, "harness error")
 
 
 def _runs(runs: int) -> str:
@@ -104,6 +109,6 @@ def _canary(canary: Canary) -> TestCase:
 
 def _whole(found: Report) -> TestCase:
     """The night itself: an error where its exit code is one that no case above is red for."""
-    if found.exit_code in (EXIT_UNKNOWN, EXIT_HARNESS):
-        return _problem("soak", Error(clean(" ".join((found.answer, *found.also))), EXIT_MEANING[found.exit_code]))
+    if found.exit_code not in (EXIT_PASS, EXIT_FINDING):
+        return _problem("soak", Error(clean(" ".join((found.answer, *found.also))), EXIT_WORDS[found.exit_code]))
     return _passed("soak", "\n".join((found.answer, *found.also)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_PASS, EXIT_UNKNOWN
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.facts.words import counted
 from harness.nights.report import Report
 from harness.nights.standings import Standing, Standings
@@ -25,8 +25,8 @@ from harness.reports.markdown import MOST_BYTES, TEXT, escaped, shorten_lines
 
 MOST_TOLD = 40
 MOST_WHY = 20
-_MARKS = {EXIT_PASS: "✅", EXIT_FINDING: "❌", EXIT_UNKNOWN: "❔", EXIT_HARNESS: "⚠️"}
-_AGAIN = (Standing.NEW, Standing.RETURNED, Standing.ONGOING)
+_MARKS = {EXIT_PASS: "✅", EXIT_FINDING: "❌", EXIT_UNKNOWN: "❔", EXIT_HARNESS: "⚠️", EXIT_INTERRUPTED: "⚠️"}
+_AGAIN = (Standing.UNCOMPARED, Standing.NEW, Standing.RETURNED, Standing.ONGOING)
 _CUT = "\n… more is in soak.html.\n"
 
 

@@ -26,7 +26,12 @@ MOST_TOLD = 100  # of one standing; all are in soak-report.json
 MOST_SERIES = 100  # those that changed tonight first, see _rank
 MOST_POINTS = 250  # of a series: of more, medians of so many runs each
 MOST_WHY = 50
-OPEN = (Standing.NEW, Standing.RETURNED, Standing.RESOLVED)  # the others are folded: they are no news
+OPEN = (
+    Standing.UNCOMPARED,
+    Standing.NEW,
+    Standing.RETURNED,
+    Standing.RESOLVED,
+)  # the others are folded: they are no news
 INK, LINE = ["#57606a", "#9198a1"], ["#0969da", "#58a6ff"]
 WORSE, BETTER = ["#cf222e", "#ff7b72"], ["#1a7f37", "#3fb950"]
 

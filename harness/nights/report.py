@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from harness.nights.night import Canary, Night, Series
 from harness.nights.standings import NEWS, SHOWN, Standing, Standings, standings
 from harness.nights.trends import Needed, Trend, Turn, needed, trends
 
+NOTHING_JUDGED = "No run says anything about Vitess"
 MANY_UNKNOWN = 1 / 3  # from this share on the answer says so
 
 
@@ -71,17 +73,18 @@ class Report:
         return tuple(each for each in self.needed if each.grows)
 
 
-def report(nights: Sequence[Night], left_out: Iterable[str] = ()) -> Report:
-    """Of at least one night, in order of time; the last one is tonight. `left_out`: nights that could not be read."""
+def report(nights: Sequence[Night], left_out: Iterable[str] = (), *, compared: bool = True) -> Report:
+    """Of at least one night, in order of time; the last one is tonight. `left_out`: nights that could not be read.
+    `compared`: False where nobody looked for nights before it."""
     tonight = nights[-1]
-    every = standings(nights)
+    every = standings(nights, compared=compared)
     findings = tuple(each for each in every if not each.item.issue)
     known = tuple(each for each in every if each.item.issue)
     found = trends(nights)
     needs = needed(tonight.levels)
     return Report(
         alarm=_alarm(tonight.canaries),
-        answer=_news(nights, findings),
+        answer=_news(nights, findings) if compared else _uncompared(tonight, findings),
         also=tuple(_also(tonight, known, found, needs)),
         exit_code=tonight.exit_code,
         nights=tuple(_row(night) for night in nights),
@@ -147,9 +150,16 @@ def _news(nights: Sequence[Night], findings: Sequence[Standings]) -> str:
     words = [f"{tally[standing]} {word}" for standing, word in _WORDS if tally[standing]]
     if not any(tally[standing] for standing in NEWS):
         others = f"; {', '.join(words)}" if words else ""
-        return f"Nothing new in {runs}{against}{others}."
+        return f"Nothing new in {runs}{against}{others}." if nights[-1].proved else f"{NOTHING_JUDGED}{others}."
     first = "" if len(nights) > 1 else " There is no earlier night to compare with, so that everything is new."
     return f"Findings in {runs}{against}: {', '.join(words)}.{first}"
+
+
+def _uncompared(tonight: Night, findings: Sequence[Standings]) -> str:
+    found = counted(len(findings), "finding") if findings else "No finding"
+    said = f"{found} in {counted(tonight.proved, 'run')}" if tonight.proved else NOTHING_JUDGED
+    how = f"vtchaos nights {shlex.quote(tonight.path)}"
+    return f"{said}. Not compared with the nights before; `{how}` does that."
 
 
 _WORDS = (

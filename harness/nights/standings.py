@@ -18,6 +18,7 @@ from harness.statistics.rates import Rate, by_chance_unseen, rate
 class Standing(enum.StrEnum):
     """In the order in which a reader wants them."""
 
+    UNCOMPARED = "uncompared"  # nobody looked at the nights before
     NEW = "new"  # never before
     RETURNED = "returned"  # it had been resolved
     RESOLVED = "resolved"  # since tonight its absence means something
@@ -28,7 +29,7 @@ class Standing(enum.StrEnum):
 
 
 NEWS = (Standing.NEW, Standing.RETURNED, Standing.RESOLVED)
-SHOWN = (Standing.NEW, Standing.RETURNED, Standing.ONGOING, Standing.RARE)
+SHOWN = (Standing.UNCOMPARED, Standing.NEW, Standing.RETURNED, Standing.ONGOING, Standing.RARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,23 +57,23 @@ class _Count:
     judged: int
 
 
-def standings(nights: Sequence[Night]) -> tuple[Standings, ...]:
-    """Of everything that any night showed; the last night is tonight."""
+def standings(nights: Sequence[Night], *, compared: bool = True) -> tuple[Standings, ...]:
+    """Of everything that any night showed; the last night is tonight. `compared`: the nights before are among them."""
     items = {item for night in nights for item in night.shown}
     order = list(Standing)
     return tuple(
         sorted(
-            (_standings(item, nights) for item in items),
+            (_standings(item, nights, compared) for item in items),
             key=lambda each: (order.index(each.standing), -each.tonight.shown, -each.earlier.shown, each.item),
         )
     )
 
 
-def _standings(item: Item, nights: Sequence[Night]) -> Standings:
+def _standings(item: Item, nights: Sequence[Night], compared: bool) -> Standings:
     counts = [_count(item, night) for night in nights]
     seen = [night.shown[item] for night in nights if item in night.shown]
     before = [night.shown[item] for night in nights[:-1] if item in night.shown]
-    standing = _standing(counts)
+    standing = _standing(counts) if compared else Standing.UNCOMPARED
     unseen_runs, by_chance = _absence(counts[:-1] if standing is Standing.RETURNED else counts)
     return Standings(
         item=item,

@@ -14,6 +14,7 @@ from harness.facts.words import counted
 from harness.nights.report import Report
 from harness.nights.standings import Standing, Standings
 from harness.nights.words import (
+    EXIT_WORDS,
     KNOWN_TITLES,
     ROW_NAMES,
     TITLES,
@@ -28,13 +29,24 @@ from harness.nights.words import (
     turn_words,
 )
 from harness.reports.text_parts import copyable, hanging, line, table, title
-from harness.reports.words import EXIT_MEANING, clean
+from harness.reports.words import clean
 
 WIDTH = 100
 MOST_TOLD = 20  # of one standing; all are in soak-report.json
 MOST_WHY = 10
-WHOLE = (Standing.NEW, Standing.RETURNED, Standing.RESOLVED)  # with command lines; the others in one line each
-_STYLES = {Standing.NEW: "red", Standing.RETURNED: "red", Standing.RESOLVED: "green", Standing.ONGOING: "yellow"}
+WHOLE = (
+    Standing.UNCOMPARED,
+    Standing.NEW,
+    Standing.RETURNED,
+    Standing.RESOLVED,
+)  # with command lines; the others in one line each
+_STYLES = {
+    Standing.UNCOMPARED: "red",
+    Standing.NEW: "red",
+    Standing.RETURNED: "red",
+    Standing.RESOLVED: "green",
+    Standing.ONGOING: "yellow",
+}
 
 
 def show(found: Report, console: Console, *, folder: Path) -> None:
@@ -54,7 +66,7 @@ def show(found: Report, console: Console, *, folder: Path) -> None:
     _needs(console, found)
     _nights(console, found)
     title(console, "In the end")
-    copyable(console, "exit code", f"{found.exit_code} ({EXIT_MEANING[found.exit_code]})")
+    copyable(console, "exit code", f"{found.exit_code} ({EXIT_WORDS[found.exit_code]})")
     copyable(console, "page", str(folder / "soak.html"))
     copyable(console, "figures", str(folder / "soak-report.json"))
 

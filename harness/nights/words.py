@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN
 from harness.facts.words import counted
 from harness.nights.report import Report, Row, percent, series_name
 from harness.nights.standings import Standing, Standings
@@ -13,6 +14,7 @@ from harness.repeats.text import amount
 from harness.statistics.rates import Rate
 
 TITLES = {
+    Standing.UNCOMPARED: "Tonight",
     Standing.NEW: "New",
     Standing.RETURNED: "Back again",
     Standing.RESOLVED: "Resolved",
@@ -23,6 +25,7 @@ TITLES = {
 }
 KNOWN_TITLES = {  # of known bugs; it is no news that one shows where it is expected
     **TITLES,
+    Standing.UNCOMPARED: "Showed where expected",
     Standing.NEW: "Showed for the first time, where it was expected",
     Standing.RESOLVED: "Stopped showing",
 }
@@ -42,6 +45,8 @@ def told(each: Standings) -> str:
     """How often, and what that is held against."""
     if each.standing in (Standing.RESOLVED, Standing.UNSEEN, Standing.GONE):
         return f"{absent(each)} Before: {rate_words(each.earlier)}, in {_nights(each)}."
+    if each.standing is Standing.UNCOMPARED:
+        return f"{rate_words(each.tonight)}."
     if each.standing is Standing.NEW:
         earlier = each.earlier.counted
         never = f"never in {counted(earlier, 'earlier run')}" if earlier else "no earlier run could have shown it"
@@ -135,4 +140,16 @@ ROW_NAMES = ("begin", ">runs", ">findings", ">known bugs", ">passed", ">unknown"
 
 def summary_line(found: Report) -> str:
     row = found.tonight
-    return f"{row.path}, {stamp(row.begin)}: {counted(row.runs, 'run')} in {hours(row.took_s)}, seed {row.seed}"
+    judged = row.passed + row.found + row.reproduced
+    runs = f"{counted(row.runs - row.canaries, 'run')} ({judged} judged)"
+    canaries = f" and {counted(row.canaries, 'canary', 'canaries')}" if row.canaries else ""
+    return f"{row.path}, {stamp(row.begin)}: {runs}{canaries}, which took {hours(row.took_s)}; seed {row.seed}"
+
+
+EXIT_WORDS = {
+    EXIT_PASS: "pass",
+    EXIT_FINDING: "a finding, or a canary that was not caught",
+    EXIT_UNKNOWN: "unknown: most of it proves nothing",
+    EXIT_HARNESS: "the harness failed",
+    EXIT_INTERRUPTED: "interrupted",
+}

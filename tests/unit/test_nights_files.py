@@ -12,7 +12,7 @@ import pytest
 from harness.base.errors import RunDirError
 from harness.cli import main
 from harness.model import Verdict
-from harness.nights.files import MOST_NIGHTS, before, read, renewed
+from harness.nights.files import MOST_NIGHTS, Past, before, read, renewed
 from harness.nights.words import again
 from harness.soak.files import PRUNED
 from harness.soak.values import RUNS, SOAK
@@ -103,7 +103,7 @@ def test_the_nights_before_are_those_beside_it_that_began_before(tmp_path: Path)
     assert [night.name for night in before(nights[1]).nights] == ["z"]
     assert before(nights[0]).nights == ()
     assert [night.name for night in before(nights[2], most=1).nights] == ["b"]
-    assert before(nights[2], most=0).nights == ()
+    assert before(nights[2], most=0) == Past(compared=False)
 
 
 def test_an_unreadable_night_is_told_and_the_others_count(tmp_path: Path) -> None:

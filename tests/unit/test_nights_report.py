@@ -15,12 +15,14 @@ from harness.nights.files import read, renewed
 from harness.nights.night import Night, night
 from harness.nights.report import Report, percent, report
 from harness.nights.standings import Standing
+from harness.nights.words import summary_line
 from harness.reports.markdown import MOST_BYTES
-from harness.soak.values import SoakRun
+from harness.soak.values import Ended, SoakRun
 from tests.unit.nights_made import FOUND, KNOWN, counted, errors, gathered, noisy, run, soak, written
 from tests.unit.soak_runs import broken, canary
 
 RED, GREEN = errors(Verdict.FAIL), errors(Verdict.PASS)
+FAILED = Ended(why="5 runs in a row failed", exit_code=4)
 NASTY = "</script><img src=x onerror=alert(1)> \x1b[2J | `rm` @everyone"
 
 
@@ -43,6 +45,53 @@ def test_a_first_night_says_that_everything_is_new() -> None:
     found = reported(run(1, RED), run(2, GREEN))
     assert "Findings in 2 runs: 1 new. There is no earlier night to compare with" in said(found)
     assert found.exit_code == 1
+
+
+def test_what_nobody_compared_is_not_called_new(tmp_path: Path) -> None:
+    tonight = gathered(run(1, RED), run(2, GREEN))
+    found = report([tonight], compared=False)
+    assert found.answer == (
+        "1 finding in 2 runs. Not compared with the nights before; `vtchaos nights runs/n1` does that."
+    )  # fmt: skip
+    assert [each.standing for each in found.findings] == [Standing.UNCOMPARED]
+    forms = [markdown.page(found), text.plain(found, tmp_path), page.render(found, tmp_path / "soak.html").read_text()]
+    junit.render(found, tmp_path / "junit.xml")
+    assert not [form for form in (*forms, (tmp_path / "junit.xml").read_text()) if "everything is new" in form]
+    assert all("vtchaos replay runs/n1/0001" in form for form in forms)
+    assert report([gathered(run(1, GREEN))], compared=False).answer.startswith("No finding in 1 run. Not compared")
+
+
+def test_a_night_without_a_judged_run_does_not_say_that_nothing_is_new(tmp_path: Path) -> None:
+    found = reported(unknown(1), canary(2, caught=True))
+    assert found.answer == "No run says anything about Vitess."
+    assert "1 run (0 judged) and 1 canary, which took 1 min" in summary_line(found)
+    assert found.exit_code == 3
+    assert "code-3" in page.render(found, tmp_path / "soak.html").read_text()
+    assert report([gathered(unknown(1))], compared=False).answer.startswith("No run says anything about Vitess. Not")
+
+
+@pytest.mark.parametrize(
+    ("runs", "ended"),
+    [
+        ([run(1, GREEN)], None),
+        ([run(1, RED), broken(2)], None),
+        ([*(run(number, GREEN) for number in range(1, 30)), broken(30)], None),
+        (
+            [*(run(number, GREEN) for number in range(1, 101)), *map(broken, range(101, 106))],
+            Ended(why="x", exit_code=4),
+        ),
+        ([run(1, GREEN)], Ended(why="interrupted", exit_code=130)),
+        ([canary(1, caught=False), run(2, GREEN)], None),
+        ([], None),
+    ],
+)
+def test_junit_is_red_where_the_exit_code_is(runs: list[SoakRun], ended: Ended | None, tmp_path: Path) -> None:
+    found = report([night("runs/n1", soak(1, ended=ended), runs)])
+    junit.render(found, tmp_path / "junit.xml")
+    xml = JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert bool(xml.failures or xml.errors) is (found.exit_code != 0)
+    assert markdown.page(found)
+    assert text.plain(found, tmp_path)
 
 
 def test_a_quiet_night() -> None:
@@ -68,7 +117,19 @@ def test_an_uncaught_canary_is_said_before_anything_else(tmp_path: Path) -> None
 
 
 def test_a_night_without_canaries_says_so() -> None:
-    assert "No canary was set." in said(reported(run(1, GREEN)))
+    assert "No canary was set: the first would have been run 5." in said(reported(run(1, GREEN)))
+    longer = reported(*(run(number, GREEN) for number in range(1, 7)))
+    assert "No canary was set." in said(longer)
+
+
+def test_a_night_that_ended_early_says_so_and_comes_to_that() -> None:
+    ended = Ended(why="5 runs in a row failed in the harness itself", exit_code=4)
+    found = report([night("runs/n9", soak(9, ended=ended), [run(1, GREEN)])])
+    assert "The soak ended early: 5 runs in a row failed in the harness itself." in said(found)
+    assert found.exit_code == 4
+    over = report([night("runs/n9", soak(9, ended=Ended(why="0 s are left of the budget")), [run(1, GREEN)])])
+    assert "ended" not in said(over)
+    assert over.exit_code == 0
 
 
 def test_unknown_runs_and_harness_errors_are_counted() -> None:
