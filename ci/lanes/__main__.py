@@ -1,72 +1,19 @@
-"""`python -m ci.lanes`: run the known-bug lanes, and keep what they come to.
-
-    python -m ci.lanes --list                        what there is, and how long a run takes
-    python -m ci.lanes 17778 16438 --runs 20         these two, until 20 runs of each command line count (at most 30)
-    python -m ci.lanes --runs 5 --budget 2h          all, one run of each after the other, as long as there is time
-    python -m ci.lanes --write                       what is in --out into results.json and docs/track-record.md
-
-Runs that are in the folder already are not made again. Exit codes: 1 a bug did not show where it must, or something was
-red where nothing may be; 4 the harness failed; 130 interrupted; 3 nothing is proven yet of some release; 0 all hold.
-"""
+"""`python -m ci.lanes`, with the Python of `make`: .venv/bin/python."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from rich.console import Console
-
-from ci.lanes import results, words
-from ci.lanes.making import Lanes, measured
-from ci.lanes.table import chosen
-from harness.base.checkout import ROOT
-from harness.base.files import write_text
-from harness.base.goduration import duration_s
-
-TRACK_RECORD = ROOT / "docs" / "track-record.md"
+from harness.base.exit_codes import EXIT_HARNESS
 
 
-def write(out: Path) -> None:
-    """The record and the table of the track record."""
-    lanes = chosen(())
-    known = results.merged(results.recorded(), measured(lanes, out))
-    results.record(known)
-    page = words.filled(TRACK_RECORD.read_text(encoding="utf-8"), lanes, known)
-    write_text(TRACK_RECORD, page)
-
-
-def main(given: Sequence[str] | None = None) -> int:
-    """Exit code."""
-    parser = _parser()
-    asked = parser.parse_args(given)
+def main() -> int:
     try:
-        lanes = chosen(tuple(asked.bugs))
-    except LookupError as error:
-        parser.error(str(error))
-    if asked.list:
-        print("\n".join(words.listed(lanes, results.recorded())))
-        return 0
-    if asked.write:
-        write(asked.out)
-        return 0
-    return Lanes(lanes, asked.out, asked.budget, Console()).run(asked.runs)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m ci.lanes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("bugs", nargs="*", metavar="BUG", help="lanes by name or a part of it; all by default")
-    parser.add_argument("--runs", type=int, default=20, help="of each command line, that count  [%(default)s]")
-    parser.add_argument("--out", type=Path, default=Path("runs/lanes"), help="a folder for each lane  [%(default)s]")
-    parser.add_argument(
-        "--budget", type=duration_s, default=float("inf"), metavar="2h", help="begin no run that would end later"
-    )
-    parser.add_argument("--list", action="store_true", help="show the lanes")
-    parser.add_argument("--write", action="store_true", help="add what is in --out to the record, and write the table")
-    return parser
+        from ci.lanes import command  # here, so that another Python is told what it lacks
+    except ModuleNotFoundError as error:
+        print(f"ci.lanes: {error}; `make` installs it for .venv/bin/python -m ci.lanes", file=sys.stderr)
+        return EXIT_HARNESS
+    return command.guarded()
 
 
 if __name__ == "__main__":

@@ -99,9 +99,10 @@ def made_of(run: Path) -> Path:
 
 def is_of(line: Line, run: Path) -> bool:
     """It came to a verdict, and was made with the command line that the table has now: no word less, and no more."""
-    if not is_whole(run):
+    plan = jsonio.load_if_whole(run / "plan.json", Plan) if is_whole(run) else None
+    if plan is None:
         return False
-    _, command, *words = jsonio.load(run / "plan.json", Plan).command_line  # vtchaos run EXPERIMENT …
+    _, command, *words = plan.command_line  # vtchaos run EXPERIMENT …
     return command == "run" and tuple(_without_ours(words)) == line.words
 
 

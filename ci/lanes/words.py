@@ -11,6 +11,7 @@ from ci.lanes.results import GREEN, RED, Batch, Run, Total
 from ci.lanes.votes import Said
 from harness.facts.words import seconds
 from harness.model import KnownBug
+from harness.reports.words import EXIT_MEANING
 
 BEGIN, END = "<!-- lanes -->", "<!-- /lanes -->"
 HEADER = (
@@ -49,6 +50,11 @@ def run_line(lane: Lane, run: Run) -> str:
     """One run, as soon as it is there."""
     said = ", ".join(f"{vote.release} {vote.said}{f' ({vote.why})' if vote.why else ''}" for vote in run.votes)
     return f"{lane.name} {run.folder} must be {run.arm}: {said}, {seconds(run.took_s)}"
+
+
+def no_run_line(key: str, number: int, code: int) -> str:
+    """Of a run that came to no verdict."""
+    return f"{key} {number}: no verdict, exit code {code} ({EXIT_MEANING.get(code, 'it had to be killed')})"
 
 
 def lane_line(lane: Lane, known: Sequence[Batch], wrong: Sequence[str], unsure: Sequence[str]) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from rich.console import Console
 
-from ci.lanes import __main__ as command
-from ci.lanes import folders, making, results
+from ci.lanes import command, folders, making, results
 from ci.lanes.making import Lanes, measured
 from ci.lanes.table import LANES
 from harness.base import checkout, jsonio
@@ -25,30 +27,37 @@ class World:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
+        self.logs: list[Path | None] = []
+        self.together: Callable[[], object] = lambda: None  # what a run waits for
         self.code = 0
         self.fit = PASS  # the host
         self.verdicts = True
 
-    def make(self, stopping: Stopping, words: Sequence[str], *, seed: int, folder: Path, **_: Any) -> int:
-        del stopping
+    def run(self, argv: Sequence[str], log: Path | None) -> int:
+        """The command of a run: python -m harness.cli run EXPERIMENT … --plain --seed SEED --out FOLDER."""
+        words = argv[argv.index("run") + 1 :]
+        seed, folder = int(words[-3]), Path(words[-1])
         self.made.append((f"{folder.parts[-3]} {folder.parts[-2]} {folder.name}", seed))
+        self.logs.append(log)
+        self.together()
         results_of = (premise(self.fit), shown(), said(subject="items-1@vtgate-2"))
         if self.verdicts:
-            recorded(folder, verdict(*results_of), plan(words[0], *words[1:-1]))
+            recorded(folder, verdict(*results_of), plan(words[0], *words[1:-5]))
         return self.code
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     found = World()
-    monkeypatch.setattr(Stopping, "made", lambda *args, **words: found.make(*args, **words))
+    monkeypatch.setattr(Stopping, "ran", lambda _, argv, turn, within_s, log: found.run(argv, log))
     monkeypatch.setattr(results, "recorded", lambda: ())
     monkeypatch.setattr(checkout, "commit", lambda: "abc1234")
     return found
 
 
-def lanes(tmp_path: Path, *chosen: Any, budget_s: float = 60.0) -> Lanes:
-    return Lanes(chosen or (STREAMS,), tmp_path, budget_s, Console(quiet=True))
+def lanes(tmp_path: Path, *chosen: Any, budget_s: float = 60.0, jobs: int = 1, out: TextIO | None = None) -> Lanes:
+    console = Console(file=out or io.StringIO())
+    return Lanes(chosen or (STREAMS,), tmp_path, budget_s, console, jobs=jobs)
 
 
 def test_one_run_of_each_command_line_after_the_other(tmp_path: Path, world: World) -> None:
@@ -123,6 +132,85 @@ def test_a_command_line_that_is_refused_is_not_tried_again(tmp_path: Path, world
     world.code = 2
     assert lanes(tmp_path, WINDOW, STREAMS).run(9) == 2
     assert len(world.made) == 3
+
+
+def test_several_at_once_are_of_different_command_lines(tmp_path: Path, world: World) -> None:
+    """The first three wait for each other; with two of one line, or fewer at once, they would wait in vain."""
+
+    def all_there() -> None:
+        world.together = lambda: None
+
+    world.together = threading.Barrier(3, all_there, timeout=30.0).wait
+    out = io.StringIO()
+    lanes(tmp_path, WINDOW, STREAMS, jobs=3, out=out).run(1)
+    assert {name for name, _ in world.made[:3]} == {"17778 both 001", "9433 green 001", "9433 red 001"}
+    assert world.logs.count(tmp_path / "17778" / "both" / "001.log") == 1
+    assert sum("17778 both/001" in line for line in out.getvalue().splitlines()) == 2, "a line for each arm"
+
+
+def test_one_at_a_time_speaks_where_we_do(tmp_path: Path, world: World) -> None:
+    lanes(tmp_path).run(1)
+    assert world.logs == [None]
+
+
+def test_ctrl_c_begins_nothing_more_and_keeps_what_ends(tmp_path: Path, world: World) -> None:
+    found = lanes(tmp_path, WINDOW, STREAMS, jobs=2)
+    world.together = found._stopping.end
+    assert found.run(5) in (1, 130)
+    assert len(world.made) <= 2
+    assert len(list(tmp_path.glob("*/*/001/verdict.json"))) == len(world.made)
+
+
+def test_a_run_that_cannot_be_begun_ends_all(tmp_path: Path, world: World) -> None:
+    def broken() -> None:
+        raise OSError("no room")
+
+    world.together = broken
+    found = lanes(tmp_path, WINDOW, STREAMS, jobs=2)
+    with pytest.raises(OSError, match="no room"):
+        found.run(5)
+    assert found._stopping.asked
+
+
+def test_a_run_without_a_verdict_has_a_line(tmp_path: Path, world: World) -> None:
+    world.verdicts, world.code, out = False, 4, io.StringIO()
+    lanes(tmp_path, out=out).run(1)
+    assert out.getvalue().startswith("17778 both 1: no verdict, exit code 4 (harness error)")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("17778 --out {}/torn", 2, "does not fit this version of vtchaos"),
+        ("17778 --out /dev/null/x", 2, "ci.lanes: /dev/null/x cannot be made"),
+        ("17778 --out {}/defect", 4, "ci.lanes: the harness itself failed: ZeroDivisionError: nothing"),
+    ],
+)
+def test_what_goes_wrong_here_is_no_lane_that_does_not_hold(
+    tmp_path: Path,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    code: int,
+    said: str,
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("nothing")
+
+    world.together = broken
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "torn" / "17778").mkdir(parents=True)
+    (tmp_path / "torn" / "17778" / "lane.json").write_text("{")
+    assert command.guarded(words.format(tmp_path).split()) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_whose_plan_is_torn_is_made_again(tmp_path: Path, world: World) -> None:
+    lanes(tmp_path).run(1)
+    (tmp_path / "17778" / "both" / "001" / "plan.json").write_text("{")
+    assert lanes(tmp_path).run(1) == 0
+    assert len(world.made) == 2
 
 
 def test_the_command_lists_and_writes(
