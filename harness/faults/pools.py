@@ -33,8 +33,8 @@ class AbandonedQueries(Traits):
     """Every connection of a vttablet's pool for reads is taken, `queries` more wait for one over one gRPC connection,
     and when the fault is taken back all are given up in one moment: what a vtgate leaves behind that dies.
 
-    vttablet cancels what came over a connection that was closed in no order (google.golang.org/grpc 1.7x,
-    http2_server.go, Close, ranges over a map).
+    vttablet cancels in no order what came over a connection that was closed: it ranges over a map
+    (google.golang.org/grpc v1.80.0 of vttablet 24.0.0, internal/transport/http2_server.go, Close).
     """
 
     targets: Targets = ONE_PRIMARY
