@@ -72,8 +72,9 @@ def soak_command(
 
     Experiments, their parameters, faults, releases, sizes and load are drawn from the seed. Some runs share a cluster
     as long as it is healthy; one in ten is a canary: the harness is broken on purpose, and a check must see it. Ctrl-C
-    ends after the running run, SIGTERM at once; `vtchaos soak --resume FOLDER` goes on. Exit code: 1 a finding, or a
-    canary that was not caught; 4 the harness failed in too many runs; 130 interrupted; 3 most runs prove nothing; 0.
+    ends after the running run, SIGTERM at once; `vtchaos soak --resume FOLDER` goes on, with --budget from now. Exit
+    code: 1 a finding, or a canary that was not caught; 4 the harness failed in too many runs; 130 interrupted; 3 most
+    runs prove nothing; 0.
     """
     before, folder = _place(out, resume)
     if before is not None:
