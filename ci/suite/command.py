@@ -23,7 +23,7 @@ from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED
 from harness.base.goduration import budget_s
 from harness.base.rundir import RUNS
 from harness.base.taken_up import new_name, owned, taken_up
-from harness.facts.words import counted, listed
+from harness.facts.words import counted
 from harness.many.children import refusal
 from harness.placement import DEFAULT_BACKEND
 
@@ -121,7 +121,7 @@ def _begun(folder: Path, asked: Asked, build: Build) -> Begun:
         return Begun(asked=asked, build=build)
     strange = list(building.differences(there.build, build))
     if strange:
-        raise RunDirError(f"{folder} has runs of another build ({listed(strange)}); give another --out")
+        raise RunDirError(f"{folder} has runs of another build ({'; '.join(strange)}); give another --out")
     return Begun(asked=asked, build=building.both(there.build, build))
 
 

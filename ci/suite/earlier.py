@@ -43,10 +43,10 @@ class Calls:
         self._folder = folder
         self._strictness = strictness
 
-    def attempts(self, part: Part) -> list[Attempt]:
-        """Those at this experiment that came to their end; one that was broken off is set aside. Raises RunDirError
-        where one still goes on."""
-        found = [self._attempt(part, number) for number in self._numbers(part)]
+    def attempts(self, part: Part, command: str) -> list[Attempt]:
+        """Those at this experiment that came to their end; one that was broken off is set aside. `command`: that makes
+        one. Raises RunDirError where one still goes on."""
+        found = [self._attempt(part, number, command) for number in self._numbers(part)]
         return [attempt for attempt in found if attempt is not None]
 
     def _numbers(self, part: Part) -> Iterator[int]:
@@ -54,7 +54,7 @@ class Calls:
         names = {path.name.removesuffix(".json") for path in place.iterdir()} if place.is_dir() else set()
         yield from sorted(int(name) for name in names if name.isdecimal())
 
-    def _attempt(self, part: Part, number: int) -> Attempt | None:
+    def _attempt(self, part: Part, number: int, command: str) -> Attempt | None:
         folder = inside(part, number)
         run = self._folder / folder
         before = jsonio.load_if_whole(_said(self._folder, folder), Attempt)
@@ -63,7 +63,8 @@ class Calls:
         if not is_whole(run):
             set_aside(run)
             return None
-        return self._judged(run, before or Attempt(number=number, outcome=Outcome.BROKEN_OFF, folder=folder))
+        unknown = Attempt(number=number, outcome=Outcome.BROKEN_OFF, folder=folder, command=command)
+        return self._judged(run, before or unknown)
 
     def _judged(self, run: Path, before: Attempt) -> Attempt:
         """Again, from its record; a finding stays one, although that cannot be read any more."""

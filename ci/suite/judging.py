@@ -36,10 +36,12 @@ def judged(made: Attempt, run: Path, code: int, strictness: Strictness) -> Attem
 
 def _judged(made: Attempt, seen: History, verdict: RunVerdict, code: int, strictness: Strictness) -> Attempt:
     bugs = tuple(bugs_seen(seen, verdict.results, strictness))
-    outcome, why = _outcome(seen, verdict, bugs, code)
-    shown = tuple(dict.fromkeys(why))
+    outcome, reasons = _outcome(seen, verdict, bugs, code)
+    shown = tuple(dict.fromkeys(reasons))
     more = (f"… and {len(shown) - MOST_WHY} more in its report",) if len(shown) > MOST_WHY else ()
-    return replace(made, outcome=outcome, headline=verdict.headline, why=(*shown[:MOST_WHY], *more), bugs=bugs)
+    took_s = made.took_s or (seen.end_ns - seen.start_ns) / 1e9  # nobody measured it where its maker was killed
+    why = (*shown[:MOST_WHY], *more)
+    return replace(made, outcome=outcome, took_s=took_s, headline=verdict.headline, why=why, bugs=bugs)
 
 
 def _outcome(seen: History, verdict: RunVerdict, bugs: Sequence[BugSeen], code: int) -> tuple[Outcome, list[str]]:

@@ -15,7 +15,6 @@ from junitparser import Error, Failure, JUnitXml, JUnitXmlError, Skipped, TestCa
 
 from ci.suite.deciding import unwanted
 from ci.suite.values import RED, Attempt, Outcome, Result, Strictness, Told
-from ci.suite.words import TAKEN_OVER
 from harness.base.files import replaced
 from harness.reports.words import clean
 
@@ -117,7 +116,7 @@ def _reason(made: Attempt) -> str:
 def _suite(name: str, *cases: TestCase, like: TestSuite | None = None, taken_over: bool = False) -> TestSuite:
     made = TestSuite(clean(name))
     if taken_over:
-        made.add_property("taken_over", TAKEN_OVER)
+        made.add_property("taken_over", "true")
     if like is not None:
         made.timestamp = like.timestamp
         for each in like.properties():

@@ -69,7 +69,7 @@ class Suite:
     # ---------------------------------------------------------------- one experiment
 
     def _one(self, part: Part) -> Told:
-        attempts = self._earlier.attempts(part)
+        attempts = self._earlier.attempts(part, self._command(part))
         of, left = len(attempts) + deciding.ATTEMPTS, ""
         while deciding.again(attempts):
             left = self._hindrance(part)
@@ -97,16 +97,20 @@ class Suite:
     def _attempt(self, part: Part, number: int, of: int) -> Attempt:
         inside = earlier.inside(part, number)
         folder = self._folder / inside
-        seed = child(self._asked.seed, part.experiment).randrange(2**31)
-        asked_for = self._asked.words(part, len(EXPERIMENTS[part.experiment].cluster.vtgates))
-        command = shlex.join(["vtchaos", "run", *asked_for, "--seed", str(seed)])
+        asked_for = self._words(part)
         turn = f"attempt {number} of {of}"
         begun_ns = now_ns()
         code = self._stopping.made(
-            (*asked_for, "--plain"), seed=seed, folder=folder, turn=turn, within_s=max(1.0, self._left_s())
+            (*asked_for, "--plain"),
+            seed=self._seed(part),
+            folder=folder,
+            turn=turn,
+            within_s=max(1.0, self._left_s()),
         )
         took_s = (now_ns() - begun_ns) / 1e9
-        made = Attempt(number=number, outcome=Outcome.HARNESS, folder=inside, took_s=took_s, command=command)
+        made = Attempt(
+            number=number, outcome=Outcome.HARNESS, folder=inside, took_s=took_s, command=self._command(part)
+        )
         if code == EXIT_USAGE:
             return _not_begun(made, refusal(asked_for))
         found = judged(made, folder, code, self._strictness)
@@ -114,6 +118,15 @@ class Suite:
             earlier.save(self._folder, found)
             self._paces.append((part.takes_s, took_s))
         return found
+
+    def _words(self, part: Part) -> tuple[str, ...]:
+        return self._asked.words(part, len(EXPERIMENTS[part.experiment].cluster.vtgates))
+
+    def _seed(self, part: Part) -> int:
+        return child(self._asked.seed, part.experiment).randrange(2**31)
+
+    def _command(self, part: Part) -> str:
+        return shlex.join(["vtchaos", "run", *self._words(part), "--seed", str(self._seed(part))])
 
     def _left_s(self) -> float:
         return self._budget_s - (now_ns() - self._begun_ns) / 1e9

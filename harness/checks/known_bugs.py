@@ -17,8 +17,6 @@ from harness.model import CheckKind, CheckResult, KnownBug, Role, Scalar, Verdic
 WITHOUT_ASSUMPTIONS = "without_assumptions"  # figure of a result: what it would be, had the assumptions held
 WOULD_BE = "Would be a finding"  # how the summary of such a result begins
 DESIGN, TEST = "by design", "a test of the checks"  # in the name of what is expected and no defect
-
-
 ABSENCE = "known-bug/"  # begins the name of the result that says of a known bug that it did not show
 
 

@@ -314,9 +314,19 @@ def test_what_is_taken_over_is_told_everywhere(runs: Runs, tmp_path: Path, capsy
     assert (code, len(runs.made), found.took_s) == (0, 1, 0)
     said = "taken over from an earlier call"
     assert f"1 run {said}, none made now" in capsys.readouterr().out
-    for name in ("summary.md", "index.html", "junit.xml"):
+    for name in ("summary.md", "index.html"):
         assert said in (tmp_path / "s" / name).read_text()
+    assert '<property name="taken_over" value="true" />' in (tmp_path / "s" / "junit.xml").read_text()
     assert found.parts[0].attempts[0].taken_over
+
+
+def test_a_run_that_outlived_its_suite_is_taken_over(runs: Runs, tmp_path: Path) -> None:
+    _, before = suite(tmp_path / "s")
+    (tmp_path / "s" / "runs" / "reparent-storm-2" / "1.json").unlink()
+    code, found = suite(tmp_path / "s")
+    (was,), (made,) = before.parts[0].attempts, found.parts[0].attempts
+    assert (code, len(runs.made), made.taken_over, made.command) == (0, 1, True, was.command)
+    assert made.took_s > 0
 
 
 @pytest.mark.parametrize("nothing", [unproved, failed, -9])
