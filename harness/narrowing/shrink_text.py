@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.facts.words import counted
 from harness.model import Plan
 from harness.narrowing.plan_sizes import told
-from harness.narrowing.shrinking import Asked, Decision, Shrink, Trial, Tried
+from harness.narrowing.shrinking import Asked, Decision, Shrink, Trial, Tried, how_often
 from harness.reports.text_parts import copyable, table, title
 
 MARKS = {True: ("!", "red", "shows it"), False: ("✓", "green", "does not"), None: ("?", "yellow", "proves nothing")}
@@ -26,6 +26,11 @@ def begin(asked: Asked, plan: Plan, console: Console, *, folder: Path) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def turn_line(turn: str, console: Console) -> None:
+    """Which run is made now."""
+    console.print(Text(f"  {turn}", style="dim"), soft_wrap=True)
 
 
 def run_line(trial: Trial, folder: str, console: Console) -> None:
@@ -47,11 +52,13 @@ def _outcome(tried: Tried) -> str:
     return f"{tried.decision}, shown in {tried.shown} of {counted(tried.counted, 'run')}"
 
 
-def show(found: Shrink, console: Console, *, folder: Path) -> None:
-    """Everything."""
+def show(found: Shrink, console: Console, *, folder: Path, again: str) -> None:
+    """Everything. `again`: the command line that goes on."""
     console.rule(found.asked.source, characters="─")
     console.print(Text(found.asked.sought.name, style="dim"))
     console.print(Text(found.answer, style="bold"))
+    if found.smallest:
+        console.print(Text(how_often(found.rate, found.slow)))
     if found.smaller:
         title(console, "From what to what")
         rows = table("what", ">found with", ">smallest")
@@ -67,6 +74,8 @@ def show(found: Shrink, console: Console, *, folder: Path) -> None:
     if (folder / "smallest" / "README.md").is_file():
         copyable(console, "smallest", str(folder / "smallest" / "README.md"))
     copyable(console, "figures", str(folder / "shrink.json"))
+    if found.ended:
+        copyable(console, "go on", again)
 
 
 # ---------------------------------------------------------------- the page
@@ -97,9 +106,10 @@ def _how(words: Sequence[str] | None) -> Iterator[str]:
 def _sizes(found: Shrink, plan: Plan) -> Iterator[str]:
     spec = plan.cluster
     vtgates = ", ".join(spec.vtgate_version(index) for index in range(len(spec.vtgates)))
-    if found.rate is not None:
-        bounds = f"{found.rate.low:.0%} to {found.rate.high:.0%} with 95 % confidence"
-        yield f"It shows in {found.rate.shown} of {counted(found.rate.counted, 'run')} made for this ({bounds})."
+    yield how_often(found.rate, found.slow)
+    if found.asked.sought.any_host:
+        yield "Runs on a slow host count here (`--any-host`). There `vtchaos run` ends with UNKNOWN (exit code 3)"
+        yield "when a promise is broken, and names the check that is red."
     if found.run_s is not None:
         yield f"A run takes about {found.run_s:.0f} s, with its cluster's start and end."
     yield f"Vitess {spec.vitess}, vtgate {vtgates}, on {plan.backend}. All moments are drawn from seed {plan.seed}."

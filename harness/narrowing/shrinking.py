@@ -10,13 +10,15 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.base import jsonio
 from harness.base.errors import UsageError
-from harness.facts.words import counted
-from harness.model import CheckKind, Plan, RunVerdict, Verdict, VtgateSpec
+from harness.checks.known_bugs import WITHOUT_ASSUMPTIONS
+from harness.facts.words import counted, listed
+from harness.history import History
+from harness.model import PREMISES, CheckKind, CheckResult, Plan, RunVerdict, Verdict, VtgateSpec
 from harness.narrowing.ddmin import ddmin
 from harness.narrowing.plan_sizes import Knob, knobs, least_of, size, told
 from harness.narrowing.sought import Sought, is_red, sought_of
@@ -48,6 +50,33 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is shrunk."""
+
+    plan: Plan
+    vtgate: int | None  # which of its vtgates showed it; None: the whole cluster
+    lasted_s: float
+
+    @classmethod
+    def of(cls, plan: Plan, seen: History, node: str) -> Found:
+        names = [each.name for each in seen.vtgates]
+        vtgate = names.index(node) if node in names else None
+        return cls(plan=plan, vtgate=vtgate, lasted_s=(seen.end_ns - seen.start_ns) / 1e9)
+
+    @property
+    def keep(self) -> VtgateSpec | None:
+        return None if self.vtgate is None else self.plan.cluster.vtgates[self.vtgate]
+
+    def node(self, seen: History) -> str:
+        """That vtgate in a run of a smaller plan: where there are fewer of them it is the first one. "" = whatever a
+        check is about."""
+        names = [each.name for each in seen.vtgates]
+        if self.vtgate is None or len(names) == 1:
+            return ""
+        return names[self.vtgate if len(names) == len(self.plan.cluster.vtgates) else 0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One run of a plan. `shown` is None where it proves nothing."""
 
@@ -55,6 +84,7 @@ class Trial:
     why: str
     took_s: float
     is_new: bool = True  # made now; what proved nothing before is no reason not to try again
+    slow: bool = False  # on a slow host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +119,8 @@ class Shrink:
     rate: Rate | None  # of runs of the smallest that were made when it was known; None: not yet
     run_s: float | None  # median of their durations
     answer: str
+    slow: int = 0  # of the runs of that rate: on a slow host
+    ended: str = ""  # why it ended before everything was tried; "" = it did not
 
 
 # ---------------------------------------------------------------- one plan
@@ -114,6 +146,22 @@ def often_enough(rate: float, shown: int, silent: int) -> float:
     return sum(math.comb(total, n) * rate**n * (1 - rate) ** (total - n) for n in range(shown + 1))
 
 
+def _red(bare: RunVerdict, wanted: Sought) -> list[CheckResult]:
+    return [result for result in bare.results if wanted.check in ("", result.check) and is_red(bare, result, wanted)]
+
+
+def unproven(bare: RunVerdict, check: str, *, any_host: bool) -> str:
+    """Why nothing of a run can be shrunk although something in it would be a finding; "" = it is otherwise."""
+    excused = [
+        result for result in bare.results if WITHOUT_ASSUMPTIONS in result.figures and check in ("", result.check)
+    ]
+    if not excused or _red(bare, Sought(check=check, any_host=any_host)):
+        return ""
+    broken = [result.check for result in bare.results if result.kind in PREMISES and result.verdict is Verdict.UNKNOWN]
+    more = "; --any-host counts it" if _red(bare, Sought(check=check, any_host=True)) else ""
+    return f"{bare.run_id} proves nothing: {listed(dict.fromkeys(broken))} did not hold{more}"
+
+
 def shows_of(
     plan: Plan, bare: RunVerdict, settled: RunVerdict, check: str = "", *, any_host: bool = False
 ) -> tuple[Sought, str]:
@@ -121,7 +169,7 @@ def shows_of(
     before a known bug, what no slowness excuses before a promise. Raises UsageError."""
     found = {(result.check, result.subject) for result in settled.results if result.verdict is Verdict.FAIL}
     wanted = Sought(check=check, any_host=any_host)
-    red = [result for result in bare.results if check in ("", result.check) and is_red(bare, result, wanted)]
+    red = _red(bare, wanted)
     if not red:
         what = f"{check} is not red" if check else "nothing is red"
         raise UsageError(f"{plan.run_id}: {what} in this run, so there is nothing to shrink")
@@ -221,15 +269,29 @@ def smaller(before: Plan, after: Plan) -> Iterator[Smaller]:
             yield Smaller(name=name, before=value, after=now[name])
 
 
-def answer(asked: Asked, found: tuple[Smaller, ...], rate: Rate | None, *, shows: bool | None) -> str:
-    """One or two sentences. `shows`: whether the run's own plan does; None: not known yet."""
+OWN = "the run's own plan"
+
+
+def answer(asked: Asked, found: tuple[Smaller, ...], tried: Sequence[Tried], *, shows: bool | None, ended: str) -> str:
+    """What was found, and whether there may be more. `shows`: whether the run's own plan does; None: not known."""
     if shows is None:
-        return "Whether the run's own plan shows it often enough is not known yet."
+        return f"Whether {OWN} shows it often enough is not known: {ended}."
+    if not shows and not tried[0].counted:
+        return f"No run of {OWN} proves anything: {tried[0].why}"
     if not shows:
         return f"The run's own plan does not show it in {asked.rate:.0%} of runs or more: try a lower --rate."
-    what = "; ".join(f"{each.name} {each.before} → {each.after}" for each in found)
-    begin = f"Smaller: {what}." if found else "Nothing smaller shows it often enough."
+    if found:
+        what = "; ".join(f"{each.name} {each.before} → {each.after}" for each in found)
+        return f"Smaller: {what}." + (f" There may be less: {ended}." if ended else "")
+    if not ended:
+        return "Nothing smaller shows it often enough."
+    return f"Nothing smaller was {'found yet' if any(each.folder for each in tried[1:]) else 'tried'}: {ended}."
+
+
+def how_often(rate: Rate | None, slow: int) -> str:
+    """It shows in 5 of 5 runs made for this (57% to 100%, 95 % confidence), 2 of them on a slow host."""
     if rate is None:
-        return f"{begin} How often it shows then was not measured anew."
+        return "How often it shows then was not measured anew."
     bounds = f"{rate.low:.0%} to {rate.high:.0%}, 95 % confidence"
-    return f"{begin} It shows in {rate.shown} of {counted(rate.counted, 'run')} made for this ({bounds})."
+    on_slow = f", {slow} of them on a slow host" if slow else ""
+    return f"It shows in {rate.shown} of {counted(rate.counted, 'run')} made for this ({bounds}){on_slow}."

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.base.errors import UsageError
+from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.facts.words import listed
 from harness.history import History
@@ -98,6 +99,20 @@ def is_red(verdict: RunVerdict, result: CheckResult, sought: Sought) -> bool:
     return result.kind not in PREMISES and _is_red(result, sought, list(_broken(verdict, sought, _of(result))))
 
 
+def slow_host(verdict: RunVerdict) -> bool:
+    """Of a bare verdict: a condition did not hold, whether it excuses something or not."""
+    return any(result.kind is CheckKind.CONDITION and not _holds(result) for result in verdict.results)
+
+
+def comes_to(history: History, *, any_host: bool) -> RunVerdict:
+    """What the run itself comes to, known bugs and all; with `any_host` as on a host that was not slow."""
+    plan = history.plan
+    if any_host:
+        names = tuple(name for name in plan.checks if CHECKS[name].kind is not CheckKind.CONDITION)
+        plan = dataclasses.replace(plan, checks=names)
+    return judge(dataclasses.replace(history, plan=plan))
+
+
 def _is_asked(result: CheckResult, sought: Sought) -> bool:
     return result.check == sought.check if sought.check else result.kind not in PREMISES
 
@@ -120,8 +135,11 @@ def _broken(verdict: RunVerdict, sought: Sought, vtgate: str) -> Iterator[CheckR
     for result in verdict.results:
         if vtgate and _of(result) not in ("", vtgate):
             continue
-        holds = result.verdict is Verdict.PASS and "excuses" not in result.figures
-        if result.kind is CheckKind.ASSUMPTION and not holds:
+        if result.kind is CheckKind.ASSUMPTION and not _holds(result):
             yield result
-        if result.kind is CheckKind.CONDITION and not holds and not sought.any_host:
+        if result.kind is CheckKind.CONDITION and not _holds(result) and not sought.any_host:
             yield result
+
+
+def _holds(premise: CheckResult) -> bool:
+    return premise.verdict is Verdict.PASS and "excuses" not in premise.figures

@@ -11,21 +11,26 @@ import pytest
 from experiments import EXPERIMENTS
 from harness.base import jsonio
 from harness.base.errors import UsageError
-from harness.checks.judge import judge
+from harness.checks.judge import judge, weighed
 from harness.model import CheckKind, CheckResult, Drawn, KnownBug, Plan, Role, RunVerdict, Verdict, VtgateSpec
 from harness.narrowing.plan_options import run_words
 from harness.narrowing.plan_sizes import knobs, least_of, size, told
 from harness.narrowing.shrinking import (
+    OWN,
     PROVES_NOTHING,
     Asked,
     Decision,
+    Smaller,
+    Tried,
     answer,
     decide,
+    how_often,
     key,
     often_enough,
     shows_of,
     shrunk,
     smaller,
+    unproven,
 )
 from harness.narrowing.sought import Sought
 from harness.planning import Overrides, build
@@ -222,10 +227,43 @@ def test_what_became_smaller_is_said_with_how_often_it_shows() -> None:
     after = least_of(before)
     less = tuple(smaller(before, after))
     assert (less[0].name, less[0].before, less[0].after) == ("shards", "8", "1")
-    words = answer(ASKED, less, rate(5, 5), shows=True)
-    assert words.startswith("Smaller: shards 8 → 1; rate 10/s a shard → 1/s a shard")
-    assert words.endswith("It shows in 5 of 5 runs made for this (57% to 100%, 95 % confidence).")
-    assert "does not show it in 50%" in answer(ASKED, (), None, shows=False)
+    own = Tried(what=OWN, folder="tried/own", decision=Decision.TAKEN, shown=5, counted=5)
+    other = dataclasses.replace(own, what="shards 8 → 1", decision=Decision.LEFT, shown=0)
+    refused = dataclasses.replace(other, folder="", counted=0, why="refused")
+
+    def said(*tried: Tried, found: tuple[Smaller, ...] = (), shows: bool | None = True, ended: str = "") -> str:
+        return answer(ASKED, found, tried, shows=shows, ended=ended)
+
+    assert said(own, found=less).startswith("Smaller: shards 8 → 1; rate 10/s a shard → 1/s a shard")
+    assert said(own, found=less, ended="the budget ended").endswith(" There may be less: the budget ended.")
+    assert said(own, other) == "Nothing smaller shows it often enough."
+    assert said(own, refused, ended="the budget ended") == "Nothing smaller was tried: the budget ended."
+    assert said(own, other, ended="the budget ended") == "Nothing smaller was found yet: the budget ended."
+    assert said(shows=None, ended="the budget ended").endswith("is not known: the budget ended.")
+    assert "does not show it in 50%" in said(other, shows=False)
+    nothing = dataclasses.replace(other, counted=0, why="No read was answered.")
+    assert said(nothing, shows=False) == "No run of the run's own plan proves anything: No read was answered."
+
+
+def test_how_often_it_shows_is_said_with_the_host_that_it_was_seen_on() -> None:
+    assert how_often(rate(5, 5), 0) == "It shows in 5 of 5 runs made for this (57% to 100%, 95 % confidence)."
+    assert how_often(rate(5, 5), 2).endswith(" 95 % confidence), 2 of them on a slow host.")
+    assert "not measured" in how_often(None, 0)
+
+
+def test_a_run_that_proves_nothing_is_told_from_one_in_which_nothing_is_red() -> None:
+    host = CheckResult(
+        check="assumptions/host", kind=CheckKind.CONDITION, verdict=Verdict.UNKNOWN, summary="slow", subject=""
+    )
+    slow = judged(*weighed([host, red("clients/errors")]))
+    assert unproven(slow, "", any_host=False) == "r proves nothing: assumptions/host did not hold; --any-host counts it"
+    assert unproven(slow, "", any_host=True) == ""
+    assert unproven(slow, "clients/stall", any_host=False) == ""
+    late = dataclasses.replace(host, check="assumptions/rate", kind=CheckKind.ASSUMPTION)
+    both = judged(*weighed([late, red("clients/errors")]))
+    for any_host in (False, True):
+        assert unproven(both, "", any_host=any_host) == "r proves nothing: assumptions/rate did not hold"
+    assert unproven(judged(red("clients/errors")), "", any_host=False) == ""
 
 
 # ---------------------------------------------------------------- as a command line
