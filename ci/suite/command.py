@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,6 +137,8 @@ def _told(found: Result, folder: Path, console: Console) -> None:
     verdict = words.VERDICTS.get(found.exit_code, str(found.exit_code))
     console.print(Text(f"\n{verdict}: {found.answer}", style=style), soft_wrap=True)
     console.print(Text(f"{words.budget(found)} {folder}/index.html, summary.md, junit.xml"), soft_wrap=True)
+    if found.exit_code not in (EXIT_PASS, EXIT_FINDING):
+        console.print(Text(f"The same command with --out {shlex.quote(str(folder))} goes on."), soft_wrap=True)
 
 
 def _seed(text: str) -> int:

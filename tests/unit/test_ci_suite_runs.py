@@ -263,9 +263,12 @@ def test_a_finding_stays_one_although_its_record_is_damaged(runs: Runs, tmp_path
     assert (code, len(runs.made)) == (1, 1)
 
 
-def test_a_suite_without_time_proved_nothing(runs: Runs, tmp_path: Path) -> None:
+def test_a_suite_without_time_proved_nothing_and_says_how_it_goes_on(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, found = suite(tmp_path / "s", *ONE, "--budget", "1s")
     assert (code, found.parts[0].outcome, runs.made) == (3, NOT_BEGUN, [])
+    assert f"The same command with --out {tmp_path / 's'} goes on." in capsys.readouterr().out
 
 
 def test_a_seed_that_no_file_can_hold_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
