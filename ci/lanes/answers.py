@@ -10,6 +10,7 @@ from ci.lanes.lane import Lane
 from ci.lanes.results import GREEN, RED, Batch, Total
 from ci.lanes.votes import Said
 from harness.base.exit_codes import EXIT_FINDING, EXIT_HARNESS, EXIT_INTERRUPTED, EXIT_PASS, EXIT_UNKNOWN, WORST_FIRST
+from harness.facts.words import counted as in_words
 
 
 def wrong(lane: Lane, known: Sequence[Batch]) -> tuple[str, ...]:
@@ -18,10 +19,10 @@ def wrong(lane: Lane, known: Sequence[Batch]) -> tuple[str, ...]:
     for name, release, total in _totals(lane, known):
         stray, missed = total.said.get(Said.STRAY, 0), total.said.get(_miss(name), 0)
         if stray:
-            found.append(f"{release}: red elsewhere in {stray} of {total.rate.counted} runs")
+            found.append(f"{release}: red elsewhere in {stray} of {in_words(total.rate.counted, 'run')}")
         if missed and (name == GREEN or lane.certain):
             what = "did not show" if name == RED else "showed"
-            found.append(f"{release}: the bug {what} in {missed} of {total.rate.counted} runs")
+            found.append(f"{release}: the bug {what} in {missed} of {in_words(total.rate.counted, 'run')}")
     return tuple(found)
 
 

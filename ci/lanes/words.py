@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ci.lanes import results
+from ci.lanes import answers, results
 from ci.lanes.folders import lines
 from ci.lanes.lane import Arm, Lane
 from ci.lanes.results import GREEN, RED, Batch, Run, Total
@@ -16,6 +16,7 @@ from harness.reports.words import EXIT_MEANING
 BEGIN, END = "<!-- lanes -->", "<!-- /lanes -->"
 HEADER = (
     "bug",
+    "state",
     "must be red: releases, red of runs",
     "must be green: releases, green of runs",
     "last reproduced",
@@ -23,6 +24,7 @@ HEADER = (
 )
 NOT_MEASURED = "not measured"
 NONE_COUNTS = "no run that counts"
+NOT_HERE = "not in a run that counts here"
 
 
 def listed(lanes: Sequence[Lane], known: Sequence[Batch]) -> Iterator[str]:
@@ -66,10 +68,9 @@ def lane_line(lane: Lane, known: Sequence[Batch], wrong: Sequence[str], unsure: 
 
 
 def table(lanes: Iterable[Lane], known: Sequence[Batch]) -> str:
-    """Markdown: the lanes that were measured."""
-    rows = [_row(HEADER), _row("---" for _ in HEADER)]
-    rows += [_row(_cells(lane, known)) for lane in lanes if any(results.of_arm(lane, arm, known) for arm in lane.arms)]
-    return "\n".join(rows)
+    """Markdown: every lane, and what was not measured as that."""
+    rows = (HEADER, ["---"] * len(HEADER), *(_cells(lane, known) for lane in lanes))
+    return "\n".join(_row(cells) for cells in rows)
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -79,8 +80,18 @@ def _row(cells: Iterable[str]) -> str:
 def _cells(lane: Lane, known: Sequence[Batch]) -> tuple[str, ...]:
     last = results.last_shown(lane, known)
     arms = (arm_words(lane, name, known) for name in (RED, GREEN))
-    when = (last.shown, last.shown_by or "unknown") if last else ("never", "-")
-    return (f"{lane.bug} (`{lane.name}`, red in `{lane.check}`)", *arms, *when)
+    when = (last.shown, last.shown_by or "unknown") if last else (NOT_HERE, "-")
+    return (f"{lane.bug} (`{lane.name}`, red in `{lane.check}`)", _state(lane, known), *arms, *when)
+
+
+def _state(lane: Lane, known: Sequence[Batch]) -> str:
+    """Whether it holds, and why not."""
+    wrong, unsure = answers.wrong(lane, known), answers.unsure(lane, known)
+    if wrong:
+        return f"**does not hold**: {'; '.join(wrong)}"
+    if not any(results.of_arm(lane, arm, known) for arm in lane.arms):
+        return NOT_MEASURED
+    return f"open: {', '.join(unsure)}" if unsure else "holds"
 
 
 def arm_words(lane: Lane, name: str, known: Sequence[Batch]) -> str:
@@ -103,12 +114,13 @@ def _rate_words(total: Total) -> str:
 
 def _besides(total: Total) -> Iterator[str]:
     """What is no hit, or does not count."""
+    more, that = (" more", "more") if total.rate.counted else ("", "that")
     if total.said.get(Said.STRAY):
         yield f", {total.said[Said.STRAY]} red elsewhere"
     if total.said.get(Said.STARVED):
-        yield f", {total.said[Said.STARVED]} more on a starved host, red all the same"
+        yield f", {total.said[Said.STARVED]}{more} on a starved host, red all the same"
     if total.said.get(Said.UNKNOWN):
-        yield f", {total.said[Said.UNKNOWN]} more proved nothing"
+        yield f", {total.said[Said.UNKNOWN]} {that} proved nothing"
     if total.causes:
         yield f" [{', '.join(f'{cause} {number}' for cause, number in sorted(total.causes.items()))}]"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -83,22 +84,44 @@ def test_the_record_survives_its_file(tmp_path: Path) -> None:
     assert results.recorded(tmp_path / "none.json") == ()
 
 
+def table_of(known: Sequence[Batch]) -> list[str]:
+    """The rows of the one lane."""
+    return words.table((STREAMS,), known).splitlines()[2:]
+
+
 def test_a_row_tells_rates_intervals_and_what_does_not_count() -> None:
     known = of_folder("a", *reds(3), *reds(1, Said.UNKNOWN), *reds(1, Said.STRAY), *greens(4))
-    row = words.table(LANES, known).splitlines()[-1]
+    (row,) = table_of(known)
     assert "(`17778`, red in `vstream/uninterrupted`)" in row
     assert "21.0.2: 3 of 4 (30 % to 95 %), 1 red elsewhere, 1 more proved nothing" in row
     assert "24.0.3: 4 of 4 (51 % to 100 %)" in row
     assert row.endswith("| 2026-11-21 | abc |")
-    assert len(words.table(LANES, known).splitlines()) == 3, "what was not measured has no row"
+
+
+def test_every_lane_has_a_row_and_what_was_not_measured_says_so() -> None:
+    rows = words.table(LANES, of_folder("a", *reds(1))).splitlines()[2:]
+    assert len(rows) == len(LANES)
+    assert all(f"(`{lane.name}`, " in row for lane, row in zip(LANES, rows, strict=True))
+    assert sum("| not measured |" in row for row in rows) == len(LANES) - 1
+
+
+def test_a_row_says_whether_the_lane_holds() -> None:
+    def state(*runs: Run) -> str:
+        (row,) = table_of(of_folder("a", *runs))
+        return row.split(" | ")[1]
+
+    assert state(*reds(1), *greens(1)) == "holds"
+    assert state(*reds(1)) == "open: 24.0.3 (green)"
+    assert state(*reds(1, Said.STARVED), *greens(1)) == "open: 21.0.2 (red)"
+    assert state(*reds(1), *greens(1, Said.STRAY)) == "**does not hold**: 24.0.3: red elsewhere in 1 of 1 run"
 
 
 def test_an_arm_that_was_not_measured_says_so() -> None:
-    row = words.table(LANES, of_folder("a", *greens(1))).splitlines()[-1]
+    (row,) = table_of(of_folder("a", *greens(1)))
     assert "21.0.2: not measured" in row
-    assert row.endswith("| never | - |")
+    assert row.endswith("| not in a run that counts here | - |"), "it may have shown elsewhere"
     unproven = of_folder("a", *reds(2, Said.UNKNOWN), *reds(1, Said.STARVED))
-    expected = "21.0.2: no run that counts, 1 more on a starved host, red all the same, 2 more proved nothing"
+    expected = "21.0.2: no run that counts, 1 on a starved host, red all the same, 2 that proved nothing"
     assert expected in words.table(LANES, unproven)
 
 
