@@ -138,13 +138,15 @@ def _explained(result: CheckResult, case: Case) -> bool:
 def _missing(case: Case, expected: Sequence[CheckResult], sound: bool) -> CheckResult:
     """A result of its own: the check itself did nothing wrong by passing."""
     unsure = [result for result in expected if result.verdict is Verdict.UNKNOWN]
+    red = [result for result in expected if result.verdict is Verdict.FAIL]
     if not expected:
         verdict, why = Verdict.UNKNOWN, f"{case.bug.check} was not run"
     elif unsure:
         verdict, why = Verdict.UNKNOWN, f"{case.bug.check} could not tell: {unsure[0].summary}"
     else:
         verdict = Verdict.FAIL if sound else Verdict.UNKNOWN
-        why = f"{case.bug.check} passed: {expected[0].summary}"
+        what = "was red for another reason" if red else "passed"
+        why = f"{case.bug.check} {what}: {(red or expected)[0].summary}"
     return CheckResult(
         check=f"{ABSENCE}{case.bug.issue.lstrip('#')}",
         kind=CheckKind.PROMISE,

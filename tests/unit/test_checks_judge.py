@@ -193,6 +193,8 @@ def test_a_failure_that_says_something_else_is_not_the_bug() -> None:
     verdict = judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(bug,))
     assert (verdict.exit_code, verdict.reproduced) == (1, ())
     assert of(verdict, "stops", "vtgate-1").verdict is FAIL
+    absence = of(verdict, "known-bug/17629", "vtgate-1").summary
+    assert absence.endswith("which has it; stops was red for another reason: stops said so")
     said = dataclasses.replace(BUG, also=(), says="stops said so")
     assert judged(*checks, builder=calm(vtgates=("21.0.2", "21.0.3")), bugs=(said,)).reproduced == ("#17629",)
 
