@@ -170,7 +170,11 @@ def _not_begun(made: Attempt, why: str) -> Attempt:
     that cannot be made, a full disk."""
     if why:
         return replace(made, outcome=Outcome.REFUSED, folder="", why=(why,))
-    return replace(made, folder="", why=("it could not be begun, and said why where its lines are",))
+    return replace(
+        made,
+        folder="",
+        why=("it could not be begun, although nothing is wrong with what was asked; its output says why",),
+    )
 
 
 @contextlib.contextmanager
