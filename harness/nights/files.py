@@ -13,7 +13,7 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError
 from harness.base.files import write_text
 from harness.base.taken_up import fitting
-from harness.facts.words import listed
+from harness.facts.words import counted, listed
 from harness.nights import junit, markdown, page, text
 from harness.nights.night import Night, night
 from harness.nights.report import Report, report
@@ -107,8 +107,8 @@ def _span(first: int, last: int) -> str:
 def _lines(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
     strange: list[str] = []
     try:
-        with (folder / RUNS).open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
+        with (folder / RUNS).open("rb") as file:
+            for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     left_out.append(f"the last line of {RUNS} is torn: the soak was killed while it wrote it")
                     break
@@ -119,7 +119,8 @@ def _lines(folder: Path, left_out: list[str]) -> Iterator[SoakRun]:
     except FileNotFoundError:
         left_out.append("no run has ended yet")
     if strange:
-        left_out.append(f"{len(strange)} lines of {RUNS} are no runs of this version of vtchaos; {strange[0][:300]}")
+        lines = counted(len(strange), "line")
+        left_out.append(f"{lines} of {RUNS} cannot be read by this version of vtchaos; {strange[0][:300]}")
 
 
 def before(folder: Path, history: Sequence[Path] = (), most: int = MOST_NIGHTS) -> Past:

@@ -37,7 +37,7 @@ def test_lines_of_another_version_are_left_out_and_told(tmp_path: Path) -> None:
     (folder / RUNS).write_bytes(lines[0] + b'{"other": 1}\n' + b"no json\n" + lines[1])
     night = read(folder)
     assert night.runs == 2
-    assert night.left_out[0].startswith("2 lines of runs.jsonl are no runs of this version of vtchaos; line 2: ")
+    assert night.left_out[0].startswith("2 lines of runs.jsonl cannot be read by this version of vtchaos; line 2: ")
 
 
 def test_a_soak_without_a_run_yet_has_a_report(tmp_path: Path) -> None:
