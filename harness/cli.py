@@ -12,9 +12,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from clusters import BACKENDS, sizing, software
@@ -53,11 +51,12 @@ from harness.options import (
 from harness.repeats import command as repeat_command
 from harness.repeats.command import repeat_options
 from harness.replay.command import replay
-from harness.reports import RENDERERS, render_all
-from harness.reports.tables import table_console
+from harness.reports import RENDERERS, render_all, tables
 from harness.soak.command import soak_command
 from harness.sweep.command import sweep_command
 from harness.timeline_command import timeline
+
+STATES = {"found": "green", "ok": "green", "warn": "yellow", "missing": "red"}  # of doctor's rows → colours
 
 sabotage_option = click.option(
     "--sabotage",
@@ -211,16 +210,13 @@ def doctor(releases: str) -> None:
     wanted = tuple(release.strip() for release in releases.split(","))
     found = asyncio.run(software.inventory(wanted, sources=sources))
     permits = [*asyncio.run(software.host_permits(sources)), *asyncio.run(backend_rows(BACKENDS))]
-    console = table_console()
-    table = Table("program", "wanted", "state", "version", box=None)
-    table.add_column("where, or how it will be obtained", overflow="fold")
-    for row in found:
-        table.add_row(row.name, row.wanted, _coloured(row.state), row.version, row.where)
-    console.print(table, "")
-    table = Table("host", "state", "value", "meaning", box=None)
-    for each in permits:
-        table.add_row(each.name, _coloured(each.state), escape(each.value), escape(each.meaning))
-    console.print(table)
+    console = Console()
+    head = ("program", "wanted", "state", "version", "where, or how it will be obtained")
+    rows = [(row.name, row.wanted, row.state, row.version, row.where) for row in found]
+    tables.show(console, head, rows, STATES)
+    console.print()
+    permitted = [(each.name, each.state, f"{each.value}; {each.meaning}") for each in permits]
+    tables.show(console, ("host", "state", "value; meaning"), permitted, STATES)
 
 
 for _command in (kept.up, kept.down, kept.status, heal, attach, image, fault, timeline, compare_command):
@@ -321,11 +317,6 @@ def _backend(name: str) -> Backend:
 
 def _console() -> Console:
     return Console()
-
-
-def _coloured(state: str) -> str:
-    colour = {"found": "green", "ok": "green", "warn": "yellow", "missing": "red"}.get(state, "white")
-    return f"[{colour}]{state}[/{colour}]"
 
 
 if __name__ == "__main__":
