@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,14 +90,12 @@ class Logs:
     async def ended(self, name: str) -> None:
         """Until all of a container that has ended is in the file."""
         follower = self.followers.get(name)
-        if follower is not None:
-            await self._bounded(follower, follower.ended.wait())
+        await self._bounded(follower, follower.ended if follower is not None else asyncio.Event())
 
-    async def reached(self, name: str, text: bytes) -> None:
-        """Until a line that was written for this purpose has come; it is not kept."""
+    def awaiting(self, name: str, text: bytes) -> Awaitable[None]:
+        """Until a line that is written for this purpose has come, and be it before this is awaited; it is not kept."""
         follower = self.followers.get(name)
-        if follower is not None:
-            await self._bounded(follower, follower.reached(text).wait())
+        return self._bounded(follower, follower.reached(text) if follower is not None else asyncio.Event())
 
     def stop(self) -> None:
         for follower in self.followers.values():
@@ -118,9 +116,11 @@ class Logs:
     def _path(self, name: str) -> Path:
         return self._layout.log(self._layout.node(name))
 
-    async def _bounded(self, follower: LogFollower, event: Any) -> None:
+    async def _bounded(self, follower: LogFollower | None, event: asyncio.Event) -> None:
+        if follower is None:
+            return
         try:
-            await wait.finish("the end of a container's output", event, timeout_s=LOG_END_TIMEOUT_S)
+            await wait.finish("the end of a container's output", event.wait(), timeout_s=LOG_END_TIMEOUT_S)
         except WaitTimeout:
             follower.stop()
 

@@ -91,7 +91,7 @@ class InBoxes:
         sign = f"\036vtchaos {secrets.token_hex(8)}"
         words = (boxes.SHELL, "-c", _SAY, "say", str(OUTPUT[self._layout.node(name).role]), sign)
         user = f"{self._boxes.ground.user}:{self._boxes.ground.user}"
-        reached = asyncio.ensure_future(self.logs.reached(name, f"{sign}\n".encode()))
+        reached = asyncio.ensure_future(self.logs.awaiting(name, f"{sign}\n".encode()))
         try:
             await self._engine.exec(self._containers[name], words, user=user)
             await reached

@@ -10,7 +10,7 @@ import pytest
 
 from clusters.common.commands import Command
 from clusters.common.images import DATA
-from clusters.docker import together
+from clusters.docker import programs, together
 from clusters.docker.programs import Found
 from harness.base.errors import ClusterError
 from harness.model import Placement
@@ -49,7 +49,8 @@ async def test_both_run_in_the_box_and_others_in_their_own_containers(tmp_path: 
         assert site.api.programs[key_of(site, "mysqld-100")].argv[4] == "1"
 
 
-async def test_an_end_is_told_when_all_before_it_is_in_the_log(tmp_path: Path) -> None:
+async def test_an_end_is_told_when_all_before_it_is_in_the_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(programs, "LOG_END_TIMEOUT_S", 60.0)  # the sign comes at once, and is not missed
     async with opened(tmp_path, ground=TOGETHER) as site:
         node = site.node("mysqld-100")
         await site.processes.spawn(node, COMMAND)
