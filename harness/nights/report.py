@@ -214,6 +214,8 @@ def _canaries(tonight: Night) -> Iterator[str]:
     if not canaries:
         first = tonight.first_canary
         yield f"No canary was set{f': the first would have been run {first}' if first > tonight.runs else ''}."
+    elif not tried:
+        yield f"{counted(len(canaries), 'canary', 'canaries')} came to nothing: nobody knows whether the checks see."
     elif all(canary.caught for canary in tried):
         lost = len(canaries) - len(tried)
         rest = f"; {counted(lost, 'other')} came to nothing" if lost else ""

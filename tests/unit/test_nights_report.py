@@ -122,6 +122,11 @@ def test_a_night_without_canaries_says_so() -> None:
     assert "No canary was set." in said(longer)
 
 
+def test_canaries_that_came_to_nothing_are_no_proof() -> None:
+    came_to_nothing = said(reported(run(1, GREEN), canary(2, caught=None), canary(3, caught=None)))
+    assert "2 canaries came to nothing: nobody knows whether the checks see." in came_to_nothing
+
+
 def test_a_night_that_ended_early_says_so_and_comes_to_that() -> None:
     ended = Ended(why="5 runs in a row failed in the harness itself", exit_code=4)
     found = report([night("runs/n9", soak(9, ended=ended), [run(1, GREEN)])])
