@@ -29,7 +29,7 @@ claim the same moment, the higher rank holds it. What nothing claims is `unexpla
 (`clients/explained`).
 """
 CODES_HEAD = """
-The worst of a run decides. `make` prints its own `Error 1` for every code but 0. A defect of vtchaos itself is 4 too: one
+The worst of a run decides. `make` prints its own `Error 1` for every code but 0. A defect of vtchaos itself is 4 too: a
 sentence says what it was, and in which file its traceback is.
 """
 MEANINGS = {
