@@ -1,4 +1,4 @@
-"""A soak's folder: whose it is, what is appended to it, how much it takes, what is removed from it."""
+"""A soak's folder: what is appended to it, how much it takes, what is removed from it."""
 
 from __future__ import annotations
 
