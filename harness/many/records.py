@@ -90,6 +90,11 @@ class RunRecord:
         """A finding, or a known bug where it was expected."""
         return self.verdict is Verdict.FAIL or (self.counts and bool(self.reproduced))
 
+    @property
+    def error_count(self) -> int:
+        """Operations that came to a bad end, through all vtgates."""
+        return sum(number for of_vtgate in self.errors.values() for number in of_vtgate.values())
+
     def figure(self, figure: Figure, vtgate: str) -> float | None:
         """None where there was nothing to measure. `vtgate`: as it is called in all runs; "" = the cluster."""
         nodes = [node for node, name in self.vtgates.items() if name == vtgate] if vtgate else [""]

@@ -6,7 +6,7 @@ Runs that are in the folder already are not made again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +20,10 @@ from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
 from harness.base.exit_codes import EXIT_HARNESS, EXIT_USAGE
 from harness.base.rundir import RunDir
-from harness.base.taken_up import fitting, make
+from harness.base.taken_up import LOCK, fitting, owned
 from harness.many.children import Stopping, is_whole, seed_of
 from harness.many.records import RunRecord, broken, record
-from harness.model import Plan, RunVerdict
+from harness.model import Plan, RunVerdict, Verdict
 from harness.repeats import text as repeats_text
 from harness.repeats.summary import Batch, Summary, summary
 from harness.statistics.stopping import Side, runs_until_clear
@@ -84,13 +84,14 @@ class Repeated:
         self._console = console
         self._stopping = Stopping(console)
         self._runs: list[RunRecord] = []
+        self._there = last_there(folder)
 
     def run(self) -> int:
         """All runs that are not there yet. Returns the exit code."""
         found = self._told(interrupted=False)
         with self._stopping.installed():
             for number in range(1, self._asked.count + 1):
-                if self._enough(found) or self._stopping.asked:
+                if self._enough(found) or (self._stopping.asked and number > self._there):
                     break
                 made = self._one(number)
                 if made is None:
@@ -99,7 +100,7 @@ class Repeated:
                 found = self._told(interrupted=False)  # saved before it is told: the terminal may be gone
                 text = repeats_text.run_line(number, self._asked.count, made)
                 self._console.print(Text(text, style=repeats_text.style_of(made)), soft_wrap=True)
-        found = self._told(interrupted=self._stopping.asked and len(self._runs) < self._asked.count)
+        found = self._told(interrupted=self._stopping.asked and len(self._runs) < self._asked.count, ended=True)
         repeats_text.show(found, self._console, folder=self._folder)
         return found.exit_code
 
@@ -126,11 +127,18 @@ class Repeated:
                 return broken(folder.name, self._batch.experiment, seed, code, "it came to no verdict")
         return recorded(RunDir(folder), self._folder)
 
-    def _told(self, *, interrupted: bool) -> Summary:
+    def _told(self, *, interrupted: bool, ended: bool = False) -> Summary:
+        """Saved when it has all that is there: one that is killed before must not leave less than there was."""
         found = summary(self._batch, self._runs, asked=self._asked.count, interrupted=interrupted)
-        if self._runs:
+        if self._runs and (ended or len(self._runs) >= self._there):
             save(found, self._folder)
         return found
+
+
+def last_there(folder: Path) -> int:
+    """The number of the last run that is in a folder; 0: none."""
+    there = (path for path in folder.glob("[0-9]*") if path.name.isdigit() and is_whole(path))
+    return max((int(path.name) for path in there), default=0)
 
 
 def repeated(experiment: str, words: tuple[str, ...], asked: Asked, *, seed: int, limit: float, folder: Path) -> int:
@@ -138,17 +146,20 @@ def repeated(experiment: str, words: tuple[str, ...], asked: Asked, *, seed: int
     batch = Batch(experiment=experiment, words=words, seed=seed, limit=limit)
     folder = folder.absolute()
     console = Console()
-    if (folder / BATCH).is_file():
-        same(folder, batch)
-    else:
-        _made(folder, experiment)
-        jsonio.save(folder / BATCH, batch)
-    console.print(f"{asked.count} runs into {folder}, seed {seed}", highlight=False, soft_wrap=True)
+    require_ours(folder, batch)
+    with owned(folder):
+        require_ours(folder, batch)  # another may have begun meanwhile
+        jsonio.save(folder / BATCH, batch)  # with the limit of this time
+        _tell_begin(folder, batch, asked, console)
+        return Repeated(folder, batch, asked, console).run()
+
+
+def _tell_begin(folder: Path, batch: Batch, asked: Asked, console: Console) -> None:
+    console.print(f"{asked.count} runs into {folder}, seed {batch.seed}", highlight=False, soft_wrap=True)
     if asked.until_clear:
-        many = runs_until_clear(limit)
-        text = f"until clear against a rate of {limit:.0%}: if nothing shows, that takes {many} runs that count"
+        many = runs_until_clear(batch.limit)
+        text = f"until clear against a rate of {batch.limit:.0%}: if nothing shows, that takes {many} runs that count"
         console.print(text, highlight=False)
-    return Repeated(folder, batch, asked, console).run()
 
 
 BATCH = "batch.json"
@@ -162,21 +173,22 @@ def batch_of(folder: Path | None) -> Batch | None:
     return fitting(folder / BATCH, Batch)
 
 
-def same(folder: Path, batch: Batch) -> None:
-    """Raises UsageError unless the folder's runs are of the same kind."""
+def require_ours(folder: Path, batch: Batch) -> None:
+    """The folder's runs are of the same kind, or it has none; runs of this experiment that are in it already are taken
+    over. Raises UsageError, RunDirError."""
     there = batch_of(folder)
-    if there is not None and (there.words, there.seed) != (batch.words, batch.seed):
+    if there is None:
+        _require_runs(folder, batch.experiment)
+    elif (there.words, there.seed) != (batch.words, batch.seed):
         raise UsageError(
             f"{folder} has runs of `vtchaos run {' '.join(there.words)}` with seed {there.seed}, not of "
             f"`vtchaos run {' '.join(batch.words)}` with seed {batch.seed}; give another --out"
         )
-    jsonio.save(folder / BATCH, batch)  # with the limit of this time
 
 
-def _made(folder: Path, experiment: str) -> None:
-    """The folder is there; runs of this experiment that are in it already are taken over, anything else is refused."""
-    make(folder)
-    strange = [path.name for path in folder.iterdir() if not _is_a_run(path, experiment)]
+def _require_runs(folder: Path, experiment: str) -> None:
+    there = folder.iterdir() if folder.is_dir() else ()
+    strange = [path.name for path in there if path.name != LOCK and not _is_a_run(path, experiment)]
     if strange:
         raise RunDirError(
             f"{folder} is not empty, and {strange[0]} in it is no run of {experiment}; give another --out"
@@ -189,8 +201,11 @@ def _is_a_run(path: Path, experiment: str) -> bool:
 
 
 def recorded(run: RunDir, inside: Path) -> RunRecord:
+    """What is kept of a run that was judged. A verdict does not say that the harness failed; the record does, and where
+    nothing was found that is what the run comes to."""
     verdict = jsonio.load(run.verdict, RunVerdict)
-    return record(history.load(run), verdict, str(run.path.relative_to(inside)))
+    found = record(history.load(run), verdict, str(run.path.relative_to(inside)))
+    return replace(found, exit_code=EXIT_HARNESS) if found.failure and found.verdict is not Verdict.FAIL else found
 
 
 def save(found: Summary, folder: Path) -> None:

@@ -144,7 +144,9 @@ def _clear_words(clear: Clear) -> str:
 
 
 def why_unknown(run: RunRecord) -> str:
-    """The premises that did not hold, or what else could not be judged."""
+    """How the harness failed, the premises that did not hold, or what else could not be judged."""
+    if run.failure:
+        return f"the harness failed: {run.failure}"
     unsure = [said for said in run.results if said.verdict is Verdict.UNKNOWN]
     premises = [said for said in unsure if said.kind in PREMISES]
     return listed(dict.fromkeys(said.check for said in premises or unsure)) or run.headline

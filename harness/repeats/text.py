@@ -89,6 +89,8 @@ def show(found: Summary, console: Console, *, folder: Path) -> None:
     for why, number in found.why_unknown.items():
         line(console, f"{counted(number, 'run')} proved nothing: {clean(why)}", style="yellow")
     _checks(console, found.rates)
+    if found.unknown and any(each.rate.counted for each in found.rates):
+        line(console, "A check counts in a run that proves nothing too, where its own assumptions hold.", style="dim")
     _figures(console, found.figures)
     title(console, "In the end")
     meaning = EXIT_MEANING.get(found.exit_code, "")

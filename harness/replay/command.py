@@ -10,6 +10,7 @@ import asyncio
 import importlib.metadata
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.exit_codes import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.base.rundir import RUNS, RunDir
-from harness.base.taken_up import fitting, make, taken_up
+from harness.base.taken_up import fitting, owned, taken_up
 from harness.canaries import sabotage
 from harness.checks import CHECKS
 from harness.checks.judge import judge
@@ -68,7 +69,8 @@ def replay(source: Path, cluster_name: str, out: Path | None, times: int | None,
     run's; with --times the worst of all, and how often the same was found, with an interval.
     """
     found = source_of(source)
-    made = asyncio.run(planned(found.plan, cluster_name=cluster_name))
+    words = ("vtchaos", *(_absolute(word, source) for word in sys.argv[1:]))
+    made = asyncio.run(planned(found.plan, cluster_name=cluster_name, command_line=words))
     if as_json:
         click.echo(jsonio.dumps(found.plan).decode(), nl=False)
         return
@@ -83,6 +85,11 @@ def replay(source: Path, cluster_name: str, out: Path | None, times: int | None,
     if found.seen is not None:
         tell(found, folder, Console())
     sys.exit(code)
+
+
+def _absolute(word: str, source: Path) -> str:
+    """The command line is on record, and its SOURCE must be found from elsewhere."""
+    return str(source.absolute()) if Path(word) == source else word
 
 
 # ---------------------------------------------------------------- what is issued again
@@ -117,14 +124,14 @@ def _judged(seen: History, name: str) -> RunRecord | None:
         return None
 
 
-async def planned(plan: Plan, *, cluster_name: str = "") -> Plan:
+async def planned(plan: Plan, *, cluster_name: str = "", command_line: Sequence[str] = ()) -> Plan:
     """The plan of the new run, looked at as `vtchaos run` does. Raises PlanError."""
     made = again(
         plan,
         EXPERIMENTS,
         checks=CHECKS,
         takes_schedule=takes_schedule(EXPERIMENTS.get(plan.experiment)),
-        command_line=("vtchaos", *sys.argv[1:]),
+        command_line=command_line,
         harness_version=importlib.metadata.version("vitess-chaos"),
         own=not cluster_name,
     )
@@ -167,6 +174,8 @@ def tell(source: Source, folder: Path, console: Console) -> None:
         now=shown(now) if now is not None else (),
         then_counts=source.then is not None and source.then.counts,
         now_counts=now is not None and now.counts,
+        then_errors=0 if source.then is None else source.then.error_count,
+        now_errors=0 if now is None else now.error_count,
     )
     jsonio.save(folder / COMPARED, found)
     replay_text.show(found, console, judged=source.then is not None)
@@ -190,27 +199,32 @@ class Replays:
 
     def run(self) -> int:
         """Exit code: the worst of the runs'."""
-        self._prepare()
-        self._console.print(f"{self._times} times into {self._folder}", highlight=False, soft_wrap=True)
-        with self._stopping.installed():
-            for number in range(1, self._times + 1):
-                made = None if self._stopping.asked else self._one(number)
-                if made is None:
-                    break
-                self._runs.append(made)
-                text = repeats_text.run_line(number, self._times, made)
-                self._console.print(Text(text, style=repeats_text.style_of(made)), soft_wrap=True)
-        return self._told()
+        self._require_ours()
+        with owned(self._folder):
+            self._require_ours()  # another may have begun meanwhile
+            jsonio.save(self._folder / PLAN, self._source.plan)
+            self._console.print(f"{self._times} times into {self._folder}", highlight=False, soft_wrap=True)
+            with self._stopping.installed():
+                self._made()
+            return self._told()
 
-    def _prepare(self) -> None:
+    def _made(self) -> None:
+        there = repeat_command.last_there(self._folder)
+        for number in range(1, self._times + 1):
+            made = None if self._stopping.asked and number > there else self._one(number)
+            if made is None:
+                break
+            self._runs.append(made)
+            text = repeats_text.run_line(number, self._times, made)
+            self._console.print(Text(text, style=repeats_text.style_of(made)), soft_wrap=True)
+
+    def _require_ours(self) -> None:
         """Raises UsageError for a folder of something else."""
         if RunDir(self._folder).clock.is_file():
             raise UsageError(f"{self._folder} is a run directory, and holds no replays; give another --out")
         there = taken_up(self._folder, PLAN, Plan, what="replays")
         if there is not None and there != self._source.plan:
             raise UsageError(f"{self._folder} has replays of another plan; give another --out")
-        make(self._folder)
-        jsonio.save(self._folder / PLAN, self._source.plan)
 
     def _one(self, number: int) -> RunRecord | None:
         """The run of this number, made now unless it is there. None: it was refused."""
@@ -236,6 +250,5 @@ class Replays:
         found = summary(batch, self._runs, asked=self._times, interrupted=stopped)
         repeat_command.save(found, self._folder)
         repeats_text.show(found, self._console, folder=self._folder)
-        if self._source.then is not None:
-            replay_text.show_times(self._source.then, self._runs, self._console)
+        replay_text.show_times(self._source.then, self._runs, self._console)
         return found.exit_code

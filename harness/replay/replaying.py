@@ -30,6 +30,8 @@ class Compared:
     now: tuple[str, ...]
     then_counts: bool = True  # False: that run proves nothing, so that nothing could show
     now_counts: bool = True
+    then_errors: int = 0  # operations that came to a bad end
+    now_errors: int = 0
 
     @property
     def same(self) -> bool:

@@ -72,7 +72,10 @@ def _faults_sentence(pairs: Sequence[Pair]) -> str:
 
 def showed_sentence(found: Compared) -> str:
     if not found.now_counts:
-        return "This run proves nothing, so that nothing could show."
+        errors = f"Clients saw {counted(found.then_errors, 'error')} then and {found.now_errors:,} now."
+        if not found.then_counts:
+            return f"Neither of the two runs proves anything. {errors}"
+        return f"This run proves nothing, so whether the same shows is not known. {errors}"
     if not found.then_counts:
         return f"That run had proved nothing; now {counted(len(found.now), 'thing')} showed."
     if found.same:
@@ -85,14 +88,21 @@ def showed_sentence(found: Compared) -> str:
     return f"Of {counted(len(found.then), 'thing')} that had shown {len(again)} showed again{more}."
 
 
-def show_times(then: RunRecord, runs: Sequence[RunRecord], console: Console) -> None:
-    """How often what the earlier run showed showed again, and what else did."""
+def show_times(then: RunRecord | None, runs: Sequence[RunRecord], console: Console) -> None:
+    """How often what the earlier run showed showed again, and what else did. None: there is only a plan."""
     counting = [run for run in runs if run.counts]
-    title(console, "How often it showed again (95 % confidence)")
-    if not shown(then):
+    before = shown(then) if then is not None else ()
+    title(console, f"How often it showed{' again' if before else ''} (95 % confidence)")
+    if then is not None and not before:
         line(console, "Nothing had shown." if then.counts else "That run had proved nothing.")
-    for name in dict.fromkeys((*shown(then), *(each for run in counting for each in shown(run)))):
+    if not counting:
+        line(console, f"None of {counted(len(runs), 'run')} proves anything, so how often it shows is not known.")
+        return
+    names = dict.fromkeys((*before, *(each for run in counting for each in shown(run))))
+    for name in names:
         seen = sum(name in shown(run) for run in counting)
-        found = rate(seen, len(counting))
-        new = "" if name in shown(then) else " (had not shown)"
-        line(console, f"  {seen} of {counted(len(counting), 'run')}, {rate_words(found)}: {name}{new}")
+        share = f"in {seen} of {counted(len(counting), 'run')}, {rate_words(rate(seen, len(counting)))}"
+        new = " (had not shown)" if then is not None and name not in before else ""
+        line(console, f"  showed {'again ' if name in before else ''}{share}: {name}{new}")
+    if not names:
+        line(console, f"Nothing showed in {counted(len(counting), 'run')}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -133,11 +133,20 @@ def command_line(history: History) -> str:
 def reproduce(history: History) -> str:
     """The command line with the seed in it, whether it was given or drawn; for a kept cluster, which the command
     line only names, a comment above it says how to make one like it."""
-    words = list(history.plan.command_line)
+    words = list(_without_out(history.plan.command_line))
     given = words[1:2] == ["replay"]  # the plan that it issues again has the seed
     given = given or any(word == "--seed" or word.startswith("--seed=") for word in words)
     again = clean(shlex.join(words if given else [*words, "--seed", str(history.plan.seed)]))
     return f"# such a cluster: {stand_up(history)}\n{again}" if history.plan.cluster_name else again
+
+
+def _without_out(words: Sequence[str]) -> Iterator[str]:
+    """The folder of a run is there when its line is read, and would be refused."""
+    is_value = False
+    for word in words:
+        if not (is_value or word == "--out" or word.startswith("--out=")):
+            yield word
+        is_value = word == "--out"
 
 
 def stand_up(history: History) -> str:

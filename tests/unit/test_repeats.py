@@ -13,8 +13,11 @@ from rich.console import Console
 
 from harness.base import jsonio
 from harness.base.errors import RunDirError, UsageError
+from harness.base.rundir import RunDir
+from harness.base.taken_up import LOCK, owned
 from harness.checks.judge import judge
 from harness.cli import run as run_command
+from harness.history import load
 from harness.many import children
 from harness.many.records import FIGURES, RunRecord, Said, record
 from harness.model import CheckKind, RunVerdict, Verdict
@@ -215,9 +218,9 @@ def test_the_words_of_a_single_run() -> None:
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     jsonio.save(tmp_path / "batch.json", BATCH)
-    repeat_command.same(tmp_path, dataclasses.replace(BATCH, limit=0.5))
+    repeat_command.require_ours(tmp_path, dataclasses.replace(BATCH, limit=0.5))
     with pytest.raises(UsageError, match="has runs of `vtchaos run reparent/storm` with seed 7, not of"):
-        repeat_command.same(tmp_path, dataclasses.replace(BATCH, seed=8))
+        repeat_command.require_ours(tmp_path, dataclasses.replace(BATCH, seed=8))
     (tmp_path / "batch.json").write_text("{}")
     with pytest.raises(RunDirError, match="does not fit this version"):
         repeat_command.batch_of(tmp_path)
@@ -227,9 +230,23 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 def test_runs_that_are_in_a_folder_already_are_taken_over(tmp_path: Path) -> None:
     calm().write(tmp_path / "001")
     (tmp_path / "001.log").touch()
-    repeat_command._made(tmp_path, "reparent/all-at-once")
+    (tmp_path / LOCK).touch()
+    repeat_command.require_ours(tmp_path, dataclasses.replace(BATCH, experiment="reparent/all-at-once"))
     with pytest.raises(RunDirError, match="is no run of reparent/storm"):
-        repeat_command._made(tmp_path, "reparent/storm")
+        repeat_command.require_ours(tmp_path, BATCH)
+
+
+@pytest.mark.parametrize(("out", "why"), [("", "another vtchaos is at work in"), ("/dev/null/x", "cannot be made")])
+def test_a_folder_that_cannot_be_ours_is_refused(tmp_path: Path, out: str, why: str) -> None:
+    once = Asked(count=1, until_clear=False)
+    with owned(tmp_path), pytest.raises(RunDirError, match=why):
+        repeat_command.repeated("x/y", ("x/y",), once, seed=1, limit=0.1, folder=Path(out or tmp_path))
+
+
+def passed(folder: Path, code: int = 0) -> None:
+    run = calm(checks=("clients/errors",)).write(folder)
+    verdict = RunVerdict(run_id="r", experiment="x", verdict=Verdict.PASS, exit_code=code, headline="", results=())
+    jsonio.save(run.verdict, verdict)
 
 
 class Played(Repeated):
@@ -238,6 +255,7 @@ class Played(Repeated):
     def __init__(self, folder: Path, asked: Asked, codes: dict[int, int]) -> None:
         super().__init__(folder, BATCH, asked, Console(file=sys.stdout))
         self.ran: list[int] = []
+        self.judges = False  # runs that the harness failed in, too
         self._codes = codes
         self._stopping.ran = self._play  # type: ignore[method-assign,assignment]
 
@@ -247,11 +265,12 @@ class Played(Repeated):
         code = self._codes.get(number, 0)
         folder = Path(command[command.index("--out") + 1])
         if code in (0, 130):
-            run = calm(checks=("clients/errors",)).write(folder)
-            verdict = RunVerdict(
-                run_id="r", experiment="x", verdict=Verdict.PASS, exit_code=code, headline="", results=()
-            )  # fmt: skip
-            jsonio.save(run.verdict, verdict)
+            passed(folder, code)
+        if code == 4 and self.judges:
+            builder = calm(checks=("clients/errors",))
+            builder.event("harness-error", "ClusterError: mysqld did not start", 6.0)
+            run = builder.write(folder)
+            jsonio.save(run.verdict, judge(load(run)))
         if number == 3 and code == 130:
             self._stopping.asked = True
         return code
@@ -263,6 +282,33 @@ def test_runs_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     again = Played(tmp_path, Asked(count=3, until_clear=False), {})
     assert (again.run(), again.ran) == (0, [3])
     assert len(jsonio.load(tmp_path / "summary.json", Summary).runs) == 3
+
+
+def test_an_answer_stays_until_there_is_more_than_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        passed(tmp_path / f"00{number}")
+    jsonio.save(tmp_path / "summary.json", summed(PASSED, PASSED))
+    answer = (tmp_path / "summary.json").read_bytes()
+
+    real = repeat_command.recorded
+
+    def recorded(run: RunDir, inside: Path) -> RunRecord:
+        assert (tmp_path / "summary.json").read_bytes() == answer, "nothing is saved before the last that is there"
+        stopped._stopping.asked = True  # Ctrl-C
+        return real(run, inside)
+
+    monkeypatch.setattr(repeat_command, "recorded", recorded)
+    stopped = Played(tmp_path, Asked(count=3, until_clear=False), {})
+    assert (stopped.run(), stopped.ran) == (130, [])
+    assert len(jsonio.load(tmp_path / "summary.json", Summary).runs) == 2
+
+
+def test_a_run_that_was_judged_although_the_harness_failed_is_told_as_that(tmp_path: Path) -> None:
+    failing = Played(tmp_path, Asked(count=9, until_clear=False), dict.fromkeys(range(1, 10), 4))
+    failing.judges = True
+    assert (failing.run(), failing.ran) == (4, [1, 2, 3])
+    found = jsonio.load(tmp_path / "summary.json", Summary)
+    assert found.why_unknown == {"the harness failed: ClusterError: mysqld did not start": 3}
 
 
 def test_a_run_that_was_broken_off_is_made_again_and_kept_aside(tmp_path: Path) -> None:

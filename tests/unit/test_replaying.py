@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from harness import one_run, planning
 from harness.base import jsonio
 from harness.base.errors import PlanError, RunDirError, UsageError
 from harness.base.rundir import RunDir
+from harness.base.taken_up import owned
 from harness.checks import CHECKS
 from harness.checks.judge import judge
 from harness.cli import main
 from harness.history import load
+from harness.many.records import RunRecord
 from harness.model import Drawn, Plan
 from harness.planning import Overrides
 from harness.replay import text as replay_text
@@ -170,14 +173,32 @@ def test_what_showed_then_and_now() -> None:
 def test_how_often_it_showed_again() -> None:
     text = io.StringIO()
     replay_text.show_times(FOUND, [FOUND, FOUND, PASSED, UNSURE], Console(file=text, width=160))
-    assert text.getvalue().endswith("2 of 3 runs, 67% (21% to 94%): reparent/storm clients/stall 24.0.3\n")
+    assert text.getvalue().endswith(
+        "  showed again in 2 of 3 runs, 67% (21% to 94%): reparent/storm clients/stall 24.0.3\n"
+    )
 
 
 def test_what_had_not_shown_is_told_too() -> None:
     text = io.StringIO()
     replay_text.show_times(UNSURE, [FOUND, PASSED], Console(file=text, width=160))
     assert "That run had proved nothing." in text.getvalue()
-    assert "1 of 2 runs, 50% (9% to 91%): reparent/storm clients/stall 24.0.3 (had not shown)" in text.getvalue()
+    assert "showed in 1 of 2 runs, 50% (9% to 91%): reparent/storm clients/stall 24.0.3 (had not shown)" in (
+        text.getvalue()
+    )
+
+
+def times(then: RunRecord | None, *runs: RunRecord) -> list[str]:
+    text = io.StringIO()
+    replay_text.show_times(then, runs, Console(file=text, width=160))
+    return text.getvalue().splitlines()[1:]
+
+
+def test_of_a_plan_alone_it_is_said_how_often_something_shows() -> None:
+    found = times(None, FOUND, PASSED)
+    assert found[0] == "How often it showed (95 % confidence)"
+    assert found[1] == "  showed in 1 of 2 runs, 50% (9% to 91%): reparent/storm clients/stall 24.0.3"
+    assert times(None, PASSED, PASSED)[-1] == "Nothing showed in 2 runs."
+    assert times(FOUND, UNSURE, UNSURE)[-1] == "None of 2 runs proves anything, so how often it shows is not known."
 
 
 @pytest.mark.parametrize(
@@ -187,7 +208,15 @@ def test_what_had_not_shown_is_told_too() -> None:
         ({"now": ()}, "Of 1 thing that had shown 0 showed again."),
         ({"then": (), "now": ()}, "Neither of them showed anything."),
         ({"then": ()}, "Now something showed that had not."),
-        ({"now": (), "now_counts": False}, "This run proves nothing, so that nothing could show."),
+        (
+            {"now": (), "now_counts": False, "then_errors": 53, "now_errors": 1055},
+            "This run proves nothing, so whether the same shows is not known. "
+            "Clients saw 53 errors then and 1,055 now.",
+        ),
+        (
+            {"then": (), "now": (), "then_counts": False, "now_counts": False, "then_errors": 1},
+            "Neither of the two runs proves anything. Clients saw 1 error then and 0 now.",
+        ),
         ({"then": (), "then_counts": False}, "That run had proved nothing; now 1 thing showed."),
     ],
 )
@@ -218,6 +247,12 @@ def test_runs_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     jsonio.save(tmp_path / "runs" / PLAN, plan)
     assert replays(tmp_path, plan).run() == 0
     assert (tmp_path / "runs" / "summary.json").is_file()
+
+
+def test_two_do_not_replay_into_one_folder(tmp_path: Path) -> None:
+    second = replays(tmp_path, a_plan("reparent/storm-2"))
+    with owned(tmp_path / "runs"), pytest.raises(RunDirError, match="another vtchaos is at work"):
+        second.run()
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -266,12 +301,14 @@ def as_if_run(monkeypatch: pytest.MonkeyPatch, *, exit_code: int = 0) -> list[Pl
 def test_a_run_is_issued_again_and_told_beside_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = a_run(tmp_path / "first")
     asked = as_if_run(monkeypatch, exit_code=3)
-    done = click.testing.CliRunner().invoke(
-        main, ["replay", str(first.path), "--out", str(tmp_path / "again"), "--plain"]
-    )
+    monkeypatch.chdir(tmp_path)
+    words = ["replay", "first", "--out", str(tmp_path / "again"), "--plain"]
+    monkeypatch.setattr(sys, "argv", ["vtchaos", *words])
+    done = click.testing.CliRunner().invoke(main, words)
     assert done.exit_code == 3, done.output
     (plan,) = asked
     assert (plan.seed, plan.cluster) == (load(first).plan.seed, load(first).plan.cluster)
+    assert plan.command_line[:3] == ("vtchaos", "replay", str(first.path)), "found from elsewhere, too"
     assert "1 fault, on the same targets at the same time." in done.output
     found = jsonio.load(tmp_path / "again" / "replay.json", Compared)
     assert (found.source, found.same, found.same_faults) == (load(first).plan.run_id, True, True)

@@ -272,6 +272,13 @@ def kept_run(history: History, spec: ClusterSpec) -> History:
     )
 
 
+@pytest.mark.parametrize("out", [("--out", "runs/here"), ("--out=runs/here",)])
+def test_reproducing_a_run_does_not_ask_for_the_folder_that_is_there(history: History, out: tuple[str, ...]) -> None:
+    words = ("vtchaos", "run", "reparent/storm-2", *out, "--plain")
+    made = dataclasses.replace(history, plan=dataclasses.replace(history.plan, command_line=words))
+    assert reproduce(made) == "vtchaos run reparent/storm-2 --plain --seed 17629"
+
+
 def test_reproducing_a_run_on_a_kept_cluster_says_how_to_make_the_cluster(history: History) -> None:
     kept = kept_run(history, KEPT)
     comment, again = reproduce(kept).splitlines()
