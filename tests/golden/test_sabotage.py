@@ -60,6 +60,7 @@ def test_a_spoilt_record_is_caught_now_and_later(kind: str, tmp_path: Path) -> N
     found = recorded(load(run))
     assert SABOTAGES[kind].caught(found)
     assert found.verdict is not Verdict.PASS
+    assert found.sabotaged == kind
     assert recorded(load(run)) == found
     (event,) = [event for event in load(run).events if event.kind == SABOTAGE]
     assert (event.subject, bool(event.details["what"])) == (kind, True)
