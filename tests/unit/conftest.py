@@ -5,6 +5,7 @@ Python's own audit events tell (PEP 578), also of what a library does. gRPC's so
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,12 @@ def _hear(event: str, words: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_hear)  # of which there is no taking back
+
+
+def pytest_collection_finish() -> None:
+    """What all modules and thousands of tests consist of stays: no collection of garbage looks at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -127,6 +128,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(runner, "empty_ledger", world.empty_ledger)
     monkeypatch.setattr(runner, "wake_in_time", lambda: "as it was")  # not in the tests' own process
     monkeypatch.setattr(runner, "LAST_SAMPLES_S", 0.0)
+    monkeypatch.setattr(gc, "unfreeze", lambda: None)  # of what `conftest.py` froze
     return world
 
 
