@@ -177,9 +177,13 @@ class Shrinking:
         return EXIT_UNKNOWN if self._judged or not self._tried else EXIT_HARNESS
 
     def _kept(self) -> Shrink | None:
-        """What was known before, where nothing is known beyond it."""
+        """What was known before, where nothing is known beyond it, nor against it: other trials, or another version, may
+        take another plan for the same runs."""
         before = self._before
         if before is None or not self._is_saved:
+            return None
+        both = zip(self._tried, before.tried, strict=False)
+        if any((now.folder, now.decision) != (then.folder, then.decision) for now, then in both):
             return None
         return before if self._ended or (before.asked == self._asked and not before.ended) else None
 

@@ -22,6 +22,7 @@ from harness.many.children import Stopping
 from harness.model import KnownBug, Outcome, Plan, Role
 from harness.narrowing import shrink_command
 from harness.narrowing.shrinking import Decision, Shrink
+from harness.narrowing.sought import Vote
 from tests.fakes import calm
 from tests.unit.test_shrinking import plan
 
@@ -213,6 +214,17 @@ class Killed(BaseException):
 
 def killed(*_: object) -> None:
     raise Killed
+
+
+def test_an_answer_that_its_own_runs_speak_against_does_not_stay(
+    runs: Runs, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = place / "shrink"
+    shrunk(source, "--out", out)
+    monkeypatch.setattr(shrink_command, "vote", lambda *_: Vote(shown=False, why=""))  # of a later version
+    late = shrunk(source, "--out", out, "--budget", "1ms")
+    assert late.exit_code == 3, late.output
+    assert "does not show it in 50%" in jsonio.load(out / "shrink.json", Shrink).answer
 
 
 def test_a_smaller_run_counts_only_where_it_proves_something_itself(runs: Runs, place: Path) -> None:
