@@ -177,8 +177,8 @@ class Shrinking:
         return EXIT_UNKNOWN if self._judged or not self._tried else EXIT_HARNESS
 
     def _kept(self) -> Shrink | None:
-        """What was known before, where nothing is known beyond it, nor against it: other trials, or another version, may
-        take another plan for the same runs."""
+        """What was known before, where nothing is known beyond it, nor against it: of the same runs another version may
+        say something else."""
         before = self._before
         if before is None or not self._is_saved:
             return None
