@@ -54,7 +54,7 @@ from harness.replay import command as replay_command
 from harness.statistics.rates import rate
 
 SHRINK, PLAN, README, SMALLEST = "shrink.json", "plan.json", "README.md", "smallest"
-OURS = ("budget", "out")  # options that do not belong to what is taken up
+OURS = ("run_dir", "budget", "out")  # not among the words that are taken up again
 
 
 @click.command("shrink")
@@ -105,7 +105,7 @@ def shrink_command(
     folder = (out or RUNS / new_name("shrink", source.plan.experiment)).absolute()
     _before(folder, asked)
     words = words_of(click.get_current_context(), OURS)
-    again = shlex.join(("vtchaos", "shrink", *words, "--out", str(folder)))
+    again = shlex.join(("vtchaos", "shrink", str(run_dir.absolute()), *words, "--out", str(folder)))
     with owned(folder):
         before = _before(folder, asked)  # another may have begun meanwhile
         found = Found.of(source.plan, source.seen, node)

@@ -158,10 +158,11 @@ def test_a_budget_ends_it_with_what_it_has(runs: Runs, source: Path, place: Path
 
 
 def test_a_budget_for_the_own_plan_alone_is_no_answer_and_says_how_to_go_on(
-    runs: Runs, source: Path, place: Path
+    runs: Runs, source: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = place / "shrink"
-    done = shrunk(source, "--out", out, "--budget", "61s")
+    monkeypatch.chdir(place)
+    done = shrunk(Path("found"), "--out", out, "--budget", "61s")
     assert done.exit_code == 3, done.output
     assert "Nothing smaller was tried: the budget ended." in done.stdout
     assert f"go on     vtchaos shrink {source} --out {out}" in done.stdout
