@@ -234,6 +234,8 @@ class Bisecting:
         """Whether all runs were made, or there; False: it was ended before."""
         while places := next_places(self._asked, self._runs):
             inside, number = self._next(places)
+            if self._stopping.asked and self._is_saved:
+                return False
             if not is_whole(self._folder / inside):
                 if self._stopping.asked or self._ended():
                     return False
@@ -247,9 +249,10 @@ class Bisecting:
         return True
 
     def _exit_code(self, found: Bisection) -> int:
-        if found.last_bad:
+        is_interrupted = self._stopping.asked
+        if found.last_bad and not (is_interrupted and found is self._before):
             return EXIT_PASS
-        if self._stopping.asked:
+        if is_interrupted:
             return EXIT_INTERRUPTED
         return EXIT_UNKNOWN if self._judged or not self._runs else EXIT_HARNESS
 

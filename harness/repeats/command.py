@@ -91,7 +91,7 @@ class Repeated:
         found = self._told(interrupted=False)
         with self._stopping.installed():
             for number in range(1, self._asked.count + 1):
-                if self._enough(found) or (self._stopping.asked and number > self._there):
+                if self._enough(found) or self._stopping.asked:
                     break
                 made = self._one(number)
                 if made is None:
@@ -100,7 +100,8 @@ class Repeated:
                 found = self._told(interrupted=False)  # saved before it is told: the terminal may be gone
                 text = repeats_text.run_line(number, self._asked.count, made)
                 self._console.print(Text(text, style=repeats_text.style_of(made)), soft_wrap=True)
-        found = self._told(interrupted=self._stopping.asked and len(self._runs) < self._asked.count, ended=True)
+        interrupted = self._stopping.asked and len(self._runs) < self._asked.count
+        found = self._told(interrupted=interrupted, ended=not interrupted)
         repeats_text.show(found, self._console, folder=self._folder)
         return found.exit_code
 

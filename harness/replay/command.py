@@ -209,9 +209,8 @@ class Replays:
             return self._told()
 
     def _made(self) -> None:
-        there = repeat_command.last_there(self._folder)
         for number in range(1, self._times + 1):
-            made = None if self._stopping.asked and number > there else self._one(number)
+            made = None if self._stopping.asked else self._one(number)
             if made is None:
                 break
             self._runs.append(made)
@@ -248,7 +247,8 @@ class Replays:
         batch = Batch(experiment=self._plan.experiment, words=("replay",), seed=self._plan.seed, same_seed=True)
         stopped = self._stopping.asked and len(self._runs) < self._times
         found = summary(batch, self._runs, asked=self._times, interrupted=stopped)
-        repeat_command.save(found, self._folder)
+        if not stopped or len(self._runs) >= repeat_command.last_there(self._folder):
+            repeat_command.save(found, self._folder)  # otherwise what is there says more
         repeats_text.show(found, self._console, folder=self._folder)
         replay_text.show_times(self._source.then, self._runs, self._console)
         return found.exit_code

@@ -152,6 +152,24 @@ def test_an_answer_stays_when_a_run_before_it_has_to_be_made_again_and_may_not(r
     assert len(runs.made) == made
 
 
+def test_ctrl_c_on_the_way_to_the_first_new_run_leaves_the_answer(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "bisect"
+    bisected(*ENDS, "--alone", "--out", out)
+    answer, made = (out / "bisect.json").read_bytes(), Stopping.made
+
+    def asked_to_stop(stopping: Stopping, words: Sequence[str], **more: object) -> int:
+        stopping.asked = True
+        return made(stopping, words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Stopping, "made", asked_to_stop)
+    walked = bisected(*ENDS, "--alone", "--trials", "9", "--out", out)
+    assert walked.exit_code == 130
+    assert walked.stdout.count("shows it (") == 1, "it does not walk on"
+    assert (out / "bisect.json").read_bytes() == answer
+
+
 class Killed(BaseException):
     """SIGKILL: nothing of ours runs any more."""
 

@@ -300,7 +300,11 @@ def test_an_answer_stays_until_there_is_more_than_it_knows(tmp_path: Path, monke
     monkeypatch.setattr(repeat_command, "recorded", recorded)
     stopped = Played(tmp_path, Asked(count=3, until_clear=False), {})
     assert (stopped.run(), stopped.ran) == (130, [])
-    assert len(jsonio.load(tmp_path / "summary.json", Summary).runs) == 2
+    assert (tmp_path / "summary.json").read_bytes() == answer
+    monkeypatch.undo()
+    whole = Played(tmp_path, Asked(count=3, until_clear=False), {})
+    assert (whole.run(), whole.ran) == (0, [3])
+    assert len(jsonio.load(tmp_path / "summary.json", Summary).runs) == 3
 
 
 def test_a_run_that_was_judged_although_the_harness_failed_is_told_as_that(tmp_path: Path) -> None:

@@ -249,6 +249,29 @@ def test_runs_that_are_there_are_not_made_again(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "summary.json").is_file()
 
 
+def test_ctrl_c_on_the_way_to_the_first_new_one_leaves_the_answer(tmp_path: Path) -> None:
+    plan = a_plan("reparent/storm-2")
+    for number in (1, 2):
+        folder = tmp_path / "runs" / f"{number:03d}"
+        folder.mkdir(parents=True)
+        run = unpack(FOLDER / "made-calm.tar.zst", folder)
+        jsonio.save(run.verdict, judge(load(run)))
+    jsonio.save(tmp_path / "runs" / PLAN, plan)
+    made = replays(tmp_path, plan)
+    made.run()
+    answer = (tmp_path / "runs" / "summary.json").read_bytes()
+    again = replays(tmp_path, plan)
+    one = again._one
+
+    def interrupted(number: int) -> RunRecord | None:
+        again._stopping.asked = True
+        return one(number)
+
+    again._one = interrupted  # type: ignore[method-assign]
+    assert again.run() == 130
+    assert (tmp_path / "runs" / "summary.json").read_bytes() == answer
+
+
 def test_two_do_not_replay_into_one_folder(tmp_path: Path) -> None:
     second = replays(tmp_path, a_plan("reparent/storm-2"))
     with owned(tmp_path / "runs"), pytest.raises(RunDirError, match="another vtchaos is at work"):
