@@ -135,12 +135,14 @@ class Engine:
     async def status_of(
         self, container: str, argv: Sequence[str], *, user: str, env: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[int, str]:
-        """As `exec`, and failing is an answer like another."""
+        """As `exec`, and failing is an answer like another. What it complained of is told where it failed only: a
+        warning may come in the middle of what it printed (nft's of tables that iptables manages)."""
 
         def work() -> tuple[int, str]:
             made = self.api.exec_create(container, list(argv), user=user, environment=dict(env))
-            output = self.api.exec_start(made["Id"])
-            return int(self.api.exec_inspect(made["Id"])["ExitCode"]), str(output.decode(errors="replace"))
+            printed, complained = (text or b"" for text in self.api.exec_start(made["Id"], demux=True))
+            status = int(self.api.exec_inspect(made["Id"])["ExitCode"])
+            return status, (printed + complained if status else printed).decode(errors="replace")
 
         status, output = await self.call(f"run {argv[0]} in a container", work)
         return status, output

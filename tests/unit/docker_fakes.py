@@ -81,6 +81,7 @@ class FakeApi:
         self.execs: list[tuple[str, list[str], str]] = []
         self.programs: dict[str, Program] = {}
         self.exec_answer: tuple[int, bytes] = (0, b"")
+        self.exec_complaint = b""  # on its standard error
         self.signals: list[tuple[str, int]] = []
         self.users: list[str] = []  # names of others' containers that use all networks and volumes
         self.listeners: list[Stream] = []
@@ -244,12 +245,15 @@ class FakeApi:
         self.programs[key] = Program(container=container, argv=argv, env=dict(environment), workdir=workdir)
         return {"Id": key}
 
-    def exec_start(self, key: str, detach: bool = False) -> bytes:
+    def exec_start(
+        self, key: str, detach: bool = False, demux: bool = False
+    ) -> bytes | tuple[bytes | None, bytes | None]:
         program = self.programs[key]
         program.runs = detach
         if program.argv[-2:-1] and program.argv[-1].startswith("\036"):  # it speaks on the container's output
             self.say(self.containers_by_id[program.container], program.argv[-1].encode() + b"\n")
-        return self.exec_answer[1]
+        printed = self.exec_answer[1]
+        return (printed or None, self.exec_complaint or None) if demux else printed
 
     def exec_inspect(self, key: str) -> dict[str, Any]:
         program = self.programs[key]

@@ -618,7 +618,11 @@ async def test_faults_to_come_may_run_programs_and_freeze(tmp_path: Path) -> Non
             await site.processes.exec(node, ("/bin/true",))
         await site.processes.spawn(node, COMMAND)
         site.api.exec_answer = (0, b"hello")
+        site.api.exec_complaint = b"# Warning: mind the gap"
         assert await site.processes.exec(node, ("/bin/echo", "hello")) == "hello"
+        site.api.exec_answer = (1, b"hel")
+        with pytest.raises(ClusterError, match="exit status 1: hel# Warning: mind the gap"):
+            await site.processes.exec(node, ("/bin/echo", "hello"))
         await site.processes.freeze(node, frozen=True)
         assert site.api.node("vtgate-1").frozen
         for _ in range(2):
