@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.checks.results import Finding, failed, passed, per_vtgate, unknown
@@ -13,8 +14,6 @@ from harness.model import CheckKind, CheckResult, FaultSpan, Node, Role, Scalar
 
 RELOADS = "VtgateVSchemaCounts:Reload"  # go/vt/vtgate/executor.go, SaveVSchema: each clears all plans (v0.21 to v0.24)
 ALLOWED = 1  # a schema that a vttablet told of just before the outage is applied within it
-
-
 WRITTEN_BEFORE, WRITTEN_AFTER = "written-before", "written-after"  # phases: SrvVSchema is written at their beginning
 
 
@@ -36,18 +35,16 @@ def _kept(history: History, node: Node) -> Finding:
     outages = [span for span in history.faults if span.active_ns and span.recover_ns and _lost(history, span, node)]
     if not outages:
         return passed(f"The topology server was in {node.name}'s reach throughout.")
-    if restarted(history, node.name):
-        return unknown(f"{node.name} ended or restarted, and its counters with it.")
-    series = history.series.get(node.name)
-    if series is None or series.last(RELOADS) is None:
-        return unknown(f"{node.name} was not asked for {RELOADS}.")
+    reloads = _reloads(history, node)
+    if isinstance(reloads, Finding):
+        return reloads
     spans = [(span.active_ns, span.recover_ns) for span in outages]
-    reloads = sum(int(series.growth(RELOADS, *span) or 0) for span in spans)
+    cleared = sum(reloads(*span) for span in spans)
     lasted_s = sum(seconds_between(*span) for span in spans)
-    figures: dict[str, Scalar] = {"reloads": reloads, "outage_s": round(lasted_s, 1)}
-    if reloads > ALLOWED:
+    figures: dict[str, Scalar] = {"reloads": cleared, "outage_s": round(lasted_s, 1)}
+    if cleared > ALLOWED:
         return failed(
-            f"{node.name} cleared its query plans {counted(reloads, 'time')} in {seconds(lasted_s)} without a topology "
+            f"{node.name} cleared its query plans {counted(cleared, 'time')} in {seconds(lasted_s)} without a topology "
             f"server, though no VSchema had changed.",
             figures=figures,
         )
@@ -78,12 +75,10 @@ def _heard(history: History, node: Node) -> Finding:
     phases = history.phases
     if WRITTEN_AFTER not in phases:
         return passed("No SrvVSchema was written for somebody to hear of it.")
-    if restarted(history, node.name):
-        return unknown(f"{node.name} ended or restarted, and its counters with it.")
-    series = history.series.get(node.name)
-    if series is None or series.last(RELOADS) is None:
-        return unknown(f"{node.name} was not asked for {RELOADS}.")
-    before, after = (int(series.growth(RELOADS, *phases[name]) or 0) for name in (WRITTEN_BEFORE, WRITTEN_AFTER))
+    reloads = _reloads(history, node)
+    if isinstance(reloads, Finding):
+        return reloads
+    before, after = (reloads(*phases[name]) for name in (WRITTEN_BEFORE, WRITTEN_AFTER))
     figures: dict[str, Scalar] = {"heard_before": before, "heard_after": after}
     if not before:
         return unknown(f"{node.name} did not hear of a SrvVSchema before the fault either.", figures=figures)
@@ -95,3 +90,13 @@ def _heard(history: History, node: Node) -> Finding:
         f"had heard of one before the fault.",
         figures=figures,
     )
+
+
+def _reloads(history: History, node: Node) -> Callable[[int, int], int] | Finding:
+    """How often a vtgate took up a VSchema between two stamps; or why that is not known."""
+    if restarted(history, node.name):
+        return unknown(f"{node.name} ended or restarted, and its counters with it.")
+    series = history.series.get(node.name)
+    if series is None or series.last(RELOADS) is None:
+        return unknown(f"{node.name} was not asked for {RELOADS}.")
+    return lambda from_ns, to_ns: int(series.growth(RELOADS, from_ns, to_ns) or 0)

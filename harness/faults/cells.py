@@ -15,10 +15,10 @@ from harness.faults.missing import Missing
 from harness.faults.traits import Traits
 from harness.model import Remedy, Role
 from harness.vitess.proto import topodata_pb2, vtctldata_pb2
+from harness.vitess.topology import CALL_WITHIN_S, cell_info
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
 CELL_ADDRESS = "cell-address"
-CALL_WITHIN_S = 15.0
 NOBODY = 1  # a port at which nobody listens
 
 
@@ -99,9 +99,7 @@ def _of_nobody(address: str) -> str:
 
 
 async def _address(vtctld: VtctldClient, cell: str) -> str:
-    request = vtctldata_pb2.GetCellInfoRequest(cell=cell)
-    answer = await vtctld.call("GetCellInfo", request, timeout_s=CALL_WITHIN_S)
-    return str(answer.cell_info.server_address)
+    return str((await cell_info(vtctld, cell)).server_address)
 
 
 async def _say(vtctld: VtctldClient, cell: str, address: str) -> None:

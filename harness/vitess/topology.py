@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.vitess.proto import vtctldata_pb2
 from harness.vitess.vtctld import VtctldClient
 
@@ -14,7 +16,12 @@ async def rebuild_vschema(vtctld: VtctldClient) -> None:
     await vtctld.call("RebuildVSchemaGraph", vtctldata_pb2.RebuildVSchemaGraphRequest(), timeout_s=CALL_WITHIN_S)
 
 
+async def cell_info(vtctld: VtctldClient, cell: str) -> Any:
+    """Where a cell's own topology server is said to be: topodata.CellInfo. Raises VtctldError."""
+    request = vtctldata_pb2.GetCellInfoRequest(cell=cell)
+    return (await vtctld.call("GetCellInfo", request, timeout_s=CALL_WITHIN_S)).cell_info
+
+
 async def srv_vschema_record(vtctld: VtctldClient, cell: str) -> str:
     """The path of a cell's SrvVSchema in the cell's own topology server. Raises VtctldError."""
-    answer = await vtctld.call("GetCellInfo", vtctldata_pb2.GetCellInfoRequest(cell=cell), timeout_s=CALL_WITHIN_S)
-    return f"{answer.cell_info.root}/{SRV_VSCHEMA}"
+    return f"{(await cell_info(vtctld, cell)).root}/{SRV_VSCHEMA}"
