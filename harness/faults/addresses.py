@@ -12,7 +12,7 @@ from harness.base.errors import ClusterError
 from harness.contracts import Aim, Fault, Ground, OffersPorts, SpanRecorder, Stage
 from harness.faults import evidence, process, service
 from harness.faults.mysql_servers import named
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.proto import vtctldata_pb2
@@ -75,7 +75,7 @@ class TakenAddress(Traits):
         return bool(record.port_map["grpc"] == stage.cluster.address(owner, "grpc")[1])
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        return await service.missing(stage, process.nodes_of(stage, aim))
+        return await service.missing(stage, nodes_of(stage, aim))
 
 
 async def _starts_at(ground: Ground, node: Node, of: Node) -> None:

@@ -19,7 +19,7 @@ from harness.faults.limits import claim, limits_of, unlimited
 from harness.faults.missing import Missing
 from harness.faults.mysql_servers import ADMIN, PRIMARIES, named
 from harness.faults.process import runs_again
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.mysql.session import admin_session
@@ -87,18 +87,18 @@ class FullDisk(Traits):
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         limits = await stage.shared(limits_of)
         span.begin()
-        for node in _nodes(stage, aim):
+        for node in nodes_of(stage, aim):
             await limits.change(node, disk_full=True)
         span.active()
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """MySQL itself has no room for a temporary table."""
-        errors = await asyncio.gather(*(_no_room(stage, node) for node in _nodes(stage, aim)))
+        errors = await asyncio.gather(*(_no_room(stage, node) for node in nodes_of(stage, aim)))
         return all(errno in NO_ROOM for errno in errors)
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        nodes = _nodes(stage, aim)
+        nodes = nodes_of(stage, aim)
         for node in nodes:
             if errno := await _no_room(stage, node):
                 return Missing(f"{node.name} has no room for a temporary table: errno {errno}")
@@ -106,10 +106,6 @@ class FullDisk(Traits):
             if why := await _does_not_commit(stage, keyspace, shard):
                 return Missing(why)
         return await service.missing(stage, nodes)
-
-
-def _nodes(stage: Stage, aim: Aim) -> tuple[Node, ...]:
-    return tuple(node for node in stage.cluster.nodes() if node.name in aim.targets)
 
 
 async def _no_room(stage: Stage, node: Node) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.base.errors import WaitTimeout
 from harness.contracts import Aim, Cluster, Fault, OffersLimits, SpanRecorder, Stage
 from harness.faults.limits import claim, limits_of, unlimited
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Role
 
@@ -58,7 +58,7 @@ class SlowLog(Traits):
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         limits = await stage.shared(limits_of)
         span.begin()
-        for node in _nodes(stage.cluster, aim):
+        for node in nodes_of(stage, aim):
             await limits.change(node, log_bytes_per_s=self.bytes_per_s)
         await self._until_felt(stage, aim)
         span.active()
@@ -68,7 +68,7 @@ class SlowLog(Traits):
         """That it is not felt is for the evidence to say."""
 
         async def felt() -> bool:
-            await asyncio.gather(*(_made_to_speak(stage.cluster, node) for node in _nodes(stage.cluster, aim)))
+            await asyncio.gather(*(_made_to_speak(stage.cluster, node) for node in nodes_of(stage, aim)))
             return await self._waits(stage, aim)
 
         with contextlib.suppress(WaitTimeout):
@@ -79,7 +79,7 @@ class SlowLog(Traits):
         say, but at the rate."""
         if not await self._waits(stage, aim):
             return False
-        paths = [stage.cluster.log_path(node) for node in _nodes(stage.cluster, aim)]
+        paths = [stage.cluster.log_path(node) for node in nodes_of(stage, aim)]
         sizes = [path.stat().st_size for path in paths]
         await stage.hold(SAID_WITHIN_S)
         allowed = 2 * SAID_WITHIN_S * self.bytes_per_s + 1
@@ -88,16 +88,12 @@ class SlowLog(Traits):
     async def _waits(self, stage: Stage, aim: Aim) -> bool:
         if not isinstance(stage.cluster, OffersLimits):
             return False
-        return all([(await stage.cluster.held_back(node)).writers for node in _nodes(stage.cluster, aim)])
+        return all([(await stage.cluster.held_back(node)).writers for node in nodes_of(stage, aim)])
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
         """What a vtgate is made to say is in its log."""
-        nodes = [node for node in _nodes(stage.cluster, aim) if node.role is Role.VTGATE]
+        nodes = [node for node in nodes_of(stage, aim) if node.role is Role.VTGATE]
         return all([await _heard(stage, node) for node in nodes])
-
-
-def _nodes(cluster: Cluster, aim: Aim) -> tuple[Node, ...]:
-    return tuple(node for node in cluster.nodes() if node.name in aim.targets)
 
 
 async def _heard(stage: Stage, node: Node) -> bool:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from harness.base.errors import ClusterError, PlanError
 from harness.contracts import Aim, Fault, Ground, OffersPods, SpanRecorder, Stage, WholePods
 from harness.faults import process, service
-from harness.faults.process import nodes_of
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 

@@ -16,7 +16,7 @@ from harness.base.procs import spawned
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import service
 from harness.faults.missing import Missing
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Node, Role
 from harness.vitess import queryservice
@@ -60,9 +60,9 @@ class AbandonedQueries(Traits):
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         span.begin()
         async with AsyncExitStack() as clients:
-            for node in _nodes(stage, aim):
+            for node in nodes_of(stage, aim):
                 await clients.enter_async_context(self._taken(stage, aim, node))
-            for node in _nodes(stage, aim):
+            for node in nodes_of(stage, aim):
                 await clients.enter_async_context(self._queued_up(stage, aim, node))
             span.active()
             yield
@@ -78,10 +78,10 @@ class AbandonedQueries(Traits):
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """By vttablet's own count so many have asked for a connection of its pool, and every one is in use."""
-        return all([await _waiting(stage, aim, node, self.queries) for node in _nodes(stage, aim)])
+        return all([await _waiting(stage, aim, node, self.queries) for node in nodes_of(stage, aim)])
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        return await service.missing(stage, _nodes(stage, aim))
+        return await service.missing(stage, nodes_of(stage, aim))
 
 
 FAULTS: tuple[type[Fault], ...] = (AbandonedQueries,)
@@ -155,7 +155,3 @@ def _of(node: Node, what: str) -> str:
 
 def _number(aim: Aim, node: Node, what: str) -> int:
     return int(aim.details[_of(node, what)])
-
-
-def _nodes(ground: Ground, aim: Aim) -> tuple[Node, ...]:
-    return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)

@@ -13,7 +13,7 @@ from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import evidence, service
 from harness.faults.missing import Missing
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.vtctld import TabletRecord, vtctld_of
@@ -201,10 +201,6 @@ def whereabouts(nodes: tuple[Node, ...], targets: Targets) -> Mapping[str, str]:
     }
     said = {key: " ".join(dict.fromkeys(values)) for key, values in words.items() if values}
     return {**said, "tablet_type": targets.tablet_type} if targets.tablet_type else said
-
-
-def nodes_of(ground: Ground, aim: Aim) -> tuple[Node, ...]:
-    return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)
 
 
 async def ages(ground: Ground, nodes: Iterable[Node]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from harness.contracts import Aim, Fault, Ground, OffersVersions, SpanRecorder, 
 from harness.faults import broken_off, evidence, process, service
 from harness.faults.missing import Missing
 from harness.faults.reparent import PlannedReparent
+from harness.faults.targets import nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 from harness.vitess.debug_vars import VarsClient, vars_of
@@ -78,7 +79,7 @@ class _Rollout(Traits):
         yield
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        return await service.missing(stage, process.nodes_of(stage, aim))
+        return await service.missing(stage, nodes_of(stage, aim))
 
     def _nodes(self, stage: Stage) -> tuple[Node, ...]:
         return tuple(node for node in stage.cluster.nodes() if node.role.value in self.order.split(","))
@@ -150,7 +151,7 @@ class RollingRestart(_Rollout):
         """Every process is younger than the one that was there. A vtgate takes clients before it tells its age."""
 
         async def younger() -> bool:
-            return all([await process.is_younger(stage, aim, node) for node in process.nodes_of(stage, aim)])
+            return all([await process.is_younger(stage, aim, node) for node in nodes_of(stage, aim)])
 
         try:
             return await stage.until("younger processes", younger, timeout_s=process.SEEN_WITHIN_S)
@@ -169,7 +170,7 @@ class RollingUpgrade(_Rollout):
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Every process itself says another release than before, and all of a role the same."""
-        nodes = process.nodes_of(stage, aim)
+        nodes = nodes_of(stage, aim)
         now = {node: await _release(stage, node) for node in nodes}
         changed = all(now[node] and now[node] != aim.details[f"{RELEASE} of {node.name}"] for node in nodes)
         return changed and len(set(now.values())) == 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.base.errors import ClusterError, WaitTimeout
 from harness.contracts import Aim, Fault, OffersLimits, SpanRecorder, Stage
 from harness.faults import evidence, limits, process, service
-from harness.faults.targets import Targets
+from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
 
@@ -40,20 +40,20 @@ class Paused(Traits):
     @contextlib.asynccontextmanager
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         span.begin()
-        await asyncio.gather(*(stage.cluster.signal(node, signal.SIGSTOP) for node in process.nodes_of(stage, aim)))
+        await asyncio.gather(*(stage.cluster.signal(node, signal.SIGSTOP) for node in nodes_of(stage, aim)))
         span.active()
         yield
 
     async def observed(self, stage: Stage, aim: Aim) -> bool:
         """Connections are accepted and nothing is answered, while some other node answers: then it is not the host that
         stands still."""
-        nodes = process.nodes_of(stage, aim)
+        nodes = nodes_of(stage, aim)
         others = [node for node in stage.cluster.nodes() if node not in nodes]
         hanging = all(await asyncio.gather(*(evidence.stands_still(stage, node) for node in nodes)))
         return hanging and (not others or not all([await evidence.hangs(stage, node) for node in others[:2]]))
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        return await service.missing(stage, process.nodes_of(stage, aim))
+        return await service.missing(stage, nodes_of(stage, aim))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Slowed(Traits):
     async def inject(self, stage: Stage, aim: Aim, span: SpanRecorder) -> AsyncIterator[None]:
         table = await stage.shared(limits.limits_of)
         span.begin()
-        for node in process.nodes_of(stage, aim):
+        for node in nodes_of(stage, aim):
             await table.change(node, cpus=self.cpus)
         span.active()
         yield
@@ -95,7 +95,7 @@ class Slowed(Traits):
         """The kernel counts that it has stopped them. They are given work meanwhile: who rests uses up nothing."""
 
         async def held_back() -> bool:
-            return all(await asyncio.gather(*(_held_back(stage, node) for node in process.nodes_of(stage, aim))))
+            return all(await asyncio.gather(*(_held_back(stage, node) for node in nodes_of(stage, aim))))
 
         try:
             return await stage.until("processes held back", held_back, timeout_s=HELD_BACK_WITHIN_S)
@@ -103,7 +103,7 @@ class Slowed(Traits):
             return False
 
     async def recovered(self, stage: Stage, aim: Aim) -> object:
-        return await service.missing(stage, process.nodes_of(stage, aim))
+        return await service.missing(stage, nodes_of(stage, aim))
 
 
 def _aim(nodes: tuple[Node, ...], targets: Targets, undo: tuple[Remedy, ...], recover_within_s: float) -> Aim:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.base import rng
 from harness.base.errors import ClusterError, PlanError
-from harness.contracts import Ground, Stage
+from harness.contracts import Aim, Ground, Stage
 from harness.model import Node, Role
 from harness.vitess.vtctld import vtctld_of
 
@@ -92,3 +92,8 @@ async def types_of(ground: Ground, keyspace: str, shard: str) -> dict[str, str]:
         alias: "primary" if alias == primary else ("replica" if kind == "primary" else kind)
         for alias, kind in types.items()
     }
+
+
+def nodes_of(ground: Ground, aim: Aim) -> tuple[Node, ...]:
+    """Whom a fault has aimed at, in the cluster's order."""
+    return tuple(node for node in ground.cluster.nodes() if node.name in aim.targets)
