@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 
 from harness.streams import Position, StreamSpec
+from harness.vitess.channels import RECONNECTS
 from harness.vitess.proto import binlogdata_pb2, query_pb2, topodata_pb2, vtgate_pb2
 
 _METHOD = "/vtgateservice.Vitess/VStream"
@@ -32,10 +33,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),  # a stream's client never sends data
-    # An attempt after a failed one connects anew, instead of answering from the channel's memory of the failure.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    *RECONNECTS,
 )
 _ERRNO = re.compile(r"\(errno (\d+)\)")
 NO_KEY = -1  # a last key that is no number: not of our tables

@@ -19,6 +19,7 @@ from google.protobuf import json_format
 from harness.base.errors import ClusterError
 from harness.contracts import Cluster
 from harness.model import Role
+from harness.vitess.channels import RECONNECTS
 from harness.vitess.proto import (
     topodata_pb2,
     vschema_pb2,
@@ -33,11 +34,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.enable_retries", 0),  # a retried reparent would be two reparents
     ("grpc.use_local_subchannel_pool", 1),
-    # vtctld is killed and started again here: a call soon after it is back must not be answered from the channel's
-    # memory of the failure, which gRPC keeps for up to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    *RECONNECTS,
 )
 
 

@@ -14,16 +14,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc.aio
 import pytest
 
 from harness.base.errors import ClusterError, PlanError, WaitTimeout
 from harness.items import MARK_TABLE, ItemsSpec, first_id, seeded_rows
 from harness.load.seeding import CHUNK_ROWS, seed
 from harness.model import ClusterSpec
-from harness.vitess.proto import query_pb2, topodata_pb2, vtctldata_pb2, vtctlservice_pb2_grpc
+from harness.vitess.proto import query_pb2, topodata_pb2, vtctldata_pb2
 from tests.fake_mysql import Err, FakeMysql, Ok, Reply, Rows, fake_mysql
 from tests.unit.run_fakes import FakeCluster
+from tests.unit.vtctld_fakes import served
 
 SHARDS = ("-80", "80-")
 SPEC = ClusterSpec(shards=2, vschema='{"sharded": true, "vindexes": {"h": {"type": "hash"}}, "tables": {"ledger": {}}}')
@@ -151,16 +151,12 @@ class World:
 @asynccontextmanager
 async def opened() -> AsyncIterator[World]:
     tablets, gates = FakeTablets(), (Gate(), Gate())
-    server = grpc.aio.server()
-    vtctlservice_pb2_grpc.add_VtctldServicer_to_server(_Refusing(tablets), server)
-    ports = {("vtctld", "grpc"): server.add_insecure_port("127.0.0.1:0")}
-    await server.start()
     async with AsyncExitStack() as stack:
+        ports = {("vtctld", "grpc"): await stack.enter_async_context(served(_Refusing(tablets)))}
         servers = [await stack.enter_async_context(fake_mysql(gate)) for gate in gates]
         for number, each in enumerate(servers, start=1):
             ports[f"vtgate-{number}", "mysql"] = each.port
         yield World(tablets, gates, FakeCluster(spec=SPEC, ports=ports), servers)
-    await server.stop(grace=None)
 
 
 class _Refusing:

@@ -25,11 +25,11 @@ from harness.history import History, Series
 from harness.model import ClusterSpec, KeyspaceSpec
 from harness.probes import WorkflowProbe
 from harness.vitess import workflows
-from harness.vitess.proto import query_pb2, tabletmanagerdata_pb2, topodata_pb2, vtctldata_pb2, vtctlservice_pb2_grpc
+from harness.vitess.proto import query_pb2, tabletmanagerdata_pb2, topodata_pb2, vtctldata_pb2
 from harness.vitess.vtctld import VtctldClient, VtctldError, alias_message
 from harness.vitess.workflows import DiffRow, LogRow, MoveTables, Reshard, StreamRow, StreamStatus
-from tests.process.test_vitess_vtctld import FakeVtctld
 from tests.unit.run_fakes import FakeCluster, a_stage
+from tests.unit.vtctld_fakes import FakeVtctld, served
 from tests.unit.workflow_fakes import MovedRun
 
 PRIMARY = "zone1-0000000104"
@@ -86,12 +86,8 @@ def log_row(number: int, **more: str | None) -> dict[str, str | None]:
 @pytest_asyncio.fixture
 async def sidecar() -> AsyncIterator[Sidecar]:
     fake = Sidecar()
-    server = grpc.aio.server()
-    vtctlservice_pb2_grpc.add_VtctldServicer_to_server(fake, server)
-    fake.port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    yield fake
-    await server.stop(grace=None)
+    async with served(fake) as fake.port:
+        yield fake
 
 
 @pytest_asyncio.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import grpc.aio
 import pytest
 
 from harness.base import jsonio
@@ -17,11 +16,11 @@ from harness.load.config import Target
 from harness.load.primaries import servers_of
 from harness.load.tables import Server, read_tables
 from harness.model import ClusterSpec, KeyspaceSpec, Node, Role
-from harness.vitess.proto import topodata_pb2, vtctldata_pb2, vtctlservice_pb2_grpc
+from harness.vitess.proto import topodata_pb2, vtctldata_pb2
 from harness.vitess.vtctld import alias_message
 from tests.fake_mysql import Err, Ok, Reply, Rows, fake_mysql
-from tests.process.test_vitess_vtctld import FakeVtctld
 from tests.unit.run_fakes import FakeCluster
+from tests.unit.vtctld_fakes import FakeVtctld, served
 
 DENIED = Err(1815, "disallowed due to rule: enforce denied tables")
 TARGET = KeyspaceSpec(name="target", shards=1)
@@ -61,18 +60,14 @@ async def test_the_primary_that_the_topology_names(alias: str) -> None:
     fake = FakeVtctld()
     shard = topodata_pb2.Shard(primary_alias=alias_message(alias)) if alias else topodata_pb2.Shard()
     fake.answers["GetShard"] = vtctldata_pb2.GetShardResponse(shard=vtctldata_pb2.Shard(shard=shard))
-    grpc_server = grpc.aio.server()
-    vtctlservice_pb2_grpc.add_VtctldServicer_to_server(fake, grpc_server)
-    port = grpc_server.add_insecure_port("127.0.0.1:0")
-    await grpc_server.start()
     nodes = [Node(name="vtctld", role=Role.VTCTLD, version="24.0.3")]
     nodes += [
         Node(name=f"mysqld-{uid}", role=Role.MYSQLD, version="9.7", keyspace="target", shard="0", tablet_uid=uid)
         for uid in (100, 101)
     ]
-    ports = {("vtctld", "grpc"): port, ("mysqld-100", "mysql"): 3300, ("mysqld-101", "mysql"): 3301}
-    cluster = FakeCluster(spec=ClusterSpec(others=(TARGET,)), all_nodes=tuple(nodes), ports=ports)
-    try:
+    async with served(fake) as port:
+        ports = {("vtctld", "grpc"): port, ("mysqld-100", "mysql"): 3300, ("mysqld-101", "mysql"): 3301}
+        cluster = FakeCluster(spec=ClusterSpec(others=(TARGET,)), all_nodes=tuple(nodes), ports=ports)
         if alias:
             found = await servers_of(cluster, (TARGET,))
             (server,) = found.values()
@@ -80,5 +75,3 @@ async def test_the_primary_that_the_topology_names(alias: str) -> None:
         else:
             with pytest.raises(ClusterError, match="target/0 has no primary"):
                 await servers_of(cluster, (TARGET,))
-    finally:
-        await grpc_server.stop(grace=None)
