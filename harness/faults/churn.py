@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import aiohttp
 from google.protobuf import json_format
 
 from harness.base import wait
-from harness.base.errors import ClusterError, PlanError, WaitTimeout
+from harness.base.errors import PlanError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
 from harness.faults import evidence
 from harness.faults.missing import Missing
 from harness.faults.process import set_within
 from harness.faults.traits import Traits
 from harness.model import Node, Remedy, Role
-from harness.vitess.debug_vars import VarsClient, flatten, vars_of
+from harness.vitess.debug_vars import flatten
 from harness.vitess.proto import vschema_pb2, vtctldata_pb2
 from harness.vitess.vtctld import VtctldClient, VtctldError, vtctld_of
 
@@ -193,11 +192,7 @@ async def _of(task: asyncio.Future[tuple[int, int]]) -> tuple[int, int]:
 
 async def _reloads(stage: Stage, vtgate: Node) -> int:
     """Raises ClusterError."""
-    client: VarsClient = await stage.shared(vars_of)
-    try:
-        counts = flatten(await client.read(stage.cluster.address(vtgate, "web")), (RELOADS,))
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise ClusterError(f"{vtgate.name} does not tell its counters: {error}") from None
+    counts = flatten(await evidence.variables(stage, vtgate), (RELOADS,))
     return int(counts.get(f"{RELOADS}:Reload", 0))
 
 

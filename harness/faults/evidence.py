@@ -7,12 +7,16 @@ import contextlib
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
 
 from harness.base import wait
 from harness.base.errors import ClusterError
 from harness.contracts import Ground
 from harness.faults import mysql_servers
 from harness.model import Node, Role
+from harness.vitess.debug_vars import vars_of
 
 CONNECT_WITHIN_S = 2.0
 ANSWER_WITHIN_S = 2.0
@@ -20,6 +24,15 @@ STOPS_WITHIN_S = 1.0
 PORTS: Mapping[Role, str] = {Role.ETCD: "client", Role.MYSQLD: "mysql"}  # of all others: "web"
 PAGES: Mapping[Role, str] = {Role.ETCD: "/metrics"}  # of all others: /debug/vars
 _STARTED = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
+
+
+async def variables(ground: Ground, node: Node) -> Mapping[str, Any]:
+    """Its /debug/vars. Raises ClusterError when it does not answer, or with something else."""
+    client = await ground.shared(vars_of)
+    try:
+        return await client.read(ground.cluster.address(node, "web"))
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise ClusterError(f"{node.name} does not tell its variables: {error!r}") from None
 
 
 async def refuses(ground: Ground, node: Node) -> bool:

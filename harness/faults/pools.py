@@ -9,18 +9,15 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from harness.base.errors import ClusterError
 from harness.base.procs import spawned
 from harness.contracts import Aim, Fault, Ground, SpanRecorder, Stage
-from harness.faults import service
+from harness.faults import evidence, service
 from harness.faults.missing import Missing
 from harness.faults.targets import Targets, nodes_of
 from harness.faults.traits import Traits
 from harness.model import Node, Role
 from harness.vitess import queryservice
-from harness.vitess.debug_vars import vars_of
 
 ONE_PRIMARY = Targets(role=Role.VTTABLET, tablet_type="primary", count=1)
 QUEUED_WITHIN_S = 60.0
@@ -139,11 +136,7 @@ async def _waiting(ground: Ground, aim: Aim, node: Node, queries: int) -> Missin
 
 async def _said(ground: Ground, node: Node) -> Mapping[str, Any]:
     """Raises ClusterError."""
-    client = await ground.shared(vars_of)
-    try:
-        said = await client.read(ground.cluster.address(node, "web"))
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise ClusterError(f"{node.name} does not answer: {error!r}") from None
+    said = await evidence.variables(ground, node)
     if "ConnPoolCapacity" not in said:
         raise ClusterError(f"{node.name} does not say how large its pool is")
     return said

@@ -13,8 +13,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import aiohttp
-
 from harness.base.errors import ClusterError, HarnessError, PlanError, WaitTimeout
 from harness.contracts import Aim, Fault, Ground, OffersVersions, SpanRecorder, Stage
 from harness.faults import broken_off, evidence, process, service
@@ -23,7 +21,6 @@ from harness.faults.reparent import PlannedReparent
 from harness.faults.targets import nodes_of
 from harness.faults.traits import Traits
 from harness.model import Capability, Node, Remedy, Role
-from harness.vitess.debug_vars import VarsClient, vars_of
 from harness.vitess.vtctld import vtctld_of
 
 ROLLED = "rolled"
@@ -187,10 +184,9 @@ class RollingUpgrade(_Rollout):
 
 async def _release(stage: Stage, node: Node) -> str:
     """ "" when it does not say."""
-    client: VarsClient = await stage.shared(vars_of)
     try:
-        return str((await client.read(stage.cluster.address(node, "web"))).get(RELEASE, ""))
-    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return str((await evidence.variables(stage, node)).get(RELEASE, ""))
+    except ClusterError:
         return ""
 
 
