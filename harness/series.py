@@ -81,8 +81,9 @@ class Series:
         return self._labels.get(name, ())
 
     def rises(self, key: str, since_ns: int) -> tuple[tuple[int, int, float], ...]:
-        """Every step upwards after `since_ns`: (sample before, sample after, by how much). What was counted
-        happened between the two stamps; the first is `since_ns` when nothing was sampled before."""
+        """Every step upwards after `since_ns`: (sample before, sample after, by how much). What was counted happened
+        between the two stamps: when the sample before was asked for, and when the one after was answered. The first is
+        `since_ns` when nothing was sampled before."""
         times, values = self.steps(key)
         found: list[tuple[int, int, float]] = []
         before: float | None = None
@@ -96,13 +97,18 @@ class Series:
         return tuple(found)
 
     def _good_before(self, at_ns: int) -> int:
-        """The stamp of the last sample before `at_ns` that was answered, 0 if none."""
+        """When the last sample before `at_ns` that was answered was asked for, 0 if none: its answer may be of any
+        moment since."""
         index = bisect.bisect_left(self._answered, at_ns) - 1
-        return self._answered[index] if index >= 0 else 0
+        return self._answered[index] - self._took_ns[index] if index >= 0 else 0
 
     @cached_property
     def _answered(self) -> tuple[int, ...]:
         return tuple(sample.at_ns for sample in self.samples if not sample.error)
+
+    @cached_property
+    def _took_ns(self) -> tuple[int, ...]:
+        return tuple(sample.took_ns for sample in self.samples if not sample.error)
 
     @property
     def answered_ns(self) -> Sequence[int]:

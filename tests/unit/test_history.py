@@ -141,7 +141,7 @@ def series(*values: object, key: str = "V", every: int = 10) -> Series:
     """Samples at 10, 20, …; None = the key did not change."""
     return Series(
         [
-            Sample(at_ns=every * (index + 1), took_ns=1, values={} if value is None else {key: value})  # type: ignore[dict-item]
+            Sample(at_ns=every * (index + 1), took_ns=0, values={} if value is None else {key: value})  # type: ignore[dict-item]
             for index, value in enumerate(values)
         ]
     )
@@ -182,8 +182,14 @@ def test_a_rise_after_a_silence_may_have_happened_in_it() -> None:
             Sample(at_ns=30, took_ns=1, values={"V": 1}),
         ]
     )
-    assert found.rises("V", 0) == ((10, 30, 1.0),)
+    assert found.rises("V", 0) == ((9, 30, 1.0),)
     assert found.answered_ns == (10, 30)
+
+
+def test_a_rise_may_have_happened_while_the_sample_before_was_on_its_way() -> None:
+    late = Series([Sample(at_ns=10, took_ns=1, values={"V": 0}), Sample(at_ns=30, took_ns=15, values={"W": 0})])
+    found = Series([*late.samples, Sample(at_ns=40, took_ns=1, values={"V": 1})])
+    assert found.rises("V", 0) == ((15, 40, 1.0),)
 
 
 def test_labels_of_a_map_variable() -> None:
