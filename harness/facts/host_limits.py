@@ -272,14 +272,14 @@ def _of_counter(series: Series, key: str, how: Measure, from_ns: int, to_ns: int
     return longest * (to_ns - from_ns) / bins / SECOND_NS
 
 
-def saturated(series: Series) -> Iterator[tuple[int, int]]:
-    """Stretches in which somebody waited for a core practically all the time."""
+def saturated(series: Series, share: float = SATURATED_SHARE, bin_ns: int = BIN_NS) -> Iterator[tuple[int, int]]:
+    """Stretches in which somebody waited for a core for at least this share of every `bin_ns`."""
     times, numbers = _counter(series, CPU_PRESSURE)
     if not numbers:
         return
-    edges = np.arange(times[0], times[-1] + BIN_NS, BIN_NS, dtype=np.int64)
+    edges = np.arange(times[0], times[-1] + bin_ns, bin_ns, dtype=np.int64)
     waited_us = np.diff(np.interp(edges - times[0], np.array(times) - times[0], numbers))
-    full = np.concatenate(([False], waited_us * 1000 >= SATURATED_SHARE * BIN_NS, [False]))
+    full = np.concatenate(([False], waited_us * 1000 >= share * bin_ns, [False]))
     turns = np.flatnonzero(full[1:] != full[:-1]).tolist()
     for first, last in zip(turns[::2], turns[1::2], strict=True):
         yield int(edges[first]), int(edges[last])

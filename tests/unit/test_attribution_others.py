@@ -485,12 +485,12 @@ def test_the_copy_limit_of_somebody_elses_stream() -> None:
 # ---------------------------------------------------------------- host and harness
 
 
-def pressed(from_s: float, to_s: float) -> History:
-    """All tasks find a core but in a stretch, in which somebody always waits."""
+def pressed(from_s: float, to_s: float, share: float = 1.0) -> History:
+    """All tasks find a core but in a stretch, in which somebody waits for this share of the time."""
     builder = tablets(calm(flags={"buffer-window": "5s"}))
     waited_us = 0
     for tick in range(71):
-        waited_us += 200_000 if from_s < tick / 5 <= to_s else 4_000
+        waited_us += round(200_000 * share) if from_s < tick / 5 <= to_s else 4_000
         builder.set("host", tick / 5, {"cpu_some_us": waited_us})
     return builder.build()
 
@@ -511,6 +511,14 @@ def test_a_busy_host_holds_what_nothing_else_holds_and_no_error() -> None:
     assert abs(claim.from_ns - ns(5.0)) <= 5e8
     assert (claim.waits, claim.explains_errors) == (True, False)
     assert claims(NoFreeCore(), pressed(5.0, 5.0)) == []
+
+
+@pytest.mark.parametrize(("share", "number"), [(0.75, 1), (0.65, 0)])
+def test_a_host_may_be_busy_without_being_so_all_the_time(share: float, number: int) -> None:
+    found = claims(NoFreeCore(), pressed(5.0, 5.6, share))
+    assert len(found) == number
+    assert all(claim.to_ns - claim.from_ns >= 0.5e9 for claim in found), "as long as the shortest wait that counts"
+    assert claims(HostStarved(), pressed(5.0, 13.5, share)) == []
 
 
 def paused(lag_ms: float, key: str = "loop_lag_max_ms") -> History:
