@@ -46,18 +46,14 @@ NEVER = "1h"  # vttablet's default
 
 async def copy(stage: Stage) -> None:
     """All streams begin together and copy; then they replicate for a while."""
-    await baseline(stage)
-    stage.phase("copy")
-    await stage.streams.begin()
+    await begin_copy(stage)
     await until_copied(stage)
     await replicate(stage)
 
 
 async def reparents(stage: Stage) -> None:
     """Every shard is reparented while it is being copied, one after the other."""
-    await baseline(stage)
-    stage.phase("copy")
-    await stage.streams.begin()
+    await begin_copy(stage)
     for shard in stage.cluster.spec.shard_names:
         await until_rows(stage, 2_000)
         async with stage.inject(PlannedReparent(shard=shard)):
@@ -80,9 +76,7 @@ async def killed_between_tables(stage: Stage) -> None:
 
 
 async def _killed_after(stage: Stage, rows: int) -> None:
-    await baseline(stage)
-    stage.phase("copy")
-    await stage.streams.begin()
+    await begin_copy(stage)
     await until_rows(stage, rows)
     shard, kind = stage.cluster.spec.shard_names[0], stage.plan.streams[0].tablet_type
     read = Targets(role=Role.VTTABLET, shards=(shard,), tablet_type=kind, number=1)
@@ -145,9 +139,12 @@ async def until_rows(stage: Stage, more: int) -> None:
         stage.note("the copy did not go on", why=str(error))
 
 
-async def baseline(stage: Stage) -> None:
+async def begin_copy(stage: Stage) -> None:
+    """After the baseline all streams begin together."""
     stage.phase("baseline")
     await stage.hold(stage.plan.params["baseline_s"])
+    stage.phase("copy")
+    await stage.streams.begin()
 
 
 async def replicate(stage: Stage) -> None:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from experiments.vstream import LOAD, NEVER, NEVER_COPIED, STREAM, baseline, member, replicate, until_copied
+from experiments.vstream import COPY_CUT, LOAD, NEVER, NEVER_COPIED, STREAM, begin_copy, member, replicate, until_copied
 from harness.base.errors import WaitTimeout
 from harness.contracts import Experiment, Stage
+from harness.facts.stream_refusals import MISMATCH
+from harness.faults.network import SlowLink
 from harness.faults.reparent import PlannedReparent
+from harness.faults.targets import Targets
 from harness.items import ItemsSpec
 from harness.model import KnownBug, Role, Suite
 from harness.streams import Resume
@@ -29,20 +32,31 @@ ASKS_TO_COPY = replace(STREAM, tables_to_copy=("item_1",))
 
 async def left_when_copied(stage: Stage) -> None:
     """Everything is copied; then the clients leave, and resume from a position that has nothing left to copy."""
-    await baseline(stage)
-    stage.phase("copy")
-    await stage.streams.begin()
+    await begin_copy(stage)
     await until_copied(stage)
     stage.phase("resume")
     await _until_resumed(stage)
     await replicate(stage)
 
 
+async def left_ahead(stage: Stage) -> None:
+    """The same while the replicas' acknowledgements come late: what clients have got is not committed yet."""
+    await begin_copy(stage)
+    await until_copied(stage)
+    stage.phase("resume")
+    late = SlowLink(
+        sources=Targets(role=Role.MYSQLD, tablet_type="replica"),
+        targets=Targets(role=Role.MYSQLD, tablet_type="primary"),
+        delay_ms=stage.plan.params["delay_ms"],
+    )
+    async with stage.inject(late):
+        await _until_resumed(stage)
+    await replicate(stage)
+
+
 async def reparented_when_copied(stage: Stage) -> None:
     """Everything is copied; then every primary that is read is demoted, and vtgate goes on with the new one."""
-    await baseline(stage)
-    stage.phase("copy")
-    await stage.streams.begin()
+    await begin_copy(stage)
     await until_copied(stage)
     stage.phase("resume")
     for shard in stage.cluster.spec.shard_names:
@@ -86,8 +100,33 @@ COPIED_AT_EVERY_RETRY = replace(
     also=("vstream/reliable", "vstream/ordered", "vstream/resumable", "vstream/grammar"),
 )
 
+# Found here. The stream asks for what it has got, its shard's primary has not committed it yet (semi-sync), and vtgate
+# passes over the only primary for the 90 s that it looks for a better one (facts/stream_refusals.py); then the stream
+# ends. Nothing is lost: who resumes once more gets everything.
+AHEAD = KnownBug(
+    issue="a stream that is resumed ahead of what its primary has committed gets nothing of that shard for 90 s",
+    check="vstream/completed",
+    component=Role.VTGATE,
+    says=MISMATCH,
+    affected_from="21.0.0",
+)
+MAY_BE_AHEAD = replace(AHEAD, certain=False)  # a race: once in 12 runs of `resume-complete`, three at once
+
 
 # ---------------------------------------------------------------- the family
+
+AHEAD_OF_COMMITS = member(
+    "resume-ahead",
+    "The client resumes from what it has got while acknowledgements (semi-sync) come late, so that its shard's primary "
+    "has not committed it yet: is it served?",
+    left_ahead,
+    copy_phase=NEVER,
+    items=ONE_TABLE,
+    load=replace(LOAD, rate_per_shard=10.0),  # the copy is over long before the client leaves
+    stream=replace(STREAM, leave_after=LEAVES_AFTER, resume=Resume.CHECKPOINT, attempts=2),
+    params={"resumed_within_s": 30.0, "delay_ms": 200.0, "settled_within_s": 20.0},
+    known_bugs=(AHEAD,),
+)
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     member(
@@ -95,6 +134,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         "The client ends its stream again and again in the middle of a table and resumes from its checkpoint.",
         copy_phase=NEVER,
         stream=replace(STREAM, leave_after=12, resume=Resume.CHECKPOINT, attempts=15),
+        known_bugs=(COPY_CUT, MAY_BE_AHEAD),
     ),
     member(
         "resume-everywhere",
@@ -118,7 +158,15 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         stream=replace(ASKS_TO_COPY, leave_after=LEAVES_AFTER, resume=Resume.CHECKPOINT, attempts=3),
         params={"resumed_within_s": 20.0},
         suites=frozenset({Suite.CI, Suite.NIGHTLY}),
-        known_bugs=(COPIED_AT_EVERY_RESUME,),
+        known_bugs=(COPIED_AT_EVERY_RESUME, MAY_BE_AHEAD),
+    ),
+    AHEAD_OF_COMMITS,
+    replace(
+        AHEAD_OF_COMMITS,
+        name="vstream/resume-async",
+        why="Control of `vstream/resume-ahead`: the same without semi-sync, where a stream gets what is committed.",
+        cluster=replace(AHEAD_OF_COMMITS.cluster, durability_policy="none"),
+        known_bugs=(),
     ),
     member(
         "reparent-complete",

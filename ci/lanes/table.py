@@ -7,7 +7,7 @@ against the experiments.
 from __future__ import annotations
 
 from ci.lanes.lane import HERE, LATE, NEWEST, VITESS, VTGATE, Arm, Lane, control, vtgates
-from experiments import emergency, movetables, mysql, process, reparent, resharding, switching, vstream
+from experiments import emergency, movetables, mysql, process, reparent, resharding, switching, vstream, vstream_resume
 
 LANES: tuple[Lane, ...] = (
     # ------------------------------------------------ reparents and the buffer
@@ -263,6 +263,15 @@ LANES: tuple[Lane, ...] = (
         check="vstream/completed",
         red=HERE,
         green=control("vstream/copy-50ms", unlike="packets fit into the copy phase"),
+    ),
+    Lane(
+        name="stream-ahead",
+        bug="a stream that is resumed ahead of what its primary has committed gets nothing of that shard for 90 s",
+        issue=vstream_resume.AHEAD.issue,
+        experiment="vstream/resume-ahead",
+        check="vstream/completed",
+        red=HERE,
+        green=control("vstream/resume-async", unlike="no semi-sync"),
     ),
     # ------------------------------------------------ MoveTables and Reshard
     Lane(

@@ -92,6 +92,6 @@ GUARANTEES: tuple[Check, ...] = (
     StreamCheck("vstream/resumable", CheckKind.SAFETY, _plain(judge_resumable)),
     StreamCheck("vstream/grammar", CheckKind.SAFETY, _plain(judge_grammar)),
     StreamCheck("vstream/uninterrupted", CheckKind.PROMISE, _plain(judge_uninterrupted)),
-    StreamCheck("vstream/completed", CheckKind.PROMISE, _plain(judge_completed)),
+    StreamCheck("vstream/completed", CheckKind.PROMISE, judge_completed),
     StreamCounters(),
 )

@@ -20,7 +20,7 @@ from harness.facts.streams import failed as server_ended
 from harness.facts.words import counted
 from harness.history import History, Series
 from harness.model import Node, Scalar
-from harness.streams import Attempt, EventType
+from harness.streams import NO_INDEX, Attempt, EventType
 
 MARGIN_NS = SECOND_NS  # between a stamp of ours and the counter that shows what was before it
 CONNECTION_LOST = ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED")  # codes that gRPC also gives without vtgate's doing
@@ -68,14 +68,15 @@ class _Counters:
             self.figures["lag_max_s"] = lag
 
     def created(self) -> Iterator[str]:
-        """vtgate starts a stream to each shard at every call that it accepts."""
+        """vtgate starts a stream to each shard at every call that it accepts. Before 22 it counts one at its first
+        event, so that a call which another shard's error ends may count fewer."""
         counted_n = self._growth("VStreamsCreated")
         if counted_n is None:
             return
         self.figures["created"] = int(counted_n)
         at_most = sum(len(stream.lane.shards) for stream, _ in self._attempts)
         at_least = sum(
-            len(stream.lane.shards)
+            sum(1 for number, shard in stream.groups if number == attempt.number and shard != NO_INDEX)
             for stream, attempt in self._attempts
             if attempt.responses and attempt.begin_ns < self._last_ns - MARGIN_NS
         )

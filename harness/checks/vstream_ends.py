@@ -10,9 +10,11 @@ from harness.checks.results import Finding, failed, passed, unknown
 from harness.checks.vstream_results import shard_name
 from harness.facts.storm import seconds_between
 from harness.facts.stream_copies import announced, chain_completions, past_the_copy
+from harness.facts.stream_refusals import MISMATCH, refusals
 from harness.facts.streams import Chain, Stream
 from harness.facts.streams import failed as server_ended
 from harness.facts.words import counted, listed, seconds
+from harness.history import History
 from harness.model import Scalar
 from harness.streams import NO_INDEX, Attempt, EventType
 
@@ -57,7 +59,7 @@ def _message(attempt: Attempt) -> str:
     return f"{attempt.code}: {said[:MESSAGE_SHOWN]}{'…' if len(said) > MESSAGE_SHOWN else ''}"
 
 
-def judge_completed(stream: Stream) -> Finding:
+def judge_completed(history: History, stream: Stream) -> Finding:
     """Every stream's copy comes to its end and says so, and then everything that was committed comes: the row that
     each shard's mark table got when the load had ended. A stream that hangs, starves or forgets a table does not."""
     chains = [chain for chain in stream.chains if chain.current]
@@ -65,7 +67,7 @@ def judge_completed(stream: Stream) -> Finding:
     if not chains:
         return failed(f"{stream.lane.name} never began.", figures=figures, symptoms=["never began"])
     ended = [chain for chain in chains if server_ended(chain.last)]
-    lines, notes, symptoms = [], [], []
+    lines, refused, notes, symptoms = [], [], [], []
     for chain in chains:
         if chain in ended:
             notes.append(
@@ -75,6 +77,7 @@ def judge_completed(stream: Stream) -> Finding:
         missing, unannounced = list(_missing(stream, chain)), _unannounced(stream, chain)
         lines += [f"{_chain_name(stream, chain)}{what}{of}" for what, of in missing]
         symptoms += [what for what, _ in missing]
+        refused += _refused(history, stream, chain)
         notes += [f"{_chain_name(stream, chain)}{line}" for line in unannounced]
     figures |= {"missing": len(lines), "marks": sum(len(stream.marked(chain)) for chain in chains)}
     pausing = paused_share(stream)
@@ -83,9 +86,8 @@ def judge_completed(stream: Stream) -> Finding:
         why = f"the reader itself paused for {pausing:.0%} of its time, and could not have kept up"
         return unknown(f"{stream.lane.name} did not get everything, but {why}.", [*lines, *notes], figures)
     if lines:
-        return failed(
-            f"{stream.lane.name} did not get everything: {listed(lines)}.", [*lines, *notes], figures, symptoms
-        )
+        said = f"{stream.lane.name} did not get everything: {listed([*lines, *refused])}."
+        return failed(said, [*lines, *refused, *notes], figures, [*symptoms, *([MISMATCH] if refused else [])])
     if ended:
         return passed(f"{stream.lane.name} ended before it could.", notes, figures)
     return passed("Every shard was copied and then followed to its mark.", notes, figures)
@@ -115,6 +117,16 @@ def _missing(stream: Stream, chain: Chain) -> Iterator[tuple[str, str]]:
     unmarked = [shard for shard in shards if shard not in marked]
     if unmarked:
         yield "no mark row", f" of {listed(shard_name(stream, shard) for shard in unmarked)}"
+
+
+def _refused(history: History, stream: Stream, chain: Chain) -> list[str]:
+    """Why a shard that was to be resumed, by the client or by vtgate itself, may have been silent."""
+    unmarked = set(range(len(stream.lane.shards))) - stream.marked(chain)
+    names = [shard_name(stream, shard) for shard in sorted(unmarked)]
+    return [
+        f"{tablet} refused {counted(times, 'stream')} ({MISMATCH}): to begin ahead of what it had committed"
+        for tablet, times in refusals(history, names)
+    ]
 
 
 def _unannounced(stream: Stream, chain: Chain) -> Iterator[str]:

@@ -9,11 +9,11 @@ import numpy as np
 from harness.checks.results import Finding, passed, unknown
 from harness.facts import workflows
 from harness.facts.cycles import StreamCopy, stream_copies
-from harness.facts.streams import Stream, failed, streams
+from harness.facts.streams import Stream, failed, streams, vttablet_growths
 from harness.facts.words import counted, listed
 from harness.history import History, TableRead
 from harness.items import INSERTED, TABLE_BITS, ItemsSpec, seeded_rows
-from harness.model import OpKind, Outcome, Role, Scalar, Workload
+from harness.model import OpKind, Outcome, Scalar, Workload
 from harness.streams import EventType
 
 # ---------------------------------------------------------------- the cuts
@@ -92,18 +92,10 @@ def tablet_cuts(history: History) -> float | None:
 
 
 def _growth(history: History, key: str) -> float | None:
-    begins = [attempt.begin_ns for record in history.streams for attempt in record.attempts]
-    names = [node.name for node in history.nodes if node.role is Role.VTTABLET and node.name in history.series]
-    if not begins or not names:
-        return None
-    growths = []
-    for name in names:
-        series = history.series[name]
-        growth = series.growth(key, min(begins))
-        if growth is None and series.steps(key)[0]:
-            return None  # it fell: the process began anew
-        growths.append(growth or 0.0)
-    return sum(growths)
+    growths = list(vttablet_growths(history, key))
+    if not growths or any(growth is None and history.series[node.name].steps(key)[0] for node, growth in growths):
+        return None  # nobody was asked, or it fell: the process began anew
+    return sum(growth or 0.0 for _, growth in growths)
 
 
 # ---------------------------------------------------------------- streams and tables

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.history import History
+from harness.model import Node, Role
 from harness.streams import NO_INDEX, Attempt, Events, EventType, Position, StreamRecord
 
 HARNESS_ENDED = ("", "STOPPED", "LEFT")  # codes of attempts that nobody but our own client ended, or that go on
@@ -253,3 +254,13 @@ class Stream:
 def streams(history: History) -> tuple[Stream, ...]:
     """Every recorded stream."""
     return tuple(Stream(record) for record in history.streams)
+
+
+def vttablet_growths(history: History, key: str) -> Iterator[tuple[Node, float | None]]:
+    """How much a counter of each vttablet that was sampled grew since the first stream began; None as `Series.growth`.
+    Nothing when no stream began."""
+    begins = [attempt.begin_ns for record in history.streams for attempt in record.attempts]
+    if begins:
+        for node in history.nodes:
+            if node.role is Role.VTTABLET and node.name in history.series:
+                yield node, history.series[node.name].growth(key, min(begins))

@@ -207,10 +207,14 @@ def test_what_came_before_a_new_beginning_is_thrown_away() -> None:
     assert int(only("vstream/reliable", history).figures["rows"]) > 4 * rows
 
 
+def half_of(history: History) -> History:
+    """Its stream comes to no mark."""
+    record = history.streams[0]
+    return of(history, dataclasses.replace(record, events=record.events[: len(record.events) // 3]))
+
+
 def test_a_stream_that_hangs() -> None:
-    whole = sound("cut")
-    record = whole.streams[0]
-    half = of(whole, dataclasses.replace(record, events=record.events[: len(record.events) // 3]))
+    half = half_of(sound("cut"))
     assert red(half) == {"vstream/completed"}
     assert "not compared, its mark never came" in only("vstream/reliable", half).details[0]
 

@@ -12,7 +12,7 @@ from harness.history import History, Series, TableRead
 from harness.model import CheckResult, Node, OpKind, Role, Sample, Scalar, VtgateSpec, Workload
 from tests.fakes import ns
 from tests.unit.stream_history import COPY_S, SETTLE_S, StreamRun
-from tests.unit.test_checks_vstream import judged, of, only, sound
+from tests.unit.test_checks_vstream import half_of, judged, of, only, sound
 from tests.unit.verdicts import FAIL, PASS, UNKNOWN
 
 CUT, STREAMS, COUNTERS = "assumptions/copy-cut", "assumptions/streams", "vstream/counters"
@@ -51,12 +51,12 @@ def test_an_attempt_that_the_cut_ended_was_cut() -> None:
     assert only(CUT, with_params(history, cuts=1.0)).verdict is PASS
 
 
-def tablets(history: History, **values: Scalar) -> History:
-    """Two vttablets that count the same, from 0 at the begin of the copy on."""
+def tablets(history: History, values: Mapping[str, Scalar], shard: str = "", since: Scalar = 0) -> History:
+    """Two vttablets that count the same, from 0 at the begin of the copy on (or from `since`)."""
     names = ("vttablet-100", "vttablet-101")
-    nodes = tuple(Node(name=name, role=Role.VTTABLET, version="24.0.3") for name in names)
+    nodes = tuple(Node(name=name, role=Role.VTTABLET, version="24.0.3", shard=shard) for name in names)
     samples = [
-        Sample(at_ns=ns(COPY_S - 1), took_ns=1, values=dict.fromkeys(values, 0)),
+        Sample(at_ns=ns(COPY_S - 1), took_ns=1, values=dict.fromkeys(values, since)),
         Sample(at_ns=ns(SETTLE_S), took_ns=1, values=values),
     ]
     series = {**history.series, **{name: Series(samples) for name in names}}
@@ -65,7 +65,7 @@ def tablets(history: History, **values: Scalar) -> History:
 
 def test_the_vttablets_account_counts_too() -> None:
     errors = {"VStreamerErrors:StreamRows": 3, "VStreamerPhaseTiming:copy.count": 8}
-    history = tablets(sound("never cut"), **errors)
+    history = tablets(sound("never cut"), errors)
     result = only(CUT, with_params(history, cuts=0.0))
     assert result.verdict is UNKNOWN
     assert "6 times by the vttablets' account" in result.summary
@@ -77,12 +77,37 @@ def test_a_copy_that_is_cut_before_its_first_row_is_known_to_vttablets_alone() -
     record = history.streams[0]
     nothing = of(history, dataclasses.replace(record, events=record.events[:0], vgtids=()))
     assert only(CUT, nothing).verdict is UNKNOWN
-    assert only(CUT, tablets(nothing, **{"VStreamerErrors:StreamRows": 400})).verdict is PASS
+    assert only(CUT, tablets(nothing, {"VStreamerErrors:StreamRows": 400})).verdict is PASS
 
 
 def test_what_vttablets_count_of_clients_that_leave_is_no_cut() -> None:
-    history = tablets(sound("resumed often"), **{"VStreamerErrors:StreamRows": 30})
+    history = tablets(sound("resumed often"), {"VStreamerErrors:StreamRows": 30})
     assert only(CUT, with_params(history, cuts=0.0)).verdict is PASS
+
+
+# ---------------------------------------------------------------- refused positions
+
+REFUSED = {"VStreamerErrors:GTIDSet Mismatch": 1}
+
+
+def test_a_shard_that_is_silent_for_a_position_that_was_refused() -> None:
+    silent = tablets(half_of(sound("cut")), REFUSED, "-80")
+    result = only("vstream/completed", silent)
+    assert result.verdict is FAIL
+    said = "vttablet-100 refused 1 stream (GTIDSet Mismatch): to begin ahead of what it had committed"
+    assert said in result.details
+    assert said in result.summary
+    assert "GTIDSet Mismatch" in result.symptoms
+
+
+def test_a_refused_position_of_another_shard_or_before_the_stream_or_of_one_that_got_everything_is_none() -> None:
+    half = half_of(sound("cut"))
+    elsewhere = tablets(half, REFUSED, "c0-")
+    before = tablets(half, REFUSED, "-80", 1)
+    for history in (half, elsewhere, before):
+        result = only("vstream/completed", history)
+        assert (result.verdict, "GTIDSet Mismatch" in str(result)) == (FAIL, False)
+    assert only("vstream/completed", tablets(sound("cut"), REFUSED, "-80")).verdict is PASS
 
 
 # ---------------------------------------------------------------- streams and tables
