@@ -25,9 +25,12 @@ NOT_CREATED = "the workflow could not be created"
 DIFF_BEGINS = "vdiff begins"
 DIFFED = "vdiff"
 
-# What ends one copy phase: a cancelled context on the target, or MAX_EXECUTION_TIME on the source (3024).
+# What ends one copy phase: a cancelled context on the target, or MAX_EXECUTION_TIME on the source (3024). A bare EOF is
+# how copyAll's callback says that its context was over when a packet came (vcopier_atomic.go, v0.21 to v0.24): a
+# connection that is lost says more, and the end of the source's stream is no error (grpctabletconn/conn.go).
 INTERRUPTION = re.compile(
     r"context deadline exceeded|DeadlineExceeded|context expiration|errno 3024|maximum statement execution time"
+    r"|task error: EOF$"
 )
 
 
