@@ -149,10 +149,12 @@ def test_a_run_that_was_not_cut_proves_nothing(cut: Ran, tmp_path: Path) -> None
 def test_an_atomic_copy_that_is_cut_says_so(tmp_path: Path) -> None:
     """By design it cannot go on; it must not call itself done."""
     atomic = ran(tmp_path / "run", "movetables/cut-atomic", "--seed", "7")
+    require_honest(atomic.verdict, atomic.output)
+    assert atomic.exit_code == atomic.verdict.exit_code, atomic.output
+    assert only(atomic.verdict, "assumptions/workflow-cut").verdict is Verdict.PASS, atomic.output
     cut_short = only(atomic.verdict, "workflow/state")
-    assert "REPRODUCED" in cut_short.summary, atomic.output
+    assert "REPRODUCED" in cut_short.summary, atomic.output  # on a starved machine: "Would be REPRODUCED"
     assert "is Error: terminal error" in cut_short.summary
     assert only(atomic.verdict, "workflow/agree").verdict is Verdict.PASS
     assert only(atomic.verdict, "workflow/rows").verdict is Verdict.PASS
-    assert atomic.verdict.reproduced
-    assert atomic.exit_code == 0, atomic.output
+    assert bool(atomic.verdict.reproduced) is (atomic.exit_code == 0), atomic.output
