@@ -268,6 +268,7 @@ def _cause(shard: _Shard, timed_out: bool) -> Cause | None:
     return Cause.LATE_HEALTH if health_ns else None
 
 
+@lru_cache(maxsize=4096)
 def short(alias: str) -> str:
     """zone1-0000000101 and zone1-101 (topotools.TabletIdent) are one tablet."""
     cell, _, uid = alias.rpartition("-")

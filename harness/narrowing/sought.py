@@ -71,8 +71,8 @@ def sought_of(bugs: Sequence[KnownBug], check: str = "", issue: str = "", *, any
 
 
 def bare(history: History) -> RunVerdict:
-    """The verdict of a run of which nobody expects anything."""
-    return judge(dataclasses.replace(history, plan=dataclasses.replace(history.plan, known_bugs=())))
+    """The verdict of a run of which nobody expects anything; its results alone."""
+    return judge(dataclasses.replace(history, plan=dataclasses.replace(history.plan, known_bugs=())), told=False)
 
 
 def vote(verdict: RunVerdict, sought: Sought, vtgate: str = "") -> Vote:
@@ -105,12 +105,13 @@ def slow_host(verdict: RunVerdict) -> bool:
 
 
 def comes_to(history: History, *, any_host: bool) -> RunVerdict:
-    """What the run itself comes to, known bugs and all; with `any_host` as on a host that was not slow."""
+    """What the run itself comes to, known bugs and all; with `any_host` as on a host that was not slow. Its results
+    alone."""
     plan = history.plan
     if any_host:
         names = tuple(name for name in plan.checks if CHECKS[name].kind is not CheckKind.CONDITION)
         plan = dataclasses.replace(plan, checks=names)
-    return judge(dataclasses.replace(history, plan=plan))
+    return judge(dataclasses.replace(history, plan=plan), told=False)
 
 
 def _is_asked(result: CheckResult, sought: Sought) -> bool:

@@ -142,6 +142,15 @@ def test_a_run_that_never_started_is_unknown() -> None:
     assert verdict.headline.startswith("No operation was recorded.")
 
 
+def test_whoever_asks_for_results_alone_gets_the_same_ones() -> None:
+    builder = calm(checks=tuple(check.name for check in STANDARD))
+    builder.op(6.0, outcome=Outcome.FAIL, errno=1105, message="gone")
+    told, alone = judge(builder.build()), judge(builder.build(), told=False)
+    assert told.headline
+    assert told.causes
+    assert alone == dataclasses.replace(told, headline="", causes=())
+
+
 def test_safety_is_named_first() -> None:
     verdict = judged(Says("a-promise", PROMISE, (FAIL,)), Says("s", SAFETY, (FAIL,)))
     assert "Finding in s: s said so. Also: a-promise." in verdict.headline
