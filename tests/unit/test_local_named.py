@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,8 @@ async def test_bad_names_are_refused(name: str) -> None:
         await start(name)
 
 
-async def test_unknown_names_say_what_there_is() -> None:
+async def test_unknown_names_say_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VTCHAOS_CACHE", str(tmp_path))  # where this machine's own clusters are not
     assert await kept.listed(KEEPERS) == ()
     with pytest.raises(PlanError, match="there is no cluster 'x'; there are none"):
         await kept.stop("x", keepers=KEEPERS)

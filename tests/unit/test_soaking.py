@@ -230,7 +230,7 @@ def test_a_soak_is_taken_up_wherever_it_was_killed(template: Path, tmp_path: Pat
     assert 12 < lives < 100
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(lives=st.lists(st.integers(min_value=0, max_value=15), max_size=8))
 def test_however_often_it_is_killed(lives: list[int], template: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("soak")

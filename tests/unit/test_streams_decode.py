@@ -314,7 +314,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, st.booleans())
 def test_both_ways_of_reading_rows_agree(rows: list[tuple[int, int, int, str, str, int, int]], known: bool) -> None:
     described = [fields(table, shard) for table in (ITEM, "item_2") for shard in SHARDS] if known else []
