@@ -113,20 +113,26 @@ def _missing(stream: Stream, chain: Chain) -> Iterator[tuple[str, str]]:
         yield "no COPY_COMPLETED", f" of {listed(shard_name(stream, shard) for shard in silent)}"
     elif _final_is_due(stream, chain) and not any(_finals(stream, attempt) for attempt in chain.attempts):
         yield "no final COPY_COMPLETED", ""
-    marked = stream.marked(chain)
-    unmarked = [shard for shard in shards if shard not in marked]
+    unmarked = _unmarked(stream, chain)
     if unmarked:
-        yield "no mark row", f" of {listed(shard_name(stream, shard) for shard in unmarked)}"
+        yield "no mark row", f" of {listed(unmarked)}"
 
 
 def _refused(history: History, stream: Stream, chain: Chain) -> list[str]:
     """Why a shard that was to be resumed, by the client or by vtgate itself, may have been silent."""
-    unmarked = set(range(len(stream.lane.shards))) - stream.marked(chain)
-    names = [shard_name(stream, shard) for shard in sorted(unmarked)]
+    unmarked = _unmarked(stream, chain)
+    if not unmarked:
+        return []
     return [
         f"{tablet} refused {counted(times, 'stream')} ({MISMATCH}): to begin ahead of what it had committed"
-        for tablet, times in refusals(history, names)
+        for tablet, times in refusals(history, unmarked)
     ]
+
+
+def _unmarked(stream: Stream, chain: Chain) -> list[str]:
+    """The shards whose mark row did not come."""
+    marked = stream.marked(chain)
+    return [shard_name(stream, shard) for shard in range(len(stream.lane.shards)) if shard not in marked]
 
 
 def _unannounced(stream: Stream, chain: Chain) -> Iterator[str]:

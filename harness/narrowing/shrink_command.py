@@ -29,7 +29,6 @@ from harness.base.files import write_text
 from harness.base.goduration import budget_s
 from harness.base.rundir import RUNS, RunDir
 from harness.base.taken_up import new_name, owned, taken_up
-from harness.checks.judge import judge
 from harness.history import History
 from harness.many.children import Stopping, is_whole, planned, words_of
 from harness.model import Plan, RunVerdict, Verdict
@@ -100,7 +99,7 @@ def shrink_command(
     if why:
         click.echo(f"vtchaos: {why}", err=True)
         sys.exit(EXIT_UNKNOWN)
-    sought, node = shows_of(source.plan, verdict, judge(source.seen), check, any_host=any_host)
+    sought, node = shows_of(source.plan, verdict, comes_to(source.seen, any_host=False), check, any_host=any_host)
     asked = Asked(source=source.plan.run_id, sought=sought, rate=least_rate, confidence=confidence, trials=trials)
     folder = (out or RUNS / new_name("shrink", source.plan.experiment)).absolute()
     _before(folder, asked)

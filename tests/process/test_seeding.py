@@ -22,8 +22,8 @@ from harness.load.seeding import CHUNK_ROWS, seed
 from harness.model import ClusterSpec
 from harness.vitess.proto import query_pb2, topodata_pb2, vtctldata_pb2
 from tests.fake_mysql import Err, FakeMysql, Ok, Reply, Rows, fake_mysql
+from tests.fake_vtctld import served
 from tests.unit.run_fakes import FakeCluster
-from tests.unit.vtctld_fakes import served
 
 SHARDS = ("-80", "80-")
 SPEC = ClusterSpec(shards=2, vschema='{"sharded": true, "vindexes": {"h": {"type": "hash"}}, "tables": {"ledger": {}}}')

@@ -35,8 +35,8 @@ from harness.vitess.vtctld import (
     alias_text,
     vtctld_of,
 )
+from tests.fake_vtctld import FakeVtctld, served
 from tests.unit.run_fakes import FakeCluster
-from tests.unit.vtctld_fakes import FakeVtctld, served
 
 
 @pytest_asyncio.fixture

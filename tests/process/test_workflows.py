@@ -28,8 +28,8 @@ from harness.vitess import workflows
 from harness.vitess.proto import query_pb2, tabletmanagerdata_pb2, topodata_pb2, vtctldata_pb2
 from harness.vitess.vtctld import VtctldClient, VtctldError, alias_message
 from harness.vitess.workflows import DiffRow, LogRow, MoveTables, Reshard, StreamRow, StreamStatus
+from tests.fake_vtctld import FakeVtctld, served
 from tests.unit.run_fakes import FakeCluster, a_stage
-from tests.unit.vtctld_fakes import FakeVtctld, served
 from tests.unit.workflow_fakes import MovedRun
 
 PRIMARY = "zone1-0000000104"

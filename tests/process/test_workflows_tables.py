@@ -19,8 +19,8 @@ from harness.model import ClusterSpec, KeyspaceSpec, Node, Role
 from harness.vitess.proto import topodata_pb2, vtctldata_pb2
 from harness.vitess.vtctld import alias_message
 from tests.fake_mysql import Err, Ok, Reply, Rows, fake_mysql
+from tests.fake_vtctld import FakeVtctld, served
 from tests.unit.run_fakes import FakeCluster
-from tests.unit.vtctld_fakes import FakeVtctld, served
 
 DENIED = Err(1815, "disallowed due to rule: enforce denied tables")
 TARGET = KeyspaceSpec(name="target", shards=1)
